@@ -1,0 +1,1 @@
+"""Bench: how fast it is, measured beside others."""

@@ -1,0 +1,1 @@
+"""IRC: a server that standard clients connect to."""

@@ -1,0 +1,1 @@
+"""Rooms: one message to those who chose to hear it."""

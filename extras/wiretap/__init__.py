@@ -1,0 +1,1 @@
+"""Wiretap: a proxy that shows the chunks, and can spoil them."""

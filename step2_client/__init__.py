@@ -1,0 +1,1 @@
+"""Step 2: a client that reads and writes at the same time."""

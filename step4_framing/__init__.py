@@ -1,0 +1,1 @@
+"""Step 4: framing, where a stream of chunks becomes lines again."""
