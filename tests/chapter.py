@@ -1,0 +1,108 @@
+"""Read the fenced blocks of a chapter, so that tests can hold them against the code.
+
+A block opens with three backticks and an *info string*: the language, then what else it says, as in
+`python step4_framing/framing.py`.
+"""
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SUBSTANCE_FOLDERS = ("step1_echo", "step2_client", "step3_protocol", "step4_framing",
+                     "step5_server", "step6_client", "extras", "tests")
+
+
+@dataclass(frozen=True)
+class Fence:
+    """One fenced block."""
+    path: Path          # the file it stands in
+    line_number: int    # of the opening fence; the body's first line is the next one
+    info: str           # what follows the backticks
+    body: tuple         # of str: its lines
+
+    @property
+    def language(self):
+        return self.info.split(" ")[0]
+
+    def __str__(self):
+        path = self.path.relative_to(ROOT) if self.path.is_relative_to(ROOT) else self.path.name
+        return f"{path}:{self.line_number}"
+
+
+def text_files():
+    """Return every Markdown file of the project, the root's and those below its folders."""
+    found = list(ROOT.glob("*.md"))
+    for folder in SUBSTANCE_FOLDERS:
+        found += (ROOT / folder).rglob("*.md")
+    return sorted(found)
+
+
+def fences(path):
+    """Return the fenced blocks of a Markdown file. Raises: ValueError where one is never closed."""
+    found, opened = [], None
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        fence = re.match(r" *(`{3,})(.*)$", line)
+        if opened is None and fence:
+            opened = number, fence[1], fence[2].strip()
+            body = []
+        elif opened and fence and fence[1].startswith(opened[1]) and not fence[2].strip():
+            found.append(Fence(path, opened[0], opened[2], tuple(body)))
+            opened = None
+        elif opened:
+            body.append(line)
+    if opened:
+        raise ValueError(f"{path}:{opened[0]}: this block is never closed")
+    return found
+
+
+def all_fences(*languages):
+    """Return the blocks in these languages, of all text files."""
+    return [fence for path in text_files() for fence in fences(path) if fence.language in languages]
+
+
+def excerpt_fault(fence):
+    """Say why a ```python PATH block is not a verbatim part of that file; None where it is."""
+    _, _, name = fence.info.partition(" ")
+    if not name:
+        return "an excerpt names its file: ```python step1_echo/server.py (a session is ```pycon)"
+    if not (ROOT / name).is_file():
+        return f"there is no file {name}"
+    lines = (ROOT / name).read_text(encoding="utf-8").split("\n")
+    wanted = list(fence.body)
+    if any(lines[at:at + len(wanted)] == wanted for at in range(len(lines))):
+        return None
+    best = max(range(len(lines)), key=lambda at: sum(
+        one == other for one, other in zip(lines[at:at + len(wanted)], wanted)))
+    return f"not a verbatim part of {name}:\n" + "\n".join(difflib.unified_diff(
+        wanted, lines[best:best + len(wanted)], str(fence), f"{name}:{best + 1}", lineterm=""))
+
+
+def hunks(lines):
+    """Split the lines of a unified diff, its two headings left out, into its hunks."""
+    found = []
+    for line in lines:
+        if line.startswith("@@"):
+            found.append([])
+        if found:
+            found[-1].append(line.rstrip())
+    return found
+
+
+def diff_fault(fence):
+    """Say why a ```diff block is not what `diff -u A B` says, or whole hunks of it; None where it is."""
+    heading = "\n".join(fence.body[:2])
+    names = re.fullmatch(r"--- (\S+)\n\+\+\+ (\S+)", heading)
+    if not names:
+        return "a diff starts with its two files: --- step3_protocol/naive_server.py, then +++ …"
+    for name in names.groups():
+        if not (ROOT / name).is_file():
+            return f"there is no file {name}"
+    old, new = ((ROOT / name).read_text(encoding="utf-8").split("\n") for name in names.groups())
+    shown = hunks(fence.body)
+    for context in range(4):            # diff -U0 … -U3, which is -u
+        actual = hunks(difflib.unified_diff(old, new, lineterm="", n=context))
+        if shown and all(hunk in actual for hunk in shown):
+            return None
+    return "the files differ otherwise:\n" + "\n".join(
+        difflib.unified_diff(old, new, *names.groups(), lineterm=""))
