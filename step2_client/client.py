@@ -1,0 +1,84 @@
+"""A client that sends what is typed and prints what arrives, both at once.
+
+    peer    the other end of a connection; for us, the server
+    chunk   the bytes that one read returned: any number, cut anywhere
+    EOF     end of file: a read that returns b"", because nothing more will ever come
+"""
+
+import argparse
+import os
+import socket
+import sys
+import threading
+
+CHUNK_BYTES = 65_536  # most that one read returns; a read never waits for more than the first byte
+CONNECT_TIMEOUT_S = 10  # a host that swallows our packets would make us wait two minutes
+GRACE_S = 0.2  # for our own end of input to be noticed, where both ends stop at once
+
+
+def pump(read, write) -> None:
+    """Copy chunks from `read` to `write` until EOF.  Blocks: until then."""
+    while chunk := read(CHUNK_BYTES):
+        write(chunk)
+
+
+def show(chunk: bytes) -> None:
+    """Print a chunk at once: bytes as they are, for it may end inside a character."""
+    sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+
+
+def talk(sock: socket.socket) -> int:
+    """Copy both ways until the server ends the connection; return the exit status."""
+    input_ended = threading.Event()
+
+    def send_input() -> None:
+        try:
+            # `raw`: the unbuffered file below sys.stdin.  A buffered one has a lock, and
+            # Python could not exit while this thread holds it in a read.
+            pump(sys.stdin.buffer.raw.read, sock.sendall)
+            input_ended.set()  # before the half-close, which the server may answer at once
+            sock.shutdown(socket.SHUT_WR)  # half-close: we say no more, and still listen
+        except OSError:
+            pass  # NOTE: the server is gone; the thread that receives sees that too
+
+    # daemon: if the server goes first, this thread hangs in its read, and must not keep us
+    threading.Thread(target=send_input, daemon=True).start()
+    pump(sock.recv, show)
+    if input_ended.wait(GRACE_S):
+        return 0
+    return complain("the server closed the connection")
+
+
+def complain(text: str) -> int:
+    """Say why we stop, in one line on standard error; return the exit status."""
+    print(text, file=sys.stderr)
+    return 1
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Connect and talk; return the exit status."""
+    parser = argparse.ArgumentParser(description="Send what is typed, print what arrives.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=9000)  # where each step's server listens
+    args = parser.parse_args(argv)
+    try:
+        sock = socket.create_connection((args.host, args.port), CONNECT_TIMEOUT_S)
+    except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
+        return complain(f"cannot connect to {args.host} port {args.port}: "
+                        f"{getattr(error, 'strerror', None) or error}")
+    with sock:
+        sock.settimeout(None)  # from now on silence is no error
+        try:
+            return talk(sock)
+        except KeyboardInterrupt:
+            return 130  # what shells expect of a program that Ctrl-C ended: 128 + SIGINT
+        except BrokenPipeError:  # nobody reads our output any more, as in `| head -1`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+            return 1
+        except OSError as error:
+            return complain(f"lost the server: {error.strerror or error}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
