@@ -1,0 +1,173 @@
+"""Run a socketserver from the command line: address, first line, Ctrl-C, a clear error.
+
+Every server of this tutorial starts and stops through this file, so that the others can
+be about one idea each.  What it adds to `socketserver.ThreadingTCPServer`:
+
+    args = argument_parser("Echo every byte.").parse_args()
+    run(EchoServer.from_args(args))
+
+The main thread only waits for a signal; a second thread accepts connections; each
+connection then has a thread of its own:
+
+    main ── waits for Ctrl-C or SIGTERM, then stops the rest
+     └── acceptor ── accept() in a loop (serve_forever)
+          ├── connection 1 ── handle()
+          └── connection 2 ── handle()
+"""
+
+import argparse
+import errno
+import logging
+import os
+import signal
+import socket
+import socketserver
+import sys
+import threading
+
+DEFAULT_PORT = 9000  # one number to remember for all steps; above 1024, so no root
+POLL_INTERVAL_S = 0.1  # how late the accept loop may notice shutdown(); idle cost: nil
+JOIN_INTERVAL_S = 0.5  # Windows cannot interrupt a join without a timeout with Ctrl-C
+
+log = logging.getLogger("chat")
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """A ThreadingTCPServer that takes IPv4 and IPv6 and stays calm when a peer fails."""
+
+    # A restart may take its port back at once, though old connections are in TIME_WAIT.
+    # On Windows the same option would let two servers share a port, so not there.
+    allow_reuse_address = os.name == "posix"
+    # A connection's thread must not keep the process alive once main() is done.
+    daemon_threads = True
+    # Connections that the kernel completes while we are busy.  With the default of 5 a
+    # hundred clients at once wait seconds for a retransmitted SYN.
+    request_queue_size = 1024
+
+    def __init__(self, address: tuple[str, int], handler_class=None):
+        """Bind and listen on (host, port); port 0 takes any free one.
+
+        Raises: OSError when the address cannot be had.
+        """
+        host, port = address
+        # getaddrinfo tells IPv4 from IPv6: "::1" and "::" have a colon, names may be both.
+        family, _, _, _, sockaddr = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        self.address_family = family
+        super().__init__(sockaddr, handler_class or self.handler_class)
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> "Server":
+        """Build the server that the command line asks for."""
+        return cls((args.host, args.port))
+
+    def server_bind(self):
+        if self.address_family == socket.AF_INET6:
+            # "::" then serves IPv4 clients too, on every system alike.
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+    def stop(self) -> None:
+        """Stop accepting and free the port.  Step 5 adds what its users deserve.
+
+        Blocks: until the accept loop has ended, at most POLL_INTERVAL_S.
+        """
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request, client_address):
+        """Log what a handler raised: one line if the peer did it, all of it if we did."""
+        error = sys.exc_info()[1]
+        if isinstance(error, OSError):
+            # The peer reset the connection or vanished: not our mistake, no traceback.
+            log.info("%s: %s", format_address(client_address), error)
+        else:
+            log.exception("%s: a bug of ours", format_address(client_address))
+
+
+def format_address(address: tuple) -> str:
+    """Return "127.0.0.1:9000", or "[::1]:9000" for IPv6."""
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def argument_parser(description: str, port: int = DEFAULT_PORT) -> argparse.ArgumentParser:
+    """Return a parser with the flags that every server has: --host, --port and -v."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default %(default)s: this machine only; "
+        "0.0.0.0 or :: let the network in)",
+    )
+    parser.add_argument(
+        "--port", type=port_number, default=port, help="0 takes any free port (default %(default)s)"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="log each connection and command to stderr"
+    )
+    return parser
+
+
+def port_number(text: str) -> int:
+    """Return the port that `text` names; for argparse, so that a bad one is a clear error."""
+    if text.isascii() and text.isdigit() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port: a number from 0 to 65535")
+
+
+def main(server_class: type[Server], parser: argparse.ArgumentParser) -> int:
+    """Do what the command line asks: build the server, run it, return the exit status."""
+    args = parser.parse_args()
+    logging.basicConfig(
+        level=logging.INFO if args.verbose else logging.WARNING,
+        format="%(asctime)s %(message)s",
+        datefmt="%H:%M:%S",
+        stream=sys.stderr,
+    )
+    try:
+        server = server_class.from_args(args)
+    except OSError as error:
+        print(explain_bind_error(error, args.host, args.port), file=sys.stderr)
+        return 1
+    return run(server)
+
+
+def run(server: Server) -> int:
+    """Serve until Ctrl-C or SIGTERM, then stop; return the exit status.
+
+    A second Ctrl-C while stopping leaves at once.
+    Thread: the main one, since only it gets signals.
+    """
+    # Makes SIGTERM (systemd, docker stop, kill) do just what Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    acceptor = threading.Thread(
+        target=server.serve_forever, args=(POLL_INTERVAL_S,), name="acceptor", daemon=True
+    )
+    try:
+        try:
+            acceptor.start()
+            # Flushed, since whoever started us through a pipe waits for this very line.
+            print("listening on", format_address(server.server_address), flush=True)
+            while acceptor.is_alive():
+                acceptor.join(JOIN_INTERVAL_S)
+        except KeyboardInterrupt:
+            print("stopping", file=sys.stderr)
+        server.stop()
+    except KeyboardInterrupt:
+        return 130  # 128 + SIGINT: what shells report for a program that Ctrl-C ended
+    return 0
+
+
+def explain_bind_error(error: OSError, host: str, port: int) -> str:
+    """Return one line that says why we cannot listen, and what to do."""
+    where = format_address((host, port))
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"cannot listen on {where}: the port is in use, perhaps by a server you started "
+            "before; stop that one, or choose another with --port (0 takes any free one)"
+        )
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"cannot listen on {where}: not allowed; choose a --port above 1023"
+    return f"cannot listen on {where}: {error.strerror or error}; check --host and --port"
