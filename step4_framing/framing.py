@@ -1,0 +1,74 @@
+"""Framing: chunks in, lines out, whatever the cuts.  No socket here.
+
+TCP carries a stream of bytes and keeps no trace of who wrote how much at once, so a
+chunk may hold half a line or seven.  The operations:
+
+    buffer.feed(chunk)     only stores
+    buffer.next_line()     a line, or None: "feed me more", or LineTooLong
+
+Goals: the answers depend on the bytes and never on the cuts; each byte is looked at once;
+and a peer that never sends a newline cannot fill our memory.
+
+chunk      what one recv() returned                      b"HELP\\r\\nLOG"
+delimiter  what ends a line: LF; a CR before it goes too b"\\n"
+line       bytes without their delimiter                 b"HELP"
+"""
+
+MAX_LINE_BYTES = 1024  # PROTOCOL.md's limit; the delimiter does not count
+
+
+class LineTooLong(Exception):
+    """A line went over the limit; it is thrown away, and the next one is fine."""
+
+
+class LineBuffer:
+    """Collect chunks and give back lines.
+
+    Drained (next_line() returned None), it holds at most max_line_bytes + 1 bytes.
+    Thread: one only, the connection's own.
+    """
+
+    def __init__(self, max_line_bytes: int = MAX_LINE_BYTES):
+        self.max_line_bytes = max_line_bytes
+        self._data = bytearray()  # what has been fed and not yet returned
+        self._searched = 0  # no LF in _data before this: so each byte is searched once
+        self._skipping = False  # inside a line that was reported as too long
+
+    @property
+    def pending(self) -> int:
+        """How many bytes wait for the rest of their line."""
+        return len(self._data)
+
+    def feed(self, chunk: bytes) -> None:
+        """Store a chunk of any length, 0 too."""
+        self._data += chunk
+
+    def next_line(self) -> bytes | None:
+        """Return the next whole line, or None until more is fed.
+
+        Raises: LineTooLong, once for each line over the limit; then call again.
+        """
+        while (end := self._data.find(b"\n", self._searched)) >= 0:
+            line = bytes(self._data[:end]).removesuffix(b"\r")
+            del self._data[: end + 1]  # cheap: a bytearray moves its start, not its bytes
+            self._searched = 0
+            if self._skipping:
+                self._skipping = False  # that was the long line's end: go on after it
+            elif len(line) > self.max_line_bytes:
+                raise LineTooLong
+            else:
+                return line
+        self._searched = len(self._data)
+        # A CR at the end does not count yet: it may turn out to be half of a CR LF.
+        if self._skipping or len(self._data.removesuffix(b"\r")) > self.max_line_bytes:
+            self._data.clear()
+            self._searched = 0
+            if not self._skipping:
+                self._skipping = True
+                raise LineTooLong
+        return None
+
+
+def frame_line(line: bytes) -> bytes:
+    """Return the line as it goes on the wire, with its delimiter."""
+    return line + b"\n"
