@@ -1,1 +1,1 @@
-"""The tests of the course: `pytest`, or `pytest tests/test_step4_framing.py` for one step."""
+"""Tests: one file a step, one a part of the extras."""

@@ -1,0 +1,156 @@
+"""A connection: lines in from one peer, and an outbox for lines back.
+
+The seam between bytes and meaning: above it nobody sees a chunk, below it nobody knows
+a verb.
+
+touched   the outboxes that something was put into since the last delivery
+deliver   flush them: once for each chunk that was read, not once for each line
+linger    after our last words, read and throw away what the peer still sends.  If we
+          closed with input unread, the kernel would send RST, and RST overtakes what
+          we said last.
+"""
+
+import socket
+import time
+from collections.abc import Callable, Iterable
+
+from step1_echo.serving import format_address, log
+from step4_framing.framing import MAX_LINE_BYTES, LineBuffer
+from step5_server.outbox import MAX_PENDING_BYTES, Outbox
+
+CHUNK_BYTES = 16384  # some hundred lines: enough for one send to carry many replies
+MAX_REPLY_BYTES = 65536  # a peer that does not read its replies is not read either, from here on
+LINGER_S = 5.0  # how long a peer may take to read our last words
+QUIET_S = 0.3  # a peer that has its EOF and is silent for this long has had its say
+
+
+def flush_all(outboxes: Iterable[Outbox]) -> None:
+    """Flush each outbox here and now.  Blocks: never."""
+    for outbox in outboxes:
+        outbox.flush()
+
+
+class Connection:
+    """One peer's socket.
+
+    Thread: the connection's own, but for outbox, hang_up() and kick(), which any may use.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        address: tuple,
+        max_line_bytes: int = MAX_LINE_BYTES,
+        max_pending_bytes: int = MAX_PENDING_BYTES,
+        deliver: Callable[[Iterable[Outbox]], None] = flush_all,
+    ):
+        self.address = address
+        self.outbox = Outbox(sock, max_pending_bytes)
+        self.touched: set[Outbox] = set()  # own thread only
+        self.opened_at = time.monotonic()
+        self.closing_since: float | None = None  # set by hang_up()
+        self.end_reason = "EOF"  # for the log
+        self._sock = sock
+        self._buffer = LineBuffer(max_line_bytes)
+        self._deliver = deliver
+        self._reply_bytes = 0  # sent to ourselves since the last delivery
+        # One line at a time is all that a chat has to send: do not wait for more of it.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        find_dead_peers(sock)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the last words are said: no request counts any more."""
+        return self.closing_since is not None
+
+    def send(self, data: bytes) -> None:
+        """Queue framed lines for this peer; deliver() sends them.  Blocks: never."""
+        self._reply_bytes += len(data)
+        self.send_to(self.outbox, data)
+
+    def send_to(self, outbox: Outbox, data: bytes) -> None:
+        """Queue framed lines for another peer; deliver() sends them.  Blocks: never."""
+        outbox.put(data)
+        self.touched.add(outbox)
+
+    def deliver(self) -> None:
+        """Send what our lines have caused.  Blocks: never."""
+        if self.touched:
+            self._deliver(self.touched)
+            self.touched.clear()
+        self._reply_bytes = 0
+
+    def read_line(self) -> bytes | None:
+        """Return the next line, or None when the peer is done or gone.
+
+        Raises: LineTooLong, once a long line; then call again.
+        Blocks: until a line is whole, and while our own peer does not read its replies.
+        """
+        if self._reply_bytes > MAX_REPLY_BYTES:
+            self._deliver_and_wait()  # one chunk may ask for a thousand long answers
+        while (line := self._buffer.next_line()) is None:
+            self._deliver_and_wait()  # before we sleep: nobody shall wait for our next line
+            try:
+                chunk = self._sock.recv(CHUNK_BYTES)
+            except OSError as error:  # RST, or keepalive gave up
+                self.end_reason = error.strerror or str(error)
+                return None
+            if not chunk:
+                if self._buffer.pending:
+                    # Half a line may mean the opposite of the whole one.
+                    log.info("%s: dropped half a line", format_address(self.address))
+                return None
+            self._buffer.feed(chunk)
+        return line
+
+    def _deliver_and_wait(self) -> None:
+        """Deliver; then wait for our own peer, if it does not read its replies."""
+        self.deliver()
+        if self.outbox.pending_bytes > MAX_REPLY_BYTES:
+            # TCP passes this on: while we do not recv, the peer soon cannot send.
+            self.outbox.wait_until_below(MAX_REPLY_BYTES)
+
+    def hang_up(self, last_words: bytes = b"") -> None:
+        """Say the last words, take no more requests, and half-close once they are written.
+
+        The connection's own thread does the rest in close().  Thread: any.  Blocks: never.
+        """
+        if self.closing_since is None:
+            self.closing_since = time.monotonic()
+            self.outbox.end(last_words)
+
+    def kick(self, why: str) -> None:
+        """Cut the peer off; the connection's own thread wakes up and cleans up.  Thread: any."""
+        self.end_reason = why
+        self.outbox.abort()
+
+    def close(self) -> None:
+        """Deliver what is still waiting, if the peer reads, and close.
+
+        Blocks: LINGER_S at most.
+        """
+        self.deliver()
+        self.hang_up()
+        deadline = time.monotonic() + LINGER_S
+        if self.outbox.wait_until_below(0, LINGER_S):
+            self._sock.settimeout(QUIET_S)
+            try:
+                while self._sock.recv(CHUNK_BYTES) and time.monotonic() < deadline:
+                    pass  # the peer does not know yet that we are done
+            except OSError:
+                pass  # NOTE: it was silent for QUIET_S, or it is gone
+        if self.outbox.overflowed:
+            self.end_reason = "too slow: more than --max-pending bytes waited for it"
+        self.outbox.close()
+
+
+def find_dead_peers(sock: socket.socket) -> None:
+    """Let the kernel ask a silent peer whether it lives: a pulled cable sends no EOF.
+
+    A dead one fails our recv() after about two minutes.  Source: tcp(7); RFC 9293 3.8.4.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    # NOTE: where a name is missing, the system's own (two hours on most) holds.
+    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

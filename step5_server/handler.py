@@ -1,0 +1,114 @@
+"""A line handler: one peer's requests, each answered exactly once.
+
+Subclasses add verbs: a shape in VERBS, and a do_VERB method that checks first, changes
+and queues then, and calls ok() once.  It runs under the registry's lock, so a request is
+one step: nobody sees it half done, and nobody's events come between its own.
+"""
+
+import socketserver
+
+from step1_echo.serving import format_address, log
+from step3_protocol.protocol import ProtocolError, format_line, parse_line
+from step4_framing.framing import LineTooLong, frame_line
+from step5_server.connection import Connection
+
+
+class LineHandler(socketserver.BaseRequestHandler):
+    """Serve one connection, in its own thread.
+
+    A subclass may override VERBS, its do_* methods and on_gone(); for another protocol, answer()
+    and last_words().  The server gives: registry, deliver, max_pending_bytes, admit(), retire(),
+    forget().
+    """
+
+    VERBS: dict[str, str] = {}  # verb -> shape: what a peer may say, and nothing else
+
+    def setup(self):
+        """Wrap the socket, and ask the server for a place."""
+        self.name: str | None = None  # set when the peer has logged in
+        self.registry = self.server.registry
+        self.conn = self.connect()
+        self.outbox = self.conn.outbox
+        # Last, since finish() does not run if setup() raises.
+        self.refusal = self.server.admit(self)
+
+    def connect(self) -> Connection:
+        """Return the connection for our socket."""
+        return Connection(
+            self.request,
+            self.client_address,
+            max_pending_bytes=self.server.max_pending_bytes,
+            deliver=self.server.deliver,
+        )
+
+    def handle(self):
+        """Read and answer lines until the peer or the server ends it."""
+        log.info("%s: connected", self)
+        if self.refusal:
+            self.conn.hang_up(self.refusal)
+        while not self.conn.closing:
+            try:
+                line = self.conn.read_line()
+            except LineTooLong as error:
+                line = error
+            if line is None:
+                break
+            self.answer(line)
+
+    def finish(self):
+        """Free what the peer held, at once; then let the last words reach it."""
+        try:
+            with self.registry.lock:
+                self.server.retire(self)
+                self.on_gone()
+        finally:
+            self.conn.close()
+            self.server.forget(self)
+            log.info("%s: closed: %s", self, self.conn.end_reason)
+
+    def answer(self, line: bytes | LineTooLong) -> None:
+        """Give one line its one reply."""
+        self._replies = 0
+        try:
+            if isinstance(line, LineTooLong):
+                raise ProtocolError("line-too-long", "at most 1024 bytes a line")
+            request = parse_line(line, self.VERBS, logged_in=self.name is not None)
+            if request is None:
+                return  # an empty line
+            log.info("%s: %s", self, request.verb)
+            with self.registry.lock:
+                if self.conn.closing:
+                    return  # somebody hung up on us: this line came too late
+                getattr(self, "do_" + request.verb)(*request.args)
+        except ProtocolError as error:
+            self._reply("ERR", error.code, error.text)
+        if self._replies != 1:
+            raise RuntimeError(f"{self._replies} replies to {line!r}")  # a bug of ours
+
+    def ok(self, text: str = "") -> None:
+        """Reply OK: once in each do_* method, which raises ProtocolError otherwise."""
+        self._reply("OK", *([text] if text else []))
+
+    def send(self, line: bytes) -> None:
+        """Queue a line for our own peer."""
+        self.conn.send(frame_line(line))
+
+    def send_to(self, member: "LineHandler", line: bytes) -> None:
+        """Queue a line for another member's peer."""
+        self.conn.send_to(member.outbox, frame_line(line))
+
+    @staticmethod
+    def last_words(code: str, text: str) -> bytes:
+        """Return the framed line that a connection ends with when the server ends it."""
+        return frame_line(format_line("ERR", code, text))
+
+    def on_gone(self) -> None:
+        """Free what the peer held: it is gone.  Thread: holds the registry's lock."""
+
+    def __str__(self) -> str:
+        """Return who this is, for the log."""
+        return f"{format_address(self.client_address)} {self.name or '-'}"
+
+    def _reply(self, *words: str) -> None:
+        self._replies += 1
+        self.send(format_line(*words))
