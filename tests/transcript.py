@@ -1,10 +1,9 @@
 """Replay the transcripts of the chapters against the real programs: what the text shows must be what they print.
 
-    python tests/transcript.py step1_echo/README.md ...     replays that file's blocks and says what differs
-
 The form is told in tests/README.md. Everything runs from an empty directory with a bare environment, and
 nothing sleeps: a step waits for the line that the text shows, for DEADLINE_S at most.
 """
+import argparse
 import codecs
 import os
 import re
@@ -454,9 +453,11 @@ def replay(fence, deadline_s=DEADLINE_S):
         Replay(fence, directory, deadline_s).run()
 
 
-def main(names):
+def main():
+    parser = argparse.ArgumentParser(description="Replay the transcripts of chapters and say what differs.")
+    parser.add_argument("chapters", nargs="+", type=Path, help="step1_echo/README.md, say")
     failed = 0
-    for path in map(Path, names):
+    for path in parser.parse_args().chapters:
         for fence in fences(path.resolve()):
             if fence.language not in LANGUAGES:
                 continue
@@ -470,4 +471,4 @@ def main(names):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
