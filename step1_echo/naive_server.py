@@ -1,22 +1,29 @@
 """An echo server from the raw socket calls.  WRONG ON PURPOSE: one client at a time.
 
-While it talks to one client nobody else is accepted: server.py gives each client a
+While it talks to one client nobody else is served: server.py gives each client a
 thread.  The six calls below are what every TCP server does, in this order.
 """
 
+import os
 import socket
+import sys
+from pathlib import Path
 
-HOST, PORT = "127.0.0.1", 9000
-CHUNK_BYTES = 65536
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step1_echo is found
+
+from step1_echo.serving import argument_parser, format_address
+
+CHUNK_BYTES = 65536  # memory for the one connection, however much passes through it
 
 
-def main():
-    """Echo for one client after the other, for ever."""
+def serve(host: str, port: int) -> None:
+    """Echo for one client after the other.  Blocks: for ever."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)  # IPv4, TCP
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, PORT))  # this address is ours now
+    if os.name == "posix":  # without it, a restart waits a minute for its old port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))  # this address is ours now
     listener.listen()  # the kernel may complete connections for us
-    print(f"listening on {HOST}:{PORT}", flush=True)
+    print("listening on", format_address(listener.getsockname()), flush=True)
     while True:
         sock, address = listener.accept()  # one client's own socket
         with sock:
@@ -25,4 +32,8 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    args = argument_parser("Echo, one client after the other.").parse_args()
+    try:
+        serve(args.host, args.port)
+    except KeyboardInterrupt:
+        print("stopping", file=sys.stderr)

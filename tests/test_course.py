@@ -66,6 +66,33 @@ def headings(path):
     return re.findall(r"^## (.*?) *$", text, flags=re.M)
 
 
+def imports(path):
+    """Return (module name, is it at the top level) for each import of a file."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    inside = {node for function in ast.walk(tree) if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+              for node in ast.walk(function)}
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node not in inside) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name_of(path)}: a relative import"
+            found += [(f"{node.module}.{alias.name}", node not in inside) for alias in node.names]
+    return found
+
+
+def file_of(module):
+    """Return the file of an imported name of ours, or None."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:length])
+        if path.with_suffix(".py").is_file():
+            return path.with_suffix(".py")
+        if (path / "__init__.py").is_file():
+            return path / "__init__.py"
+    return None
+
+
 CODE = modules(*STEPS, "extras")
 RUNNABLE = [path for path in CODE if is_runnable(path)] + [
     path for path in sorted((ROOT / "tests").glob("*.py")) if is_runnable(path)]
@@ -174,37 +201,11 @@ def test_it_answers_help_from_another_directory_with_a_bare_environment(path, tm
         assert ("6667" if path.parent.name == "irc" else "9000") in told.stdout, "the default port is not told"
 
 
-@pytest.mark.parametrize("path", [path for path in RUNNABLE if path in CODE], ids=name_of)
+@pytest.mark.parametrize("path", [path for path in RUNNABLE if path in CODE and any(
+    map(file_of, (module for module, _ in imports(path))))], ids=name_of)
 def test_it_begins_with_the_lines_that_find_the_root(path):
     depth = len(path.relative_to(ROOT).parts) - 1
     assert f"{PREAMBLE}{depth}]))" in path.read_text(encoding="utf-8")
-
-
-def imports(path):
-    """Return (module name, is it at the top level) for each import of a file."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    inside = {node for function in ast.walk(tree) if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
-              for node in ast.walk(function)}
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [(alias.name, node not in inside) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name_of(path)}: a relative import"
-            found += [(f"{node.module}.{alias.name}", node not in inside) for alias in node.names]
-    return found
-
-
-def file_of(module):
-    """Return the file of an imported name of ours, or None."""
-    parts = module.split(".")
-    for length in range(len(parts), 0, -1):
-        path = ROOT.joinpath(*parts[:length])
-        if path.with_suffix(".py").is_file():
-            return path.with_suffix(".py")
-        if (path / "__init__.py").is_file():
-            return path / "__init__.py"
-    return None
 
 
 @pytest.mark.parametrize("path", CODE, ids=name_of)
