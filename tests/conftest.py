@@ -7,6 +7,14 @@ import pytest
 
 from tests.wire import Wire
 
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("tutorial", "the tutorial's own")
+    group.addoption("--exercise", choices=["start", "mine", "solution"],
+                    help="which file the exercises' tests load (default: mine.py, or else start.py)")
+
+
 JOIN_S = 10.0  # for threads to end; a limit, not a wait
 
 

@@ -36,6 +36,10 @@ class Wire:
         """Send bytes as they are, or a text with its newline."""
         self.sock.sendall(data if isinstance(data, bytes) else data.encode() + b"\n")
 
+    def send_eof(self) -> None:
+        """Half-close: say no more, and still listen."""
+        self.sock.shutdown(socket.SHUT_WR)
+
     def read_line(self) -> str:
         """Return the next line without its newline.  Raises: EOFError at EOF."""
         line = self._file.readline()
