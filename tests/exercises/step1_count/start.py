@@ -13,7 +13,7 @@ class CountHandler(EchoHandler):
     """Greet one client, then echo."""
 
     def handle(self):
-        # TODO: the greeting
+        self.request.sendall(b"you are a client\n")  # TODO: which one
         super().handle()
 
 
