@@ -72,7 +72,8 @@ def format_line(*words: str) -> bytes:
     Raises: ValueError when the words would not come back as they are: our own mistake.
     """
     line = " ".join(words)
-    if not all(words) or any(" " in word for word in words[:-1]) or "\n" in line or "\r" in line:
+    spaced = any(" " in word for word in words[:-1])
+    if not line or not all(words) or spaced or "\n" in line or "\r" in line:
         raise ValueError(f"cannot be one line: {words!r}")
     return line.encode()
 

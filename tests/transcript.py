@@ -272,6 +272,7 @@ class Terminal:
         self.dismissed = key != "^Z"
         if self.on_pty:
             self.keyed = self.screen.row, self.screen.line(self.screen.row)
+            self.half_typed = ""    # Ctrl-D within a line hands over what is typed so far
             self.write(typed)
         elif signal_number:
             os.killpg(self.process.pid, signal_number)
