@@ -90,6 +90,10 @@ class Server(socketserver.ThreadingTCPServer):
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
 
+    def where(self) -> str:
+        """Return the address, as the first printed line shows it."""
+        return format_address(self.server_address)
+
     def stop(self) -> None:
         """Stop accepting and free the port.  Step 5 adds what its users deserve.
 
@@ -173,7 +177,7 @@ def run(server: Server) -> int:
         try:
             acceptor.start()
             # Flushed, since whoever started us through a pipe waits for this very line.
-            print("listening on", format_address(server.server_address), flush=True)
+            print("listening on", server.where(), flush=True)
             while acceptor.is_alive():
                 acceptor.join(JOIN_INTERVAL_S)
         except KeyboardInterrupt:
