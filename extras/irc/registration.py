@@ -59,8 +59,7 @@ def user(me, name: str, mode: str, unused: str, realname: str):
     me.user.name = re.sub(r"[^!-~]|[!@]", "", name)[:USER_LENGTH] or "user"
     me.user.realname = realname
     bits = int(mode) if re.fullmatch("[0-9]{1,3}", mode) else 0
-    me.world.set_mode(me.user, "i", bool(bits & 8))
-    me.world.set_mode(me.user, "w", bool(bits & 4))
+    me.wanted_modes = "i" * bool(bits & 8) + "w" * bool(bits & 4)
     register(me)
 
 
@@ -74,6 +73,8 @@ def register(me):
         return
     me.world.register(me.user)
     me.name = me.user.nick  # step 5's login timeout ends here
+    for letter in me.wanted_modes:
+        me.world.set_mode(me.user, letter, True)
     welcome(me)
     tell_watchers(me, me.user.nick, online=True)
 

@@ -31,7 +31,7 @@ def isupport_tokens(network: str, max_channels: int) -> list[str]:
         "AWAYLEN=390", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
         "CHANLIMIT=" + ",".join(f"{sign}:{max_channels}" for sign in CHANNEL_TYPES),
         f"CHANMODES={CHANMODES}", f"CHANNELLEN={CHANNEL_LENGTH}", f"CHANTYPES={CHANNEL_TYPES}",
-        f"ELIST={ELIST}", "EXCEPTS=e", f"HOSTLEN=45", "INVEX=I", "KICKLEN=390", f"MAXLIST=beI:{MAX_LIST}",
+        f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I", "KICKLEN=390", f"MAXLIST=beI:{MAX_LIST}",
         "MODES=13", f"MONITOR={MAX_MONITORED}", "NETWORK=" + network.replace(" ", r"\x20"),
         f"NICKLEN={NICK_LENGTH}", f"PREFIX=({''.join(STATUSES)}){signs}", f"STATUSMSG={signs}",
         f"TARGMAX=JOIN:,KICK:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},WHOIS:,WHOWAS:",
@@ -65,7 +65,7 @@ def lusers(me, pattern: str = "", target: str = ""):
     if target and not is_here(me, target):
         return
     world = me.world
-    users, invisible = len(world.users), len(world.with_mode["i"] & world.users.keys())
+    users, invisible = len(world.users), len(world.with_mode["i"])
     unknown, clients = len(world.strangers), users
     if me.rfc2812:
         # Its letter counts a connection as known, and as a client, from its NICK or USER on.

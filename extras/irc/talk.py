@@ -10,7 +10,7 @@ from extras.irc.message import format_message
 from extras.irc.names import CHANNEL_TYPES, mask
 from extras.irc.replies import (
     ERR_CANNOTSENDTOCHAN, ERR_NOPRIVILEGES, ERR_NORECIPIENT, ERR_NOSUCHNICK, ERR_NOTEXTTOSEND,
-    ERR_TOOMANYTARGETS, RPL_AWAY, RPL_NOWAWAY, RPL_UNAWAY,
+    ERR_TOOMANYTARGETS, ERR_UNKNOWNCOMMAND, RPL_AWAY, RPL_NOWAWAY, RPL_UNAWAY,
 )
 from extras.irc.state import STATUSES, Channel
 
@@ -35,7 +35,10 @@ def notice(me, targets: str = "", text: str = ""):
 
 
 def tagmsg(me, targets: str):
-    """Send tags without a text (`+typing`), to clients that know tags.  IRCv3 message-tags."""
+    """Send tags without a text (`+typing`), from and to clients that know tags.  IRCv3 message-tags."""
+    if "message-tags" not in me.user.caps:
+        me.reply(ERR_UNKNOWNCOMMAND, "TAGMSG")
+        return
     speak(me, "TAGMSG", targets, None)
 
 
