@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from step4_framing.framing import MAX_LINE_BYTES, LineBuffer, LineTooLong, frame_line
+from step4_framing.naive_framing import NaiveLineBuffer
 from step4_framing.server import FramedServer
 
 TOO_LONG = "LineTooLong"
@@ -157,6 +158,15 @@ def test_a_hundred_times_the_bytes_take_about_a_hundred_times_the_work(chunks_of
     few, many = chunks_of(4_000), chunks_of(400_000)
     ratio = seconds_to_read(many) / max(min(seconds_to_read(few) for _ in range(5)), 1e-4)
     assert ratio < 600
+
+
+def test_the_naive_buffer_holds_a_line_without_end():
+    naive, ours = NaiveLineBuffer(), LineBuffer()
+    for number in range(1, 51):
+        for buffer in (naive, ours):
+            buffer.feed(b"x" * 65536)
+            take_all(buffer)
+        assert naive.pending == number * 65536 and ours.pending <= MAX_LINE_BYTES + 1
 
 
 # On the wire
