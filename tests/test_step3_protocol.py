@@ -3,6 +3,7 @@
 import re
 import socket
 import string
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from step3_protocol.naive_server import NaiveServer
 from step3_protocol.protocol import (
-    VERBS, ProtocolError, Request, check_name, check_text, format_line, parse_line)
+    CONTROL, VERBS, ProtocolError, Request, check_name, check_text, format_line, parse_line)
 from step3_protocol.session import Session
 
 NAMES = st.text(string.ascii_letters + string.digits + "_-", max_size=19).map("a".__add__)
@@ -117,6 +118,12 @@ def test_a_good_text(text):
     "", " ", "   ", "\x00", "bell\x07", "\x1b[2J", "delete\x7f", "c1\x9b31m", "half\rline", "a\x85b"])
 def test_a_bad_text(text):
     assert code_of(check_text, text) == "bad-text"
+
+
+def test_a_text_has_no_character_that_unicode_calls_control_but_the_tab():
+    for char in map(chr, range(0x110000)):
+        control = unicodedata.category(char) == "Cc" and char != "\t"
+        assert bool(CONTROL.search(char)) == control, hex(ord(char))
 
 
 # A session: exactly one reply for each line
