@@ -1,6 +1,7 @@
 """The wiretap: whatever goes in comes out, however it is spoiled; and what it shows is true."""
 
 import contextlib
+import dataclasses
 import errno
 import io
 import json
@@ -17,15 +18,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from extras.wiretap.direction import MAX_HELD_BYTES, MAX_HELD_CHUNKS, RECV_BYTES, Direction, Spoiling
 from extras.wiretap.display import Display, Trace, draw, readable
-from extras.wiretap.relay import (
-    MAX_HELD_BYTES,
-    MAX_HELD_CHUNKS,
-    RECV_BYTES,
-    Direction,
-    Relay,
-    Spoiling,
-)
+from extras.wiretap.relay import Relay
 from extras.wiretap.wiretap import Wiretap
 from step1_echo.server import EchoServer
 from tests.chapter import ROOT
@@ -101,6 +96,7 @@ DATA = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"\xc3", b"\xc3\xa9", b"
 SPOILINGS = st.builds(
     Spoiling,
     slice_bytes=st.none() | st.integers(1, 7),
+    slice_gap_s=st.just(0),
     glue_s=st.sampled_from([0, 0, 0.001, 0.003]),
     delay_s=st.sampled_from([0, 0, 0.001, 0.003]),
     stall_s=st.sampled_from([0, 0, 0.001, 0.003]),
@@ -119,7 +115,7 @@ def test_what_goes_in_comes_out_both_ways(spoiling, from_client, from_server):
 
 @pytest.mark.parametrize("spoiling", [
     Spoiling(), Spoiling(slice_bytes=50_000), Spoiling(glue_s=0.01), Spoiling(delay_s=0.02),
-    Spoiling(stall_s=0.1), Spoiling(30_000, 0.005, 0.005, 0.05),
+    Spoiling(stall_s=0.1), Spoiling(30_000, 0, 0.005, 0.005, 0.05),
 ], ids=["as it is", "slice", "glue", "delay", "stall", "all"])
 def test_megabytes_pass_unaltered_both_ways_at_once(spoiling):
     data = bytes(range(256)) * 12_000  # 3 MB: more than all the buffers on the way
@@ -131,7 +127,7 @@ def test_megabytes_pass_unaltered_both_ways_at_once(spoiling):
 @settings(deadline=None, max_examples=40)
 @given(SPOILINGS, DATA, DATA, st.integers(1, 40))
 def test_a_cut_lets_exactly_so_many_bytes_through(spoiling, request, reply, cut_bytes):
-    spoiling = Spoiling(spoiling.slice_bytes, spoiling.glue_s, spoiling.delay_s, 0, cut_bytes)
+    spoiling = dataclasses.replace(spoiling, stall_s=0, cut_bytes=cut_bytes)
     received = []
 
     def read(sock):
@@ -175,7 +171,7 @@ def test_delay_holds_each_chunk_for_its_time():
     assert bytes(tap.next_piece(104.9)) == b""
     assert tap.wake_at(104.9) == 105
     assert bytes(tap.next_piece(105)) == b"one"
-    tap.send(tap.next_piece(105))
+    tap.send(tap.next_piece(105), 105)
     assert bytes(tap.next_piece(106.9)) == b""
     assert bytes(tap.next_piece(107)) == b"two"
 
@@ -186,7 +182,7 @@ def test_glue_collects_and_sends_as_one():
         near.send(chunk)
         tap.receive(now)
     assert bytes(tap.next_piece(104.99)) == b""
-    tap.send(tap.next_piece(105))
+    tap.send(tap.next_piece(105), 105)
     assert far.recv(100) == b"MSG bob hello\nLOGOUT\n"
 
 
@@ -199,6 +195,27 @@ def test_glue_and_delay_together_glue_what_a_delay_alone_would_have_let_go():
     assert bytes(tap.next_piece(115)) == b"ab"
 
 
+def test_slices_leave_one_at_a_time_with_a_gap_between():
+    near, tap, far = direction(Spoiling(slice_bytes=2, slice_gap_s=3))
+    near.send(b"LOGIN")
+    tap.receive(100)
+    for now, piece in ((100, b"LO"), (102.9, b""), (103, b"GI"), (106, b"N"), (109, b"")):
+        assert bytes(tap.next_piece(now)) == piece
+        if piece:
+            tap.send(tap.next_piece(now), now)
+            assert far.recv(100) == piece
+            assert tap.wake_at(now) in (now + 3, None)
+
+
+def test_a_delay_is_between_slices_too():
+    near, tap, _ = direction(Spoiling(slice_bytes=2, delay_s=5))
+    near.send(b"abc")
+    tap.receive(100)
+    tap.send(tap.next_piece(105), 105)
+    assert tap.wake_at(105) == 110
+    assert bytes(tap.next_piece(110)) == b"c"
+
+
 def test_eof_waits_its_turn():
     near, tap, far = direction(Spoiling(delay_s=5))
     near.send(b"bye")
@@ -206,7 +223,7 @@ def test_eof_waits_its_turn():
     near.shutdown(socket.SHUT_WR)
     tap.receive(101)
     assert not tap.at_end(105.5)  # the bytes have not gone yet
-    tap.send(tap.next_piece(105.5))
+    tap.send(tap.next_piece(105.5), 105.5)
     assert not tap.at_end(105.9)
     assert tap.at_end(106)
 

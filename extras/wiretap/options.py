@@ -61,7 +61,7 @@ def parse_args() -> argparse.Namespace:
     )  # fmt: skip
     add(
         "--delay", metavar="MS", type=duration, default=0,
-        help="pass each chunk on MS milliseconds after it came",
+        help="pass each chunk on MS milliseconds late, and slices MS apart",
     )  # fmt: skip
     add(
         "--stall", metavar="SECONDS", type=duration, default=0,

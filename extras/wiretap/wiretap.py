@@ -18,9 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root
 
+from extras.wiretap.direction import RECV_BYTES, Spoiling
 from extras.wiretap.display import Display, Trace
 from extras.wiretap.options import parse_args
-from extras.wiretap.relay import RECV_BYTES, Relay, Spoiling
+from extras.wiretap.relay import Relay
 from step1_echo.serving import Server, format_address, run
 
 STOP_WAIT_S = 0.5  # for the connections to end when the tap does; a few ms do, mostly
@@ -98,7 +99,13 @@ class Wiretap(Server):
 def main() -> int:
     """Do what the command line asks; return the exit status."""
     args = parse_args()
-    spoiling = Spoiling(args.slice, args.glue / 1000, args.delay / 1000, args.stall, args.cut)
+    spoiling = Spoiling(
+        slice_bytes=args.slice,
+        glue_s=args.glue / 1000,
+        delay_s=args.delay / 1000,
+        stall_s=args.stall,
+        cut_bytes=args.cut,
+    )
     try:
         server = Wiretap(args.listen, args.to, spoiling)
     except OSError as error:
