@@ -342,8 +342,7 @@ def test_a_half_close_of_the_server_leaves_the_client_its_say(tapped):
 
 def test_the_clients_reset_reaches_the_server_as_a_reset(tapped):
     client, server = tapped()
-    client._file.close()
-    reset(client.sock)
+    client.reset()
     with pytest.raises(ConnectionResetError):
         server.recv(10)
 
@@ -360,8 +359,7 @@ def test_the_servers_reset_reaches_the_client_as_a_reset(tapped):
 def test_what_was_sent_before_a_reset_still_arrives(tapped, spoiling):
     client, server = tapped(**spoiling)
     client.send(b"LOGIN alice\n")
-    client._file.close()
-    reset(client.sock)
+    client.reset()
     received = b""
     with pytest.raises(ConnectionResetError):
         while chunk := server.recv(100):
@@ -373,8 +371,7 @@ def test_a_reset_is_seen_by_a_server_that_only_sends(tapped):
     client, server = tapped()
     client.send_eof()
     assert server.recv(10) == b""
-    client._file.close()
-    reset(client.sock)
+    client.reset()
     with pytest.raises((ConnectionResetError, BrokenPipeError)):
         while True:
             server.sendall(b"x" * RECV_BYTES)
