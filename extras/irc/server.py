@@ -29,6 +29,8 @@ PORT = 6667  # what clients try first
 MAX_CHANNELS = 20  # for one user: more is hard to read, and each costs
 PING_TIMEOUT_S = 120.0  # silence before PING, and once more before the end
 MAX_CLIENTS = 10_000
+# 422 for a file that nobody asked for would be the first thing that a newcomer reads.
+DEFAULT_MOTD = ["Welcome.  This is the IRC server of a chat tutorial.", "/join a channel, or ask for /list."]
 
 
 class IrcServer(LineServer):
@@ -106,9 +108,9 @@ class IrcServer(LineServer):
                 self.deliver([handler.outbox])
 
     def motd(self) -> list[str] | None:
-        """Give the lines of the message of the day as the file has it now; None without one."""
+        """Give the lines of the message of the day as the file has it now; None without the file."""
         if not self.motd_file:
-            return None
+            return None if self.rfc2812 else DEFAULT_MOTD
         try:
             changed = os.stat(self.motd_file).st_mtime_ns
             if changed != self._motd[0]:
