@@ -2,12 +2,14 @@
 
 import contextlib
 import itertools
+import socket
 from typing import NamedTuple
 
 import pytest
 
 from extras.irc.server import IrcServer
-from tests.wire import Wire
+from tests.conftest import running
+from tests.wire import DEADLINE_S
 
 
 class Got(NamedTuple):
@@ -41,24 +43,42 @@ def read_message(line: str) -> Got:
     return Got(tags, source, command, params + [text] * bool(colon))
 
 
-class IrcWire(Wire):
+class IrcWire:
     """One client's connection."""
 
     tokens = itertools.count()
 
     def __init__(self, address, nick: str = ""):
-        super().__init__(address)
+        self.sock = socket.create_connection(address[:2], timeout=DEADLINE_S)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._file = self.sock.makefile("rb")
         self.nick = nick
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._file.close()
+        self.sock.close()
 
     def send(self, data: bytes | str) -> None:
         """Send bytes as they are, or one line."""
         self.sock.sendall(data if isinstance(data, bytes) else data.encode() + b"\r\n")
 
-    def read(self) -> Got:
-        """Give the next message.  Raises: EOFError."""
+    def read_line(self) -> bytes:
+        """Give the next line with its end.  Raises: EOFError."""
         line = self._file.readline()
         if not line.endswith(b"\r\n"):
             raise EOFError(f"EOF after {line!r}")
+        return line
+
+    def read(self) -> Got:
+        """Give the next message.  Raises: EOFError."""
+        line = self.read_line()
         assert len(line) - (line.find(b" ") + 1 if line[:1] == b"@" else 0) <= 512, line
         return read_message(line[:-2].decode(errors="surrogateescape"))
 
@@ -92,7 +112,7 @@ class IrcWire(Wire):
     def goodbye(self) -> list[Got]:
         """Give all that comes up to EOF."""
         got = []
-        with contextlib.suppress(EOFError):
+        with contextlib.suppress(EOFError, ConnectionError):
             while True:
                 got.append(self.read())
         return got
@@ -106,13 +126,14 @@ def short(message: Got) -> str:
 class Network:
     """One server and its clients, for one test."""
 
-    def __init__(self, serve, stack: contextlib.ExitStack):
-        self._serve, self._stack = serve, stack
+    def __init__(self, stack: contextlib.ExitStack):
+        self._stack = stack
         self.server: IrcServer | None = None
 
     def start(self, **settings) -> IrcServer:
         """Start the server; without this call it starts with its defaults when it is needed."""
-        self.server = self._serve(IrcServer, **({"name": "irc.test", "operators": {"root": "secret"}} | settings))
+        settings = {"name": "irc.test", "operators": {"root": "secret"}} | settings
+        self.server = self._stack.enter_context(running(IrcServer(("127.0.0.1", 0), **settings)))
         return self.server
 
     def wire(self) -> IrcWire:
@@ -135,7 +156,7 @@ class Network:
 
 
 @pytest.fixture
-def irc(serve):
+def irc():
     """Give a Network; its clients are closed before the server stops."""
     with contextlib.ExitStack() as stack:
-        yield Network(serve, stack)
+        yield Network(stack)

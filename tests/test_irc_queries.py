@@ -234,7 +234,7 @@ def test_an_operator_of_the_server_rescues_a_channel_without_one(irc):
     assert root.lines("KICK #tea alice", "NAMES #tea") == ["353 = #tea @bob", "366 #tea End of NAMES list"]
 
 
-def test_rehash_and_die(irc, tmp_path):
+def test_rehash_and_die_are_for_operators(irc, tmp_path):
     path = tmp_path / "motd"
     path.write_text("one")
     irc.start(motd_file=str(path))
@@ -242,5 +242,3 @@ def test_rehash_and_die(irc, tmp_path):
     assert root.lines("REHASH", "DIE") == ["481 Permission Denied- You're not an IRC operator"] * 2
     root.ask("OPER root secret")
     assert root.lines("REHASH") == [f"382 {path} Rehashing"]
-    root.send("DIE")
-    irc.server.join_acceptor()

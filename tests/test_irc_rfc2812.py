@@ -16,7 +16,7 @@ def raw(wire, *lines):
     """ask(), as the lines stand on the wire: colons matter here."""
     wire.send("\r\n".join(lines) + "\r\nPING fence")
     got = []
-    while not (line := wire.read_line().rstrip("\r")).endswith("PONG irc.test :fence"):
+    while not (line := wire.read_line().decode().rstrip()).endswith("PONG irc.test :fence"):
         got.append(line)
     return got
 
@@ -109,7 +109,7 @@ def test_long_lines_are_cut_not_refused(strict):
     for length in (510, 512, 515, 2048):
         front = "PRIVMSG bob :"
         assert alice.lines(front + "abcd" * (length // 4)) == []
-        assert len(bob.read_line()) == 511, "510 bytes and a CR"
+        assert len(bob.read_line()) == 512
 
 
 def test_invitations_have_rfc2812s_order_and_need_no_channel(strict):

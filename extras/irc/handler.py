@@ -12,6 +12,7 @@ label    with labeled-response, what ties the replies to their request
 import time
 from collections.abc import Iterable
 
+from extras.broadcast.hub import fan_out
 from extras.irc.capabilities import dress, label_response
 from extras.irc.message import MAX_LINE_BYTES, MAX_MESSAGE_BYTES, Message, format_message, frame, is_too_long
 from extras.irc.message import parse_message, size
@@ -142,6 +143,7 @@ class IrcHandler(LineHandler):
         if self._tokens < 0:
             self.conn.deliver()  # what was said so far is on its way while we wait
             time.sleep(-self._tokens / per_second)
+            self._tokens = 0.0  # the wait has paid for this one
 
     # --- messages out -------------------------------------------------------------------------
 
@@ -193,11 +195,7 @@ class IrcHandler(LineHandler):
         for caps, outboxes in channel.audience:
             if need and need not in caps or lack and lack in caps:
                 continue
-            data = dress(line, caps, tags)
-            for outbox in outboxes:
-                if outbox is not mine:
-                    outbox.put(data)
-            self.conn.touched.update(outboxes)
+            fan_out(self.conn, outboxes, dress(line, caps, tags), but=mine)
         if mine and but is not self.user and self.user in channel.members:
             if (not need or need in self.user.caps) and (not lack or lack not in self.user.caps):
                 self.send_dressed(dress(line, self.user.caps, tags))

@@ -16,14 +16,15 @@ import threading
 import time
 from collections import Counter
 
+from extras.broadcast.postman import PostmanServer
 from extras.irc import passwords
 from extras.irc.handler import IrcHandler
 from extras.irc.message import format_message
 from extras.irc.modes import FLAGS, LISTS, USER_MODES
 from extras.irc.server_info import isupport_tokens
 from extras.irc.state import STATUSES, World
-from step1_echo.serving import log, main
-from step5_server.line_server import LineServer, positive, server_parser
+from step1_echo.serving import main
+from step5_server.line_server import positive, server_parser
 
 PORT = 6667  # what clients try first
 MAX_CHANNELS = 20  # for one user: more is hard to read, and each costs
@@ -33,8 +34,8 @@ MAX_CLIENTS = 10_000
 DEFAULT_MOTD = ["Welcome.  This is the IRC server of a chat tutorial.", "/join a channel, or ask for /list."]
 
 
-class IrcServer(LineServer):
-    """Serve IRC."""
+class IrcServer(PostmanServer):
+    """Serve IRC; the postman carries what goes to many."""
 
     handler_class = IrcHandler
     registry_class = World
