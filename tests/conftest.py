@@ -223,3 +223,12 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(f"[{mark}] {title}")
     told = f"{config.deselected} tests of our own Python code were deselected: they cannot judge yours"
     terminalreporter.write_line(told)
+
+
+@pytest.fixture
+def switch_often():
+    """Let threads change places as often as Python can, so that races happen."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
