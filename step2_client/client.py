@@ -10,6 +10,11 @@ import os
 import socket
 import sys
 import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step1_echo is found
+
+from step1_echo.serving import DEFAULT_PORT, port_number
 
 CHUNK_BYTES = 65_536  # most that one read returns; a read never waits for more than the first byte
 CONNECT_TIMEOUT_S = 10  # a host that swallows our packets would make us wait two minutes
@@ -50,34 +55,54 @@ def talk(sock: socket.socket) -> int:
     return complain("the server closed the connection")
 
 
+class CannotConnect(Exception):
+    """There is no server to talk to; says why in one line."""
+
+
+def connect(host: str, port: int) -> socket.socket:
+    """Return a socket connected to the first of the host's addresses that answers.
+
+    Raises: CannotConnect.  Blocks: for CONNECT_TIMEOUT_S an address at most.
+    """
+    try:
+        sock = socket.create_connection((host, port), CONNECT_TIMEOUT_S)
+    except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
+        why = getattr(error, "strerror", None) or error
+        raise CannotConnect(f"cannot connect to {host} port {port}: {why}") from None
+    sock.settimeout(None)  # from now on silence is no error
+    return sock
+
+
 def complain(text: str) -> int:
     """Say why we stop, in one line on standard error; return the exit status."""
     print(text, file=sys.stderr)
     return 1
 
 
-def main(argv: list[str] | None = None) -> int:
+def argument_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the two flags that every client has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--host", default="127.0.0.1", help="the server's (default %(default)s)")
+    parser.add_argument("--port", type=port_number, default=DEFAULT_PORT,
+                        help="the server's (default %(default)s)")
+    return parser
+
+
+def main() -> int:
     """Connect and talk; return the exit status."""
-    parser = argparse.ArgumentParser(description="Send what is typed, print what arrives.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=9000)  # where each step's server listens
-    args = parser.parse_args(argv)
+    args = argument_parser("Send what is typed, print what arrives.").parse_args()
     try:
-        sock = socket.create_connection((args.host, args.port), CONNECT_TIMEOUT_S)
-    except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
-        return complain(f"cannot connect to {args.host} port {args.port}: "
-                        f"{getattr(error, 'strerror', None) or error}")
-    with sock:
-        sock.settimeout(None)  # from now on silence is no error
-        try:
+        with connect(args.host, args.port) as sock:
             return talk(sock)
-        except KeyboardInterrupt:
-            return 130  # what shells expect of a program that Ctrl-C ended: 128 + SIGINT
-        except BrokenPipeError:  # nobody reads our output any more, as in `| head -1`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
-            return 1
-        except OSError as error:
-            return complain(f"lost the server: {error.strerror or error}")
+    except CannotConnect as error:
+        return complain(str(error))
+    except KeyboardInterrupt:
+        return 130  # what shells expect of a program that Ctrl-C ended: 128 + SIGINT
+    except BrokenPipeError:  # nobody reads our output any more, as in `| head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+        return 1
+    except OSError as error:
+        return complain(f"lost the server: {error.strerror or error}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Nothing here knows what language the client is written in, nor any of its words.
 """
 
 import os
+import re
 import shlex
 import socket
 import subprocess
@@ -163,6 +164,16 @@ class Client:
     def wait_for(self, text: bytes) -> None:
         """Wait until `text` has been printed."""
         self.out.wait_for(lambda seen: text in seen, f"{text!r}")
+
+    def wait_for_any(self, *texts: bytes) -> None:
+        """Wait until one of the texts has been printed."""
+        self.out.wait_for(lambda seen: any(text in seen for text in texts), " or ".join(map(repr, texts)))
+
+    def wait_for_line(self, *texts: bytes, times: int = 1) -> None:
+        """Wait until a line with all the texts in this order has been printed."""
+        form = re.compile(b".*".join(map(re.escape, texts)))
+        self.out.wait_for(lambda seen: len(form.findall(seen)) >= times,
+                          f"a line with {texts}, {times} times")
 
     def exit_status(self) -> int:
         """Wait for the end of the process and of its output; return its status."""

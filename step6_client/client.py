@@ -1,0 +1,138 @@
+"""A person's chat client: /msg bob hello, then plain text goes on to bob; /help tells the rest."""
+
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step4_framing is found
+
+from step2_client.client import CannotConnect, argument_parser, complain, connect
+from step4_framing.framing import LineTooLong
+from step6_client.chat_client import ChatClient, Event, Reply
+from step6_client.commands import Commands, verb_of
+from step6_client.terminal import Pipe, Stopped, Terminal
+
+FAREWELL_S = 1  # for the receiving thread to see that we have hung up; it needs far less
+
+
+class Session:
+    """One person's stay: the main thread reads what she types, a second one shows what comes.
+
+    leaving    the connection is to end: she has asked for it
+    failure    why it ended otherwise, "" while all is well
+    """
+
+    def __init__(self, client: ChatClient, commands: Commands, screen: Pipe):
+        self.client, self.commands, self.screen = client, commands, screen
+        self.leaving = False
+        self.failure = ""
+        self.logged_in = False
+        self.answered = threading.Event()  # set: the LOGIN that she waits for has its reply
+
+    def run(self, name: str = "") -> int:
+        """Talk until either end has had enough; return the exit status."""
+        receiver = threading.Thread(target=self.receive, daemon=True)
+        try:
+            receiver.start()  # in here, for it may stop us at once
+            try:
+                self.read_input(name)
+                self.leaving = True
+                self.client.half_close()
+            except OSError:
+                pass  # NOTE: the server went while we sent; the receiver sees that too, and says why
+            receiver.join()  # replies and events may still come, until the server closes as well
+        except Stopped as stopped:
+            self.failure = str(stopped)
+        except KeyboardInterrupt:
+            self.leaving = True
+            self.client.hang_up()
+            receiver.join(FAREWELL_S)
+            return 130  # what shells expect of a program that Ctrl-C ended: 128 + SIGINT
+        return complain(self.failure) if self.failure else 0
+
+    def read_input(self, name: str) -> None:
+        """Do what is typed until the end of input or /quit; the name comes as if it were typed."""
+        text = name
+        while text is not None:
+            for line in text.split("\n"):  # a line editor may return several, if they were pasted
+                if self.enter(line):
+                    return
+            text = self.screen.read_line(self.commands.prompt)
+
+    def enter(self, text: str) -> bool:
+        """Do what one typed line says; return whether she leaves."""
+        action = self.commands.parse_input(text)
+        if action.show:
+            self.screen.show(action.show)
+        if action.send:
+            self.answered.clear()
+            self.client.request(action.send)
+        if action.waits:
+            self.answered.wait()
+        return action.ends
+
+    def receive(self) -> None:
+        """Show what the server says until it ends.  Thread: its own."""
+        try:
+            while said := self.next_said():
+                self.take(said)
+            gone = "the server closed the connection"
+            if self.leaving and not self.failure:
+                if not (self.logged_in and self.client.unanswered):
+                    return
+                gone += f" and had not answered {self.client.unanswered[0]!a}"
+        except OSError as error:
+            gone = f"lost the server: {error.strerror or error}"
+        except Stopped as stopped:
+            gone = str(stopped)
+        self.failure = gone
+        if not self.leaving:
+            self.screen.stop(gone)
+
+    def next_said(self) -> Reply | Event | None:
+        """Return what the server says next, None at EOF."""
+        while True:
+            try:
+                return self.client.receive()
+            except LineTooLong:
+                self.screen.show("! the server sent a line over the limit; it was thrown away")
+
+    def take(self, said: Reply | Event) -> None:
+        """Show a reply or an event, and do what follows from it."""
+        if text := self.commands.render(said):
+            self.screen.show(text)
+        if isinstance(said, Event):
+            return
+        self.commands.heed(said)
+        verb = verb_of(said.request)
+        if not said.request:
+            self.failure = said.code  # last words: the server is about to close
+        elif verb == "LOGIN":
+            self.logged_in = self.logged_in or said.ok
+            self.answered.set()
+        elif verb == "LOGOUT" and said.ok:
+            self.leaving = True
+
+
+def main(commands_class: type[Commands] = Commands) -> int:
+    """Connect and chat; return the exit status."""
+    parser = argument_parser("Chat.  /help lists the commands, Ctrl-D leaves.")
+    parser.add_argument("--name", default="", help="log in by this name (else it is asked for)")
+    args = parser.parse_args()
+    at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    try:
+        sock = connect(args.host, args.port)
+    except CannotConnect as error:
+        return complain(str(error))
+    except KeyboardInterrupt:
+        return 130
+    with sock:
+        screen = Terminal() if at_terminal else Pipe()
+        try:
+            return Session(ChatClient(sock), commands_class(), screen).run(args.name)
+        finally:
+            screen.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

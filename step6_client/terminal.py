@@ -1,0 +1,188 @@
+"""Where a person reads and types: a terminal, or the two ends of a pipe.
+
+Two threads meet here.  The main thread waits for a typed line; the receiving thread has something to
+show.  Only the main thread may draw, because only it knows what the line editor is doing: the other
+one leaves its text and wakes it with a signal.
+"""
+
+import os
+import signal
+import sys
+import threading
+
+try:
+    import ctypes
+    import readline
+    import termios
+except ImportError:
+    readline = None  # Windows, or a Python built without it: the system's own line editing remains
+
+WAKE = getattr(signal, "SIGALRM", None)  # on Windows no signal wakes a thread that reads
+# A signal (Ctrl-C is one too) that comes just before the main thread goes to sleep does not wake it.
+# So it is woken this often anyway: late enough to cost nothing, early enough for a person.
+TICK_S = 0.1
+
+
+class Stopped(Exception):
+    """There is nothing to type for any more; says why."""
+
+
+class Pipe:
+    """Lines in from standard input, lines out to standard output: no prompt, nothing drawn."""
+
+    def __init__(self) -> None:
+        self._why = ""  # set: the main thread is to raise Stopped
+        sys.stdin.reconfigure(errors="surrogateescape")  # bytes that are no text reach the server as they are
+        sys.stdout.reconfigure(errors="backslashreplace")  # what this terminal cannot show is spelled out
+        if WAKE:
+            signal.signal(WAKE, self._on_wake)
+            signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
+
+    def read_line(self, prompt: str) -> str | None:
+        """Return the next line typed, None at the end of input.  Thread: main.  Raises: Stopped."""
+        line = sys.stdin.readline()
+        return line.rstrip("\n") if line else None
+
+    def show(self, text: str) -> None:
+        """Print a text.  Thread: any.  Raises: Stopped."""
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:  # nobody reads our output any more, as in `| head -1`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
+            raise Stopped("nobody reads what we print") from None
+
+    def close(self) -> None:
+        """Leave everything as it was found."""
+        if WAKE:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def stop(self, why: str) -> None:
+        """Make the main thread, which may be waiting for input, raise Stopped.  Thread: another."""
+        self._why = why
+        if not WAKE:  # Windows: nothing ends a read of the console but the end of the program
+            print(why, file=sys.stderr, flush=True)
+            os._exit(1)
+        self._wake()
+
+    def _wake(self) -> None:
+        signal.pthread_kill(threading.main_thread().ident, WAKE)
+
+    def _on_wake(self, signal_number, frame) -> None:
+        why, self._why = self._why, ""  # raised once
+        if why:
+            raise Stopped(why)
+
+
+class Terminal(Pipe):
+    """A person's terminal: a prompt, a line editor, and texts that come while she types.
+
+    What comes takes the place of her half-typed line, which is drawn anew below it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._prompt = ""  # what stands before the line that is being typed
+        self._text = ""  # what the main thread is to show
+        self._shown = threading.Event()
+        self._editor = find_editor()
+        if readline:
+            # The system too edits lines (ICANON) and shows what is typed (ECHO).  It must not while
+            # readline rests: it would swallow a Ctrl-D, and write into the text that is shown.
+            self._found = termios.tcgetattr(sys.stdin)
+            self._set_modes(echo=False)
+
+    def close(self) -> None:
+        super().close()
+        if readline:
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, self._found)
+
+    def _set_modes(self, echo: bool) -> None:
+        if readline:
+            modes = self._found[:]
+            modes[3] &= ~termios.ICANON if echo else ~(termios.ICANON | termios.ECHO)  # 3: local modes
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, modes)
+
+    def read_line(self, prompt: str) -> str | None:
+        self._prompt = prompt
+        self._set_modes(echo=True)  # or readline believes that she does not want to see it
+        try:
+            return input(prompt)
+        except EOFError:
+            self._write("\n")  # Ctrl-D leaves the cursor behind the prompt
+            return None
+        except (KeyboardInterrupt, Stopped):
+            self._write("\n")
+            raise
+        finally:
+            self._set_modes(echo=False)
+            self._prompt = ""
+
+    def show(self, text: str) -> None:
+        if not WAKE or threading.current_thread() is threading.main_thread():
+            self._draw(text)
+            return
+        self._shown.clear()
+        self._text = text
+        self._wake()
+        self._shown.wait()
+
+    def _on_wake(self, signal_number, frame) -> None:
+        text, self._text = self._text, ""  # taken at once: the signal may come again
+        if text:
+            try:
+                self._draw(text)
+            finally:  # whatever Ctrl-C interrupts, the other thread must not wait for ever
+                self._shown.set()
+        super()._on_wake(signal_number, frame)
+
+    def _draw(self, text: str) -> None:
+        """Show a text, above the line that is being typed if there is one."""
+        if self._editor:
+            self._editor.draw_above(lambda: self._write(text + "\n"))
+        elif self._prompt:
+            typed = readline.get_line_buffer() if readline else ""  # unknown: it stays visible above
+            self._write(f"\n{text}\n{self._prompt}{typed}")
+        else:
+            self._write(text + "\n")
+
+    def _write(self, text: str) -> None:
+        """Write past Python's buffer: a signal may come while that is being written to."""
+        data = text.encode(sys.stdout.encoding, "backslashreplace")
+        while data:
+            data = data[os.write(sys.stdout.fileno(), data):]
+
+
+class Editor:
+    """The GNU library below Python's readline, for what the module lacks.
+
+    Source: GNU Readline Library manual, sections 2.4.6 (Redisplay) and 2.4.5 (rl_readline_state).
+    Raises: AttributeError, ValueError where the library below is another one.
+    """
+
+    READING_A_LINE = 0x80000  # RL_STATE_CALLBACK in readline.h
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(readline.__file__)  # finds the names of all that this file is linked with
+        self._state = ctypes.c_ulong.in_dll(library, "rl_readline_state")
+        self._erase = library.rl_clear_visible_line
+        self._redraw = library.rl_forced_update_display
+        self._flush = library.fflush
+
+    def draw_above(self, draw) -> None:
+        """Call draw with the typed line off the screen, if there is one.  Thread: main."""
+        typing = self._state.value & self.READING_A_LINE
+        if typing:
+            self._erase()
+            self._flush(None)  # the library writes through C's buffer, and we do not
+        draw()
+        if typing:
+            self._redraw()
+
+
+def find_editor() -> Editor | None:
+    """Return an Editor, None where Python has none or one of another make (libedit on macOS)."""
+    try:
+        return Editor()
+    except (NameError, AttributeError, ValueError, OSError):
+        return None

@@ -1,0 +1,570 @@
+"""Step 6: a chat client for people.  The test plays the server; the client is any command line."""
+
+import socket
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from step4_framing.framing import MAX_LINE_BYTES, LineTooLong
+from step5_server.server import ChatServer
+from step6_client.chat_client import ChatClient, Event, Reply
+from step6_client.commands import Action, Commands, visible
+from tests.client_process import Client, PlayedServer, command_line, pty
+
+try:
+    import termios
+
+    from tests.transcript import Screen
+except ImportError:
+    pass  # Windows: there the tests that need them are skipped
+
+OURS = "{python} step6_client/client.py --host {host} --port {port}"
+
+needs_terminal = pytest.mark.skipif(pty is None, reason="Windows has no pseudo-terminals")
+in_a_pipe_and_a_terminal = pytest.mark.parametrize(
+    "terminal", [False, pytest.param(True, marks=needs_terminal)], ids=["pipe", "terminal"])
+
+
+@pytest.fixture
+def template(request):
+    return request.config.getoption("--client", default=None) or OURS
+
+
+@pytest.fixture
+def server():
+    with PlayedServer() as server:
+        yield server
+
+
+def log_in(client, server, name=b"alice"):
+    """Let the client give its name, accept it, and return the conversation."""
+    peer = server.accept()
+    client.type(name + b"\n")
+    peer.answer(b"LOGIN " + name, b"OK welcome")
+    return peer
+
+
+# Logging in
+
+@in_a_pipe_and_a_terminal
+def test_a_name_is_asked_for_until_the_server_accepts_one(server, template, terminal):
+    with Client(command_line(template, server.port), terminal) as client:
+        peer = server.accept()
+        for name, reply in [(b"alice", b"ERR name-taken there is one"), (b"4lice", b"ERR bad-name no digit first")]:
+            client.type(name + b"\n")
+            peer.answer(b"LOGIN " + name, reply)
+            client.wait_for_any(*reply.split(b" ", 2)[1:])
+        client.type(b"bob\n")
+        peer.answer(b"LOGIN bob", b"OK welcome")
+        client.type(b"/msg carol hello\n")
+        peer.expect(b"MSG carol hello")
+
+
+def test_an_event_before_the_reply_to_the_login_is_not_the_reply(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = server.accept()
+        client.type(b"alice\n")
+        peer.expect(b"LOGIN alice")
+        peer.send(b"MSG bob early\n")
+        client.wait_for(b"early")
+        peer.send(b"ERR name-taken gone\n")
+        client.wait_for_any(b"name-taken", b"gone")
+        client.type(b"alice2\n")
+        peer.expect(b"LOGIN alice2")
+
+
+# Talking
+
+@in_a_pipe_and_a_terminal
+def test_plain_text_goes_on_to_the_user_of_the_last_msg(server, template, terminal):
+    with Client(command_line(template, server.port), terminal) as client:
+        peer = log_in(client, server)
+        client.type("/msg bob hello, bob\nhow are you?\n/msg carol h\u00e9\nand you?\n".encode())
+        for line in "MSG bob hello, bob", "MSG bob how are you?", "MSG carol h\u00e9", "MSG carol and you?":
+            peer.answer(line.encode(), b"OK")
+
+
+def test_raw_sends_the_line_as_it_is(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = log_in(client, server)
+        client.type(b"/raw JOIN  tea /and #more\n/raw help\n")
+        peer.answer(b"JOIN  tea /and #more", b"OK")
+        peer.answer(b"help", b"OK LOGIN MSG")
+        client.wait_for(b"LOGIN MSG")
+
+
+def test_what_others_say_is_shown_with_their_name(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = log_in(client, server)
+        peer.send(b"MSG bob good morning\n")
+        client.wait_for_line(b"bob", b"good morning")
+
+
+def test_an_error_reply_is_shown(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = log_in(client, server)
+        client.type(b"/msg bob hello\n")
+        peer.answer(b"MSG bob hello", b"ERR no-such-user never heard of him")
+        client.wait_for_any(b"no-such-user", b"never heard of him")
+
+
+def test_an_event_between_a_request_and_its_reply_is_shown(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = log_in(client, server)
+        client.type(b"/msg bob hello\n")
+        peer.expect(b"MSG bob hello")
+        peer.send(b"MSG carol psst\n" b"ERR no-such-user he left\n" b"MSG carol tell me\n")
+        client.wait_for_line(b"carol", b"psst")
+        client.wait_for_any(b"no-such-user", b"he left")
+        client.wait_for_line(b"carol", b"tell me")
+
+
+def test_an_unknown_event_is_shown(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = log_in(client, server)
+        peer.send(b"PINEAPPLE on pizza\n")
+        client.wait_for_line(b"PINEAPPLE", b"on", b"pizza")
+
+
+def test_lines_cut_anywhere_and_glued_are_the_same_lines(server, template):
+    lines = "MSG bob d\u00e9j\u00e0 vu\nMSG bob second\r\nMSG carol third \u20ac\n".encode()
+    with Client(command_line(template, server.port)) as client:
+        peer = log_in(client, server)
+        peer.send(*(lines[i:i + 1] for i in range(len(lines))))
+        peer.send(lines)
+        client.wait_for_line(b"carol", "third \u20ac".encode(), times=2)
+        client.wait_for_line(b"bob", "d\u00e9j\u00e0 vu".encode(), times=2)
+        client.wait_for_line(b"bob", b"second", times=2)
+
+
+# The person's terminal
+
+@needs_terminal
+def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, template):
+    def shows(message, only):
+        def as_it_should_be(seen):
+            screen = Screen()
+            screen.feed(seen)
+            above = [screen.line(row) for row in range(screen.row)]
+            return screen.line(screen.row).endswith("/msg bob hel") and any(
+                message in line and not (only and "hel" in line) for line in above)
+        return as_it_should_be
+
+    with Client(command_line(template, server.port), terminal=True) as client:
+        peer = log_in(client, server)
+        client.type(b"/msg bob hel")
+        client.wait_for(b"bob hel")
+        peer.send(b"MSG carol psst\n")  # may come before the client has drawn its prompt
+        client.out.wait_for(shows("psst", only=False), "the message, and the half-typed line in the last row")
+        peer.send(b"MSG carol listen\n")
+        client.out.wait_for(shows("listen", only=True),
+                            "the message in a row of its own, and the half-typed line in the last one")
+        client.type(b"lo\n")
+        peer.expect(b"MSG bob hello")
+
+
+@needs_terminal
+def test_no_key_is_lost_however_many_messages_come_while_she_types(server, template):
+    with Client(command_line(template, server.port), terminal=True) as client:
+        peer = log_in(client, server)
+        for number, key in enumerate(b"/msg bob the quick brown fox"):
+            client.type(bytes([key]))
+            peer.send(b"MSG carol number %d.\n" % number)
+        client.wait_for(b"number %d." % number)
+        client.type(b"\n")
+        peer.expect(b"MSG bob the quick brown fox")
+
+
+HOSTILE = {  # what a terminal or a line of text must not be made to do by somebody else
+    "clear the screen": b"\x1b[2J", "change the title": b"\x1b]0;owned\x07", "bell": b"\x07",
+    "C1 control": "\x9b2J".encode(), "raw C1 byte": b"\x9b2J", "delete": b"\x7f", "null": b"\x00",
+    "right to left": "\u202e".encode(), "isolate": "\u2066".encode(), "line separator": "\u2028".encode(),
+}
+
+
+@pytest.mark.parametrize("line", [b"MSG bob tick %s tock", b"ERR no-such-user tick %s tock", b"NEWS tick %s tock",
+                                  b"MSG tick%s tock"], ids=["message", "error", "unknown event", "name"])
+@in_a_pipe_and_a_terminal
+def test_what_others_send_cannot_drive_the_terminal(server, template, line, terminal):
+    with Client(command_line(template, server.port), terminal) as client:
+        peer = log_in(client, server)
+        for number, attack in enumerate(HOSTILE.values()):
+            client.type(b"/raw x%d\n" % number)
+            peer.expect(b"x%d" % number)
+            peer.send(line % attack + b"\n" if line.startswith(b"ERR") else line % attack + b"\nOK\n")
+        peer.send(b"MSG bob all done\n")
+        client.wait_for(b"all done")
+        assert client.printed.count(b"tick") == client.printed.count(b"tock") == len(HOSTILE)
+        for what, attack in HOSTILE.items():
+            assert attack not in client.printed, what
+
+
+# The end
+
+@in_a_pipe_and_a_terminal
+def test_the_end_of_input_half_closes_and_all_that_still_comes_is_shown(server, template, terminal):
+    with Client(command_line(template, server.port), terminal) as client:
+        peer = log_in(client, server)
+        client.type(b"/msg bob one\ntwo\n")
+        if terminal:
+            client.type(b"\x04")
+        else:
+            client.end_input()
+        assert peer.read_to_eof() == b"MSG bob one\nMSG bob two\n"
+        peer.send(b"OK\n")
+        peer.send(b"MSG bob and goodbye\n")
+        client.wait_for_line(b"bob", b"and goodbye")
+        peer.send(b"ERR no-such-user he left\n", b"MSG carol me too\n")
+        peer.close()
+        assert client.exit_status() == 0
+        assert b"me too" in client.printed
+
+
+def test_a_whole_conversation_in_a_pipe_is_plain_lines(server, template):
+    with Client(command_line(template, server.port)) as client:
+        client.type(b"alice\n/msg bob one\ntwo\n")
+        client.end_input()
+        peer = server.accept()
+        for line in b"LOGIN alice", b"MSG bob one", b"MSG bob two":
+            peer.answer(line, b"OK")
+        assert peer.read_to_eof() == b""
+        peer.send(b"MSG bob three\n")
+        peer.close()
+        assert client.exit_status() == 0
+        assert b"\x1b" not in client.printed and b"\r" not in client.out.seen.replace(b"\r\n", b"")
+        assert any(b"bob" in line and b"three" in line for line in client.out.seen.splitlines())
+
+
+@in_a_pipe_and_a_terminal
+def test_quit_logs_out_and_ends_well(server, template, terminal):
+    with Client(command_line(template, server.port), terminal) as client:
+        peer = log_in(client, server)
+        client.type(b"/quit\n")
+        peer.answer(b"LOGOUT", b"OK bye")
+        peer.close()
+        assert client.exit_status() == 0
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+@in_a_pipe_and_a_terminal
+def test_the_server_gone_is_told_and_ends_the_client(server, template, end, terminal):
+    with Client(command_line(template, server.port), terminal) as client:
+        peer = log_in(client, server)
+        client.type(b"/msg bob half a li")
+        peer.send(b"MSG bob hello\n")
+        client.wait_for(b"hello")
+        before = len(client.printed)
+        getattr(peer, end)()
+        client.expect_failure(beyond=client.printed[:before])
+        if terminal:
+            modes = termios.tcgetattr(client.input)[3]
+            assert modes & termios.ECHO and modes & termios.ICANON, "the terminal is left unusable"
+
+
+def test_a_servers_last_words_are_shown(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = log_in(client, server)
+        peer.send(b"ERR shutting-down back at noon\n")
+        peer.close()
+        client.expect_failure(beyond=b"shutting-down back at noon")
+        assert b"shutting-down" in client.printed or b"back at noon" in client.printed
+
+
+@in_a_pipe_and_a_terminal
+def test_the_server_gone_before_a_name_was_accepted_is_told(server, template, terminal):
+    with Client(command_line(template, server.port), terminal) as client:
+        peer = server.accept()
+        peer.send(b"ERR server-full come back later\n")
+        peer.close()
+        client.expect_failure(beyond=b"server-full come back later")
+        assert b"server-full" in client.printed or b"come back later" in client.printed
+
+
+@in_a_pipe_and_a_terminal
+def test_a_refused_connection_is_one_clear_line(template, terminal):
+    with PlayedServer(listening=False) as server:
+        with Client(command_line(template, server.port), terminal) as client:
+            client.expect_failure()
+            assert len(client.printed.splitlines()) == 1
+
+
+@needs_terminal
+def test_ctrl_c_leaves_without_a_traceback_and_with_the_terminal_as_it_was(server, template):
+    with Client(command_line(template, server.port), terminal=True) as client:
+        peer = log_in(client, server)
+        peer.send(b"MSG bob hello\n")
+        client.wait_for(b"hello")
+        client.type(b"half a li\x03")
+        client.exit_status()
+        assert b"Traceback" not in client.printed
+        modes = termios.tcgetattr(client.input)[3]
+        assert modes & termios.ECHO and modes & termios.ICANON, "the terminal is left unusable"
+
+
+# Our own client: what a learner's need not have
+
+
+@pytest.mark.ours
+def test_the_name_may_be_given_on_the_command_line(server):
+    with Client(command_line(OURS + " --name alice", server.port)) as client:
+        peer = server.accept()
+        peer.answer(b"LOGIN alice", b"OK welcome")
+        client.type(b"/msg bob hi\n")
+        peer.expect(b"MSG bob hi")
+
+
+@pytest.mark.ours
+def test_a_line_that_nobody_finished_is_not_shown_as_a_message(server):
+    with Client(command_line(OURS, server.port)) as client:
+        peer = log_in(client, server)
+        peer.send(b"MSG bob I owe you 10")  # and then 00, perhaps
+        peer.close()
+        client.expect_failure(beyond=b"welcome")
+        assert b"owe" not in client.printed
+
+
+@pytest.mark.ours
+def test_requests_that_the_server_never_answered_are_told(server):
+    with Client(command_line(OURS, server.port)) as client:
+        peer = log_in(client, server)
+        client.type(b"/msg bob one\ntwo\n")
+        client.end_input()
+        peer.answer(b"MSG bob one", b"OK")
+        peer.read_to_eof()
+        peer.close()
+        client.expect_failure(beyond=b"welcome")
+        assert b"MSG bob two" in client.printed and b"MSG bob one" not in client.printed
+
+
+@pytest.mark.ours
+@needs_terminal
+def test_the_cursor_stays_where_it_was_in_the_line(server):
+    pytest.importorskip("readline")
+    with Client(command_line(OURS, server.port), terminal=True) as client:
+        peer = log_in(client, server)
+        client.type(b"/msg bob hllo\x02\x02\x02")  # Ctrl-B: back to behind the h
+        peer.send(b"MSG carol psst\n")
+        client.wait_for(b"psst")
+        client.type(b"e\n")
+        peer.expect(b"MSG bob hello")
+
+
+@pytest.mark.ours
+@needs_terminal
+def test_the_arrow_up_brings_back_what_was_typed_before(server):
+    pytest.importorskip("readline")
+    with Client(command_line(OURS, server.port), terminal=True) as client:
+        peer = log_in(client, server)
+        client.type(b"/msg bob hello\n")
+        peer.answer(b"MSG bob hello", b"OK noted")
+        client.wait_for(b"noted")
+        client.type(b"\x1b[A\n")
+        peer.expect(b"MSG bob hello")
+
+
+@pytest.mark.ours
+@needs_terminal
+def test_pasted_lines_are_as_many_requests(server):
+    with Client(command_line(OURS, server.port), terminal=True) as client:
+        peer = log_in(client, server)
+        client.type(b"\x16\n".join([b"/msg bob one", b"two"]) + b"\n")  # Ctrl-V, newline: what a paste inserts
+        peer.expect(b"MSG bob one")
+        peer.expect(b"MSG bob two")
+
+
+@pytest.mark.ours
+@needs_terminal
+@pytest.mark.parametrize("missing", ["readline", "ctypes"])
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_without_readline_or_its_library_nothing_typed_is_lost(server, missing, term):
+    program = (f"import runpy, sys; sys.modules[{missing!r}] = None; "
+               "runpy.run_path('step6_client/client.py', run_name='__main__')")
+    with Client([sys.executable, "-c", program, "--port", str(server.port)], True, {"TERM": term}) as client:
+        peer = log_in(client, server)
+        client.type(b"/msg bob hel")
+        client.wait_for(b"bob hel")
+        peer.send(b"MSG carol psst\n")
+        client.wait_for(b"carol: psst")
+        client.type(b"lo\n")
+        peer.answer(b"MSG bob hello", b"OK")
+        client.type(b"\x04")
+        assert peer.read_to_eof() == b""
+        peer.close()
+        assert client.exit_status() == 0
+
+
+@pytest.mark.ours
+@in_a_pipe_and_a_terminal
+def test_two_clients_talk_through_our_server(serve, terminal):
+    port = serve(ChatServer).server_address[1]
+    with Client(command_line(OURS + " --name alice", port), terminal) as alice, \
+            Client(command_line(OURS + " --name bob", port), terminal) as bob:
+        alice.wait_for(b"welcome, alice")
+        bob.wait_for(b"welcome, bob")
+        alice.type(b"/msg bob hello\n")
+        bob.wait_for(b"alice: hello")
+        bob.type(b"/msg alice good morning\n/quit\n")
+        alice.wait_for(b"bob: good morning")
+        assert bob.exit_status() == 0
+        alice.type(b"are you there?\n")
+        alice.wait_for(b"no-such-user")
+
+
+# commands.py
+
+@pytest.mark.ours
+@pytest.mark.parametrize("typed, action", [
+    ("", Action()),
+    ("   ", Action()),
+    ("/msg bob hello", Action(send="MSG bob hello")),
+    ("/msg bob  two  blanks ", Action(send="MSG bob  two  blanks ")),
+    ("/raw  ALL /x", Action(send=" ALL /x")),
+    ("/quit", Action(send="LOGOUT", ends=True)),
+])
+def test_typed_lines_become_requests(typed, action):
+    commands = Commands()
+    commands.target = ""
+    assert commands.parse_input(typed) == action
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("typed", ["/msg", "/msg bob", "/msg bob ", "/msg  bob", "/raw", "/raw  ", "/quit now",
+                                   "/help me", "/nothing", "/", "//", "/MSG bob x", "plain text to nobody"])
+def test_what_cannot_be_sent_is_explained_and_not_sent(typed):
+    commands = Commands()
+    commands.target = ""
+    action = commands.parse_input(typed)
+    assert action.show.startswith("! ") and action == Action(show=action.show)
+
+
+@pytest.mark.ours
+def test_plain_text_is_a_name_until_one_is_accepted():
+    commands = Commands()
+    assert commands.prompt == "name: "
+    assert commands.parse_input("alice") == Action(send="LOGIN alice", waits=True)
+    commands.heed(Reply("LOGIN alice", False, "name-taken", ""))
+    commands.parse_input("/msg bob hi")
+    assert commands.parse_input("alice2").send == "LOGIN alice2"
+    commands.heed(Reply("login alice2", True, "", ""))
+    assert commands.prompt == "> "
+    commands.parse_input("/msg bob hi")
+    assert commands.prompt == "bob> "
+
+
+@pytest.mark.ours
+def test_help_lists_every_command():
+    shown = Commands().parse_input("/help").show
+    assert [line.split()[0] for line in shown.splitlines()] == ["/" + word for word in Commands.COMMANDS]
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("said, shown", [
+    (Event("MSG bob hello  there "), "bob: hello  there "),
+    (Event("MSG bob {} {0} %s"), "bob: {} {0} %s"),
+    (Event("MSG bob"), "? MSG bob"),
+    (Event("SPLINE a b"), "? SPLINE a b"),
+    (Event("MSG bob \x1b[2J\x07"), r"bob: \x1b[2J\x07"),
+    (Reply("MSG bob x", True, "", ""), ""),
+    (Reply("HELP", True, "", "LOGIN MSG"), "* LOGIN MSG"),
+    (Reply("MSG bob x", False, "no-such-user", "who?"), "! no-such-user: who?  [MSG bob x]"),
+    (Reply("", False, "shutting-down", "bye"), "! shutting-down: bye"),
+])
+def test_what_the_server_says_becomes_text(said, shown):
+    assert Commands().render(said) == shown
+
+
+@pytest.mark.ours
+@given(st.text())
+def test_no_text_keeps_a_character_that_a_terminal_obeys(text):
+    shown = visible(text)
+    assert all(unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or char in "\t\u200c\u200d"
+               for char in shown)
+    if text.isprintable():
+        assert shown == text
+
+
+# chat_client.py
+
+@pytest.fixture
+def pair():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(10)
+        theirs.settimeout(10)
+        yield ChatClient(ours), theirs
+
+
+class FakeSocket:
+    """Hands out the chunks that it was given, then EOF."""
+
+    def __init__(self, chunks):
+        self.chunks = iter(chunks)
+
+    def recv(self, max_bytes):
+        return next(self.chunks, b"")
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("pieces", ["whole", "byte by byte"])
+def test_replies_go_to_their_requests_in_order_with_events_between(pair, pieces):
+    client, peer = pair
+    for request in "LOGIN alice", "MSG bob x", "FOO", "HELP":
+        client.request(request)
+    assert peer.recv(1000) == b"LOGIN alice\nMSG bob x\nFOO\nHELP\n"
+    answer = (b"OK hi\r\nMSG bob early\n\nERR no-such-user gone away\nERR unknown-command what\n"
+              b"MSG bob ERR is not a reply\nOK\nOK nobody asked\n")
+    chunks = [answer] if pieces == "whole" else [answer[i:i + 1] for i in range(len(answer))]
+    client.sock = FakeSocket(chunks)
+    assert list(iter(client.receive, None)) == [
+        Reply("LOGIN alice", True, "", "hi"),
+        Event("MSG bob early"),
+        Reply("MSG bob x", False, "no-such-user", "gone away"),
+        Reply("FOO", False, "unknown-command", "what"),
+        Event("MSG bob ERR is not a reply"),
+        Reply("HELP", True, "", ""),
+        Event("OK nobody asked"),
+    ]
+    assert not client.unanswered
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("code", ["server-full", "login-timeout", "too-slow", "shutting-down"])
+def test_last_words_answer_no_request(pair, code):
+    client, peer = pair
+    client.request("HELP")
+    peer.sendall(b"ERR %s so long\nOK MSG\n" % code.encode())
+    assert client.receive() == Reply("", False, code, "so long")
+    assert client.receive() == Reply("HELP", True, "", "MSG")
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("line", ["", "\r", "MSG bob a\nMSG bob b", "x\n"])
+def test_what_would_not_get_one_reply_is_not_sent(pair, line):
+    client, peer = pair
+    with pytest.raises(ValueError):
+        client.request(line)
+    client.half_close()
+    assert peer.recv(100) == b"" and not client.unanswered
+
+
+@pytest.mark.ours
+def test_bytes_that_are_no_text_pass_out_and_are_spelled_out_coming_in(pair):
+    client, peer = pair
+    client.request(b"MSG bob \xff".decode("utf-8", "surrogateescape"))
+    assert peer.recv(100) == b"MSG bob \xff\n"
+    peer.sendall(b"NEWS \xff\n")
+    assert client.receive() == Event(r"NEWS \xff")
+
+
+@pytest.mark.ours
+def test_a_line_over_the_limit_is_reported_and_the_next_one_is_fine(pair):
+    client, peer = pair
+    peer.sendall(b"x" * (MAX_LINE_BYTES + 1) + b"\nMSG bob hi\nMSG bob half")
+    peer.close()
+    with pytest.raises(LineTooLong):
+        client.receive()
+    assert client.receive() == Event("MSG bob hi")
+    assert client.receive() is None
