@@ -16,9 +16,11 @@ connection then has a thread of its own:
 """
 
 import argparse
+import contextlib
 import errno
 import logging
 import os
+import select
 import signal
 import socket
 import socketserver
@@ -30,6 +32,26 @@ POLL_INTERVAL_S = 0.1  # how late the accept loop may notice shutdown(); idle co
 JOIN_INTERVAL_S = 0.5  # Windows cannot interrupt a join without a timeout with Ctrl-C
 
 log = logging.getLogger("chat")
+
+
+class Log(logging.StreamHandler):
+    """A log that drops lines when nobody reads it: no user shall wait for a full pipe.
+
+    `server.py -v 2>&1 | less` would freeze everybody, as soon as less has seen enough.
+    """
+
+    def emit(self, record):
+        if takes_more(self.stream):
+            super().emit(record)
+
+
+def takes_more(stream) -> bool:
+    """Tell whether a line can be written to the stream without waiting for its reader."""
+    try:
+        # A pipe that is ready takes 4 KiB.  Source: pipe(7), PIPE_BUF.
+        return bool(select.select([], [stream], [], 0)[1])
+    except (OSError, ValueError):
+        return True  # NOTE: no file that select() knows; on Windows it knows only sockets
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -67,6 +89,10 @@ class Server(socketserver.ThreadingTCPServer):
             # "::" then serves IPv4 clients too, on every system alike.
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
+
+    def where(self) -> str:
+        """Return the address, as the first printed line shows it."""
+        return format_address(self.server_address)
 
     def stop(self) -> None:
         """Stop accepting and free the port.  Step 5 adds what its users deserve.
@@ -124,7 +150,7 @@ def main(server_class: type[Server], parser: argparse.ArgumentParser) -> int:
         level=logging.INFO if args.verbose else logging.WARNING,
         format="%(asctime)s %(message)s",
         datefmt="%H:%M:%S",
-        stream=sys.stderr,
+        handlers=[Log(sys.stderr)],
     )
     try:
         server = server_class.from_args(args)
@@ -140,8 +166,10 @@ def run(server: Server) -> int:
     A second Ctrl-C while stopping leaves at once.
     Thread: the main one, since only it gets signals.
     """
-    # Makes SIGTERM (systemd, docker stop, kill) do just what Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Makes SIGTERM (systemd, docker stop, kill) do just what Ctrl-C does.  And SIGINT, which
+    # a shell script lets its background programs ignore.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
     acceptor = threading.Thread(
         target=server.serve_forever, args=(POLL_INTERVAL_S,), name="acceptor", daemon=True
     )
@@ -149,11 +177,13 @@ def run(server: Server) -> int:
         try:
             acceptor.start()
             # Flushed, since whoever started us through a pipe waits for this very line.
-            print("listening on", format_address(server.server_address), flush=True)
+            print("listening on", server.where(), flush=True)
             while acceptor.is_alive():
                 acceptor.join(JOIN_INTERVAL_S)
         except KeyboardInterrupt:
-            print("stopping", file=sys.stderr)
+            if takes_more(sys.stderr):
+                with contextlib.suppress(OSError):  # NOTE: whoever read it may be gone
+                    print("stopping", file=sys.stderr)
         server.stop()
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT: what shells report for a program that Ctrl-C ended

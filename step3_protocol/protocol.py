@@ -11,7 +11,6 @@ event    a line nobody asked for                                "MSG alice hello
 """
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -22,6 +21,9 @@ BEFORE_LOGIN = {"LOGIN", "LOGOUT", "HELP"}  # all else needs a name first
 
 # 20 is enough for a name and keeps a list of 40 of them within one line.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,19}")
+# What Unicode calls Cc (0x00-0x1f, 0x7f and 0x80-0x9f) without the tab.  A pattern costs a
+# tenth of a look at each character's category, and each message passes here.
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
 class Request(NamedTuple):
@@ -72,7 +74,8 @@ def format_line(*words: str) -> bytes:
     Raises: ValueError when the words would not come back as they are: our own mistake.
     """
     line = " ".join(words)
-    if not all(words) or any(" " in word for word in words[:-1]) or "\n" in line or "\r" in line:
+    spaced = any(" " in word for word in words[:-1])
+    if not line or not all(words) or spaced or "\n" in line or "\r" in line:
         raise ValueError(f"cannot be one line: {words!r}")
     return line.encode()
 
@@ -102,10 +105,10 @@ def check_text(text: str) -> str:
     """Return `text` if it may be sent to people.  Raises: ProtocolError bad-text.
 
     A control character could drive the terminal of whoever reads it: clear it, recolour
-    it, or type into it.  Unicode calls them Cc: 0x00-0x1f, 0x7f and 0x80-0x9f.
+    it, or type into it.
     """
     if not text.strip(" "):
         raise ProtocolError("bad-text", "there is nothing in it")
-    if any(unicodedata.category(char) == "Cc" for char in text if char != "\t"):
+    if CONTROL.search(text):
         raise ProtocolError("bad-text", "no control characters but tab")
     return text

@@ -60,7 +60,8 @@ class LineBuffer:
                 return line
         self._searched = len(self._data)
         # A CR at the end does not count yet: it may turn out to be half of a CR LF.
-        if self._skipping or len(self._data.removesuffix(b"\r")) > self.max_line_bytes:
+        held = len(self._data) - self._data.endswith(b"\r")
+        if self._skipping or held > self.max_line_bytes:
             self._data.clear()
             self._searched = 0
             if not self._skipping:

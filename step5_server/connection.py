@@ -21,7 +21,7 @@ from step5_server.outbox import MAX_PENDING_BYTES, Outbox
 CHUNK_BYTES = 16384  # some hundred lines: enough for one send to carry many replies
 MAX_REPLY_BYTES = 65536  # a peer that does not read its replies is not read either, from here on
 LINGER_S = 5.0  # how long a peer may take to read our last words
-QUIET_S = 0.3  # a peer that has its EOF and is silent for this long has had its say
+QUIET_S = 0.3  # a peer that may have its EOF and is silent for this long has had its say
 
 
 def flush_all(outboxes: Iterable[Outbox]) -> None:
@@ -54,14 +54,17 @@ class Connection:
         self._buffer = LineBuffer(max_line_bytes)
         self._deliver = deliver
         self._reply_bytes = 0  # sent to ourselves since the last delivery
+        # Half of the bound, so that nobody is cut off for the replies to one chunk.
+        self._max_reply_bytes = min(MAX_REPLY_BYTES, max_pending_bytes // 2)
+        self._heard_at = self.opened_at  # own thread writes, any may read
         # One line at a time is all that a chat has to send: do not wait for more of it.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         find_dead_peers(sock)
 
     @property
     def closing(self) -> bool:
-        """Whether the last words are said: no request counts any more."""
-        return self.closing_since is not None
+        """Whether the last words are said, or never will be: no request counts any more."""
+        return self.closing_since is not None or self.outbox.aborted
 
     def send(self, data: bytes) -> None:
         """Queue framed lines for this peer; deliver() sends them.  Blocks: never."""
@@ -86,7 +89,7 @@ class Connection:
         Raises: LineTooLong, once a long line; then call again.
         Blocks: until a line is whole, and while our own peer does not read its replies.
         """
-        if self._reply_bytes > MAX_REPLY_BYTES:
+        if self._reply_bytes > self._max_reply_bytes:
             self._deliver_and_wait()  # one chunk may ask for a thousand long answers
         while (line := self._buffer.next_line()) is None:
             self._deliver_and_wait()  # before we sleep: nobody shall wait for our next line
@@ -100,15 +103,16 @@ class Connection:
                     # Half a line may mean the opposite of the whole one.
                     log.info("%s: dropped half a line", format_address(self.address))
                 return None
+            self._heard_at = time.monotonic()
             self._buffer.feed(chunk)
         return line
 
     def _deliver_and_wait(self) -> None:
         """Deliver; then wait for our own peer, if it does not read its replies."""
         self.deliver()
-        if self.outbox.pending_bytes > MAX_REPLY_BYTES:
+        if self.outbox.pending_bytes > self._max_reply_bytes:
             # TCP passes this on: while we do not recv, the peer soon cannot send.
-            self.outbox.wait_until_below(MAX_REPLY_BYTES)
+            self.outbox.wait_until_below(self._max_reply_bytes)
 
     def hang_up(self, last_words: bytes = b"") -> None:
         """Say the last words, take no more requests, and half-close once they are written.
@@ -124,6 +128,18 @@ class Connection:
         self.end_reason = why
         self.outbox.abort()
 
+    def overdue(self, now: float) -> bool:
+        """Tell whether the peer has had its time to take our last words.  Thread: any.
+
+        One that still sends gets more of it: what arrives after a close is answered
+        with RST, and RST destroys what the peer has not read yet.
+        """
+        if self.closing_since is None:
+            return False
+        quiet_s = now - max(self.closing_since, self._heard_at)
+        said = self.outbox.pending_bytes == 0
+        return (said and quiet_s > QUIET_S) or now - self.closing_since > LINGER_S
+
     def close(self) -> None:
         """Deliver what is still waiting, if the peer reads, and close.
 
@@ -136,7 +152,7 @@ class Connection:
             self._sock.settimeout(QUIET_S)
             try:
                 while self._sock.recv(CHUNK_BYTES) and time.monotonic() < deadline:
-                    pass  # the peer does not know yet that we are done
+                    self._heard_at = time.monotonic()  # it does not know yet that we are done
             except OSError:
                 pass  # NOTE: it was silent for QUIET_S, or it is gone
         if self.outbox.overflowed:

@@ -63,8 +63,8 @@ class LineHandler(socketserver.BaseRequestHandler):
                 self.on_gone()
         finally:
             self.conn.close()
-            self.server.forget(self)
             log.info("%s: closed: %s", self, self.conn.end_reason)
+            self.server.forget(self)  # last: stop() waits for it, and then the process ends
 
     def answer(self, line: bytes | LineTooLong) -> None:
         """Give one line its one reply."""

@@ -13,7 +13,7 @@ import threading
 import time
 
 from step1_echo.serving import Server, argument_parser, log
-from step5_server.connection import LINGER_S, QUIET_S, flush_all
+from step5_server.connection import flush_all
 from step5_server.handler import LineHandler
 from step5_server.outbox import MAX_PENDING_BYTES
 from step5_server.registry import Registry
@@ -22,6 +22,7 @@ MAX_CLIENTS = 1000  # a thread each: some 25 MB of memory in all
 LOGIN_TIMEOUT_S = 60.0  # a person types a name in less
 SWEEP_INTERVAL_S = 0.25  # how late a timeout may be noticed
 STOP_S = 3.0  # how long stop() waits for those who still read
+STOP_SWEEP_S = 0.05  # how often it looks meanwhile
 STACK_BYTES = 256 * 1024  # a thread here calls a dozen functions deep, not thousands
 OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 PAUSE_S = 0.1  # out of resources: how long to wait before accept() is tried again
@@ -48,10 +49,11 @@ class LineServer(Server):
         self.max_pending_bytes = max_pending_bytes
         self.deliver = flush_all  # an extra may have a better way
         self.registry = self.registry_class()
-        # Both guarded by registry.lock.  Who is being served, and who has been sent away
+        # All guarded by registry.lock.  Who is being served, and who has been sent away
         # and has not closed yet; only the first count against max_clients.
         self._serving: set[LineHandler] = set()
         self._leaving: set[LineHandler] = set()
+        self._stopping = False
         self._all_gone = threading.Condition(self.registry.lock)
         self._next_sweep = 0.0
         self._next_log = 0.0
@@ -75,15 +77,24 @@ class LineServer(Server):
 
     def admit(self, handler: LineHandler) -> bytes | None:
         """Give the handler a place, or return the last words for its peer."""
-        host = handler.client_address[0]
         with self.registry.lock:
-            if len(self._serving) >= self.max_clients:
-                return handler.last_words("server-full", "too many clients, try again later")
-            if self.max_per_host is not None:
-                same = sum(other.client_address[0] == host for other in self._serving)
-                if same >= self.max_per_host:
-                    return handler.last_words("server-full", "too many from your address")
-            self._serving.add(handler)
+            refusal = self._refusal(handler.client_address[0])
+            if refusal is None:
+                self._serving.add(handler)
+                return None
+            self._leaving.add(handler)
+            return handler.last_words(*refusal)
+
+    def _refusal(self, host: str) -> tuple[str, str] | None:
+        """Return why there is no place for a client from `host`.  Holds the lock."""
+        if self._stopping:
+            return "shutting-down", "the server is stopping"
+        if len(self._serving) >= self.max_clients:
+            return "server-full", "too many clients, try again later"
+        if self.max_per_host is not None:
+            same = sum(other.client_address[0] == host for other in self._serving)
+            if same >= self.max_per_host:
+                return "server-full", "too many from your address"
         return None
 
     def forget(self, handler: LineHandler) -> None:
@@ -125,7 +136,7 @@ class LineServer(Server):
             if handler.name is None and now - handler.conn.opened_at > self.login_timeout_s:
                 self.dismiss(handler, "login-timeout", "no LOGIN in time")
         for handler in list(self._leaving):
-            if handler.conn.closing and now - handler.conn.closing_since > LINGER_S:
+            if handler.conn.overdue(now):
                 handler.conn.kick(handler.conn.end_reason)
 
     def get_request(self):
@@ -167,14 +178,13 @@ class LineServer(Server):
         deadline = time.monotonic() + STOP_S
         with self.registry.lock:
             # In one step: no request is acknowledged after somebody's last words.
+            self._stopping = True
             for handler in list(self._serving):
                 self.dismiss(handler, "shutting-down", "the server is stopping")
-            leaving = list(self._leaving)
-        for handler in leaving:
-            handler.outbox.wait_until_below(0, max(0.0, deadline - time.monotonic()))
-        with self.registry.lock:
-            # Most peers close when they see our EOF; some will never, so not for long.
-            self._all_gone.wait_for(lambda: not self._leaving, QUIET_S)
+            # Most peers close when they see our EOF; the sweep kicks the silent ones.
+            while self._leaving and (now := time.monotonic()) < deadline:
+                self.sweep(now)
+                self._all_gone.wait(STOP_SWEEP_S)
             for handler in self._leaving:
                 handler.conn.kick("shutting-down")
             self._all_gone.wait_for(lambda: not self._leaving, 1.0)

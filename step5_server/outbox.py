@@ -31,7 +31,8 @@ class Outbox:
 
     def __init__(self, sock: socket.socket, max_pending_bytes: int = MAX_PENDING_BYTES):
         self.max_pending_bytes = max_pending_bytes
-        self.overflowed = False  # the peer was too slow and has been cut off
+        self.aborted = False  # somebody cut the peer off
+        self.overflowed = False  # because it was too slow
         self._sock = sock
         self._queue: deque[bytes] = deque()
         # put(data) queues whole framed lines.  It is the deque's own append, which is
@@ -78,6 +79,7 @@ class Outbox:
             if self._dead:
                 return
             self._give_up()
+            self.aborted = True
             try:
                 self._sock.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -89,7 +91,9 @@ class Outbox:
         Blocks: until then, until the connection is dead, or for `timeout` seconds.
         """
         with self._lock:
-            return self._lock.wait_for(lambda: len(self._unsent) <= max_bytes, timeout)
+            below = self._lock.wait_for(lambda: len(self._unsent) <= max_bytes, timeout)
+        self.flush()  # whoever came while we held the lock has left it to us
+        return below
 
     def close(self) -> None:
         """Abort, and close the socket when nobody can use it any more.

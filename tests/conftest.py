@@ -1,14 +1,81 @@
-"""Fixtures for all tests: a server on a free port, and clients that are always closed."""
+"""Fixtures for all tests: a server on a free port, clients that are always closed, and lessons.
+
+Without flags every test runs, against our own code.  With --server, --connect, --client or
+--python the same tests judge somebody else's; tests/README.md tells how.
+
+check     a test with a @rule; it judges whatever its fixtures give it
+serve     the server under test: ours, in a thread, or the foreign one
+"""
 
 import contextlib
+import itertools
+import random
+import string
+import sys
 import threading
 
 import pytest
 
-from tests.wire import Wire
+from tests.foreign import NeverListened, RunningServer, ServerCommand, parse_address
+from tests.lesson import Lesson
+from tests.wire import DEADLINE_S, Wire
 
 JOIN_S = 10.0  # for threads to end; a limit, not a wait
+IMPATIENT_S = 3.0  # once a server has let us wait in vain, it has failed: wait less from then on
 
+# flag -> the fixture that gives a test what the flag puts under test
+FLAGS = {"--server": "serve", "--connect": "serve", "--client": "start_client", "--python": "ours_or_yours"}
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("tutorial", "the tutorial's own")
+    group.addoption("--server", metavar="COMMAND", help="judge the server that this command starts, "
+                    "such as 'node my/echo.js {port}'")
+    group.addoption("--connect", metavar="HOST:PORT", help="judge the server that runs there")
+    group.addoption("--client", metavar="COMMAND", help="judge the client that this command starts, "
+                    "such as './my_client {host} {port}'")
+    group.addoption("--python", metavar="stepN=MODULE[:NAME]", action="append", default=[],
+                    help="judge this Python code in the place of ours (steps 3 and 4)")
+    group.addoption("--exercise", choices=["start", "mine", "solution"],
+                    help="which file the exercises' tests load (default: mine.py, or else start.py)")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "rule(title, at, hint): this test judges anybody's server or client")
+    config.addinivalue_line("markers", "ours: this test needs our own code, such as a server's settings")
+    given = [flag for flag in FLAGS if config.getoption(flag)]
+    if len(given) > 1:
+        raise pytest.UsageError(f"{' and '.join(given)}: one at a time, please")
+    config.flag = given[0] if given else None
+    for flag, example in (("--server", "python my_server.py {port}"), ("--client", "./my_client {host} {port}")):
+        if config.flag == flag and "{port}" not in config.getoption(flag):
+            raise pytest.UsageError(f"{flag}: the command has no {{port}}, so it cannot be told which port to use. "
+                                    f"Write {{port}} where the number goes: {flag} {example!r}")
+    if config.flag == "--connect":
+        try:
+            parse_address(config.getoption("--connect"))
+        except ValueError:
+            raise pytest.UsageError("--connect HOST:PORT, such as --connect 127.0.0.1:9000") from None
+
+
+def pytest_collection_modifyitems(config, items):
+    """With a flag, keep the checks of what it puts under test."""
+    if not config.flag:
+        return
+    checks = [item for item in items if item.get_closest_marker("rule") and not item.get_closest_marker("ours")
+              and FLAGS[config.flag] in item.fixturenames]
+    config.deselected = len(items) - len(checks)
+    config.hook.pytest_deselected(items=[item for item in items if item not in checks])
+    items[:] = checks
+
+
+def pytest_report_collectionfinish(config, items):
+    if config.flag:
+        return (f"{config.flag}: {len(items)} checks judge what you gave; "
+                f"{config.deselected} tests of our own Python code are deselected")
+
+
+# The servers under test
 
 @contextlib.contextmanager
 def running(server):
@@ -27,17 +94,141 @@ def running(server):
         assert not [t for t in left if t.is_alive()], "threads outlive the server"
 
 
+@pytest.fixture(scope="session")
+def foreign_server(request):
+    """The server of --server or --connect; None without them."""
+    config = request.config
+    if config.flag == "--connect":
+        server = RunningServer(parse_address(config.getoption("--connect")))
+    elif config.flag == "--server":
+        server = ServerCommand(config.getoption("--server"), str(config.invocation_params.dir))
+    else:
+        yield None
+        return
+    config.foreign_server = server
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def serve():
+def serve(request, foreign_server):
     """Start servers: serve(ServerClass, **settings) -> server; all are stopped at the end."""
-    with contextlib.ExitStack() as stack:
-        yield lambda server_class, **settings: stack.enter_context(
-            running(server_class(("127.0.0.1", 0), **settings))
-        )
+    if foreign_server is None:
+        with contextlib.ExitStack() as stack:
+            yield lambda server_class, **settings: stack.enter_context(
+                running(server_class(("127.0.0.1", 0), **settings))
+            )
+        return
+    try:
+        foreign_server.start()
+    except NeverListened as error:
+        pytest.exit(str(error), returncode=1)
+    yield lambda server_class: foreign_server
+    if request.node.stash.get(FAILED, False):
+        foreign_server.stop()  # whatever state the failure left it in: the next check gets a new one
+    elif foreign_server.ended():
+        raise Lesson("that the server still runs after this", "it has ended")
 
 
 @pytest.fixture
-def connect(serve):
-    """Open clients: connect(server or address) -> Wire; closed before the servers stop."""
+def connect(request, serve):
+    """Open clients: connect(server or address, name) -> Wire; closed before the servers stop."""
     with contextlib.ExitStack() as stack:
-        yield lambda to: stack.enter_context(Wire(getattr(to, "server_address", to)))
+        story = None
+
+        def connect(to, name="client", **options):
+            nonlocal story
+            deadline_s = IMPATIENT_S if request.config.stash.get(WAITED_IN_VAIN, False) else DEADLINE_S
+            wire = Wire(getattr(to, "server_address", to), name, story, deadline_s, **options)
+            story = wire.story
+            return stack.enter_context(wire)
+
+        yield connect
+
+
+class Chat:
+    """The users of one test on one server."""
+
+    # Not the names of another test, which a server that runs on may still have.
+    numbers = itertools.count()
+    letters = "".join(random.choices(string.ascii_lowercase, k=2))
+
+    def __init__(self, server, connect):
+        self.server = server
+        self._connect = connect
+        self.tag = f"-{self.letters}{next(self.numbers)}"
+
+    def connect(self, name="client"):
+        """Return a Wire; nobody is logged in yet."""
+        return self._connect(self.server, name, ignore=self.is_news)
+
+    def login(self, name):
+        """Return the Wire of a user of this name, a tag added."""
+        wire = self.connect(name)
+        wire.name = name + self.tag
+        wire.ask(f"LOGIN {wire.name}", "OK ...")
+        return wire
+
+    def name(self, name):
+        """Return a name that is free on this server."""
+        return name + self.tag
+
+    @staticmethod
+    def is_news(line):
+        """Say whether a line is about who is online: the presence extra's, and none of our business."""
+        return line.split(" ")[0] in ("ONLINE", "OFFLINE", "USERS")
+
+
+# Lessons
+
+FAILED = pytest.StashKey[bool]()
+WAITED_IN_VAIN = pytest.StashKey[bool]()
+OUTCOMES = pytest.StashKey[dict]()  # rule title -> "passed", "failed", "skipped"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    marker = item.get_closest_marker("rule")
+    if not marker:
+        return
+    outcomes = item.config.stash.setdefault(OUTCOMES, {})
+    title = marker.kwargs["title"]
+    if report.failed:
+        item.stash[FAILED] = True
+        outcomes[title] = "failed"
+    elif report.when == "call":
+        outcomes.setdefault(title, report.outcome)
+    if not report.failed or not isinstance(call.excinfo.value, AssertionError):
+        return
+    lesson = call.excinfo.value
+    if not isinstance(lesson, Lesson):
+        lesson = Lesson("that the rule holds", str(lesson))
+    if "nothing in" in lesson.came or "so far, in" in lesson.came:
+        item.config.stash[WAITED_IN_VAIN] = True
+    if item.config.get_verbosity() < 2:
+        server = getattr(item.config, "foreign_server", None)
+        report.longrepr = lesson.tell(**marker.kwargs, more=server.report() if server else "")
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Say of each rule whether it holds."""
+    if not config.flag:
+        return
+    outcomes = config.stash.get(OUTCOMES, {})
+    if outcomes:
+        terminalreporter.section("the rules")
+    for title, outcome in outcomes.items():
+        mark = {"passed": "x", "failed": " "}.get(outcome, "-")
+        terminalreporter.write_line(f"[{mark}] {title}")
+    told = f"{config.deselected} tests of our own Python code were deselected: they cannot judge yours"
+    terminalreporter.write_line(told)
+
+
+@pytest.fixture
+def switch_often():
+    """Let threads change places as often as Python can, so that races happen."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)

@@ -5,7 +5,6 @@ import os
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -15,88 +14,163 @@ import pytest
 from step1_echo.server import EchoServer
 from tests.chapter import ROOT
 from tests.conftest import running
-from tests.wire import DEADLINE_S, Wire
+from tests.lesson import rule
+from tests.wire import CHANCE_S, DEADLINE_S, Wire
 
 MEGABYTE = 1 << 20
-
-
-def read_exactly(sock, size):
-    """Return the next `size` bytes, or fewer at EOF."""
-    data = bytearray()
-    while len(data) < size and (chunk := sock.recv(size - len(data))):
-        data += chunk
-    return bytes(data)
-
-
-def echo(wire, data):
-    """Send a few bytes and return as many."""
-    wire.send(data)
-    return read_exactly(wire.sock, len(data))
-
-
-def reset(wire):
-    """End a connection as a crash would: RST instead of FIN.  Source: SO_LINGER in socket(7)."""
-    wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    wire.close()
+UNREAD_BYTES = 32 * MEGABYTE  # more than two kernels hold for a connection that nobody reads
+CHAPTER = "step1_echo/README.md"
 
 
 @pytest.fixture
 def client(serve, connect):
     """Open clients of one echo server: client() -> Wire."""
     server = serve(EchoServer)
-    return lambda: connect(server)
+    return lambda name="client": connect(server, name)
 
 
+# What every echo server must do
+
+@rule("the bytes that come back are those that were sent", f"{CHAPTER}#you-will-build",
+      hint="Pass on what you received as it is: bytes, not text. Do not decode, strip, split or greet.")
 @pytest.mark.parametrize("data", [
-    b"hello\n", b"no line end", "grüße, 世界 🌍".encode(), bytes(range(256)), b"\0", b"\r\n\r\n", b"\xff\xfe\xff\xf4\xff\xfd\x06",
-], ids=["line", "no line end", "UTF-8", "every byte", "NUL", "CR LF", "telnet's own bytes"])
+    b"hello\n", b"no line end", "gr\u00fc\u00dfe, \u4e16\u754c \U0001f30d".encode(), bytes(range(256)), b"\0", b"\r\n\r\n",
+    b"\xff\xfe\xff\xf4\xff\xfd\x06", b"  two blanks each side  \n",
+], ids=["line", "no line end", "UTF-8", "every byte", "NUL", "CR LF", "telnet's own bytes", "blanks"])
 def test_the_same_bytes_come_back(client, data):
-    assert echo(client(), data) == data
+    wire = client()
+    wire.send(data)
+    wire.expect_bytes(data)
+    wire.send_eof()
+    wire.compare(b"", wire.read_to_eof())
 
 
+@rule("a byte comes back at once, not when a line or the input ends", f"{CHAPTER}#the-code-change-by-change",
+      hint="recv() returns what is there, at least one byte. Send that back before you wait for more; read no lines.")
 def test_bytes_come_back_before_a_line_ends(client):
     wire = client()
-    assert [echo(wire, byte) for byte in (b"h", b"i", b"\n")] == [b"h", b"i", b"\n"]
+    for byte in (b"h", b"i", b"\n", b"!"):
+        wire.send(byte)
+        wire.expect_bytes(byte)
 
 
-def test_after_a_half_close_everything_is_echoed_then_eof(client):
-    wire, data = client(), os.urandom(MEGABYTE)
-    sender = threading.Thread(target=lambda: (wire.send(data), wire.sock.shutdown(socket.SHUT_WR)))
-    sender.start()
-    assert wire.expect_eof() == data
-    sender.join()
-
-
-def test_an_empty_conversation_is_only_eof(client):
+@rule("a connection is echoed until its client ends it", f"{CHAPTER}#the-code-change-by-change",
+      hint="One recv() is one chunk, not the whole conversation: loop until recv() returns nothing.")
+def test_many_messages_on_one_connection(client):
     wire = client()
-    wire.sock.shutdown(socket.SHUT_WR)
-    assert wire.expect_eof() == b""
+    for number in range(100):
+        data = b"message %d\n" % number
+        wire.send(data)
+        wire.expect_bytes(data)
 
 
+@rule("after a half-close everything is echoed, then the server ends the connection", f"{CHAPTER}#the-code-change-by-change",
+      hint="An empty recv() means that the client sends no more, and it still listens: write all that is left, then close.")
+@pytest.mark.parametrize("data", [b"hi", b"", b"x" * 100_000], ids=["two bytes", "nothing", "100,000 bytes"])
+def test_after_a_half_close_everything_is_echoed_then_eof(client, data):
+    wire = client()
+    wire.send(data)
+    wire.send_eof()
+    wire.compare(data, wire.read_to_eof())
+
+
+@rule("megabytes come back, none lost, doubled or changed", f"{CHAPTER}#the-code-change-by-change",
+      hint="send() may take only a part of what you give it, and says how much; sendall() takes all.")
+def test_megabytes_come_back(client):
+    wire, data = client(), os.urandom(8 * MEGABYTE)
+    wire.compare(data, wire.exchange(data))
+
+
+@rule("megabytes come back to a client that begins to read late", f"{CHAPTER}#check-yourself",
+      hint="While the client does not read, the kernel's buffers fill and send() takes only a part, or would block. "
+           "What it did not take must be sent later.")
+def test_a_client_that_reads_late_gets_everything(client):
+    wire, sent = client(), bytearray()
+    block = os.urandom(65536)
+    wire.sock.settimeout(CHANCE_S)  # send until both kernels are full
+    try:
+        while len(sent) < UNREAD_BYTES:
+            sent += block[: wire.sock.send(block)]
+    except TimeoutError:
+        pass
+    wire.sock.settimeout(DEADLINE_S)
+    wire.story.add(wire.name, ">", bytes(sent))
+    wire.send_eof()
+    wire.compare(bytes(sent), wire.read_to_eof())
+
+
+@rule("many clients are served at once", f"{CHAPTER}#how-it-fails-without-the-fix",
+      hint="While you wait for one client's next bytes, others must be accepted: a thread for each, or one loop "
+           "that waits for all of them.")
 def test_many_clients_are_served_at_once(client):
-    wires = [client() for _ in range(50)]
+    wires = [client(f"client {number}") for number in range(50)]
     for number, wire in enumerate(wires):
         wire.send(b"%03d" % number)
-    answers = [read_exactly(wire.sock, 3) for wire in reversed(wires)]
-    assert answers == [b"%03d" % number for number in reversed(range(50))]
+    for number, wire in reversed(list(enumerate(wires))):
+        wire.expect_bytes(b"%03d" % number)
 
 
+@rule("each client gets back its own bytes, and nobody else's", f"{CHAPTER}#you-will-build",
+      hint="accept() returns a new socket for each client: answer on the one that you read from.")
+def test_nobody_gets_what_another_sent(client):
+    alice, bob = client("alice"), client("bob")
+    alice.send(b"from alice\n")
+    alice.expect_bytes(b"from alice\n")
+    bob.send(b"from bob\n")
+    bob.expect_bytes(b"from bob\n")
+    for wire in (alice, bob):
+        wire.send_eof()
+        wire.compare(b"", wire.read_to_eof())
+
+
+@rule("a client that says nothing keeps nobody waiting", f"{CHAPTER}#how-it-fails-without-the-fix",
+      hint="recv() on one connection must not keep you from accept() and from the others.")
 def test_a_client_that_says_nothing_keeps_nobody_waiting(client):
-    silent, talker = client(), client()
-    assert echo(talker, b"hello") == b"hello"
-    assert echo(silent, b"at last") == b"at last"
+    silent, talker = client("silent"), client("talker")
+    talker.send(b"hello")
+    talker.expect_bytes(b"hello")
+    silent.send(b"at last")
+    silent.expect_bytes(b"at last")
 
 
+@rule("a client that does not read keeps nobody waiting", f"{CHAPTER}#check-yourself",
+      hint="sendall() waits while its client does not read. With one thread for all, that thread waits for the "
+           "slowest of them.")
 def test_a_client_that_does_not_read_keeps_nobody_waiting(client):
-    stuck, talker = client(), client()
-    stuck.sock.setblocking(False)
+    stuck, talker = client("stuck"), client("talker")
+    stuck.sock.settimeout(CHANCE_S)
+    sent = 0
     try:
-        while True:
-            stuck.sock.send(bytes(65536))   # until the server's own sendall waits for us
-    except BlockingIOError:
+        while sent < UNREAD_BYTES:  # until the server's own sending waits for us
+            sent += stuck.sock.send(bytes(65536))
+    except TimeoutError:
         pass
-    assert echo(talker, b"hello") == b"hello"
+    stuck.story.add(stuck.name, ">", f"({sent} bytes, and reads nothing of what comes back)")
+    talker.send(b"hello")
+    talker.expect_bytes(b"hello")
 
+
+@rule("a client that crashes harms nobody else", f"{CHAPTER}#what-to-notice",
+      hint="recv() and send() fail with \"connection reset\" or \"broken pipe\" when a client crashes: end that one "
+           "connection and go on.")
+def test_a_reset_harms_nobody_else(client):
+    other = client("other")
+    for data in (b"", b"hello", bytes(MEGABYTE)):
+        victim = client("victim")
+        victim.sock.setblocking(False)
+        try:
+            victim.story.add(victim.name, ">", data[: victim.sock.send(data)])
+        except BlockingIOError:
+            pass
+        victim.reset()
+        other.send(b"still here")
+        other.expect_bytes(b"still here")
+    newcomer = client("newcomer")
+    newcomer.send(b"hello")
+    newcomer.expect_bytes(b"hello")
+
+
+# Our own
 
 def test_a_reset_harms_nobody_else_and_prints_no_traceback(caplog, capfd):
     caplog.set_level("INFO", "chat")
@@ -105,7 +179,7 @@ def test_a_reset_harms_nobody_else_and_prints_no_traceback(caplog, capfd):
             for data in (b"", b"hello", bytes(MEGABYTE)):
                 victim = Wire(server.server_address)
                 victim.send(data)
-                reset(victim)
+                victim.reset()
                 assert echo(other, b"still here") == b"still here"
     assert not [record for record in caplog.records if record.exc_info]     # all threads have ended by now
     assert "Traceback" not in capfd.readouterr().err
@@ -129,6 +203,12 @@ def start():
     for process in started:
         process.kill()
         process.communicate()
+
+
+def echo(wire, data):
+    """Send a few bytes and return as many."""
+    wire.send(data)
+    return wire.read(len(data))
 
 
 def peak_kilobytes(process):
@@ -209,4 +289,4 @@ def test_the_naive_server_serves_one_client_after_the_other(start):
             assert echo(first, b"three") == b"three"
             assert select.select([second.sock], [], [], 0)[0] == []
             first.close()
-            assert read_exactly(second.sock, 3) == b"two"
+            assert second.read(3) == b"two"

@@ -32,7 +32,7 @@ from tests.chapter import ROOT, fences
 LANGUAGES = ("transcript", "console")
 DEADLINE_S = 10             # far beyond any answer on a slow machine; a wait ends at the line, not here
 COLUMNS = 400               # of the pseudo-terminal: nothing wraps, so a line of text is a row of the screen
-KEYS = {"^C": (b"\x03", signal.SIGINT), "^D": (b"\x04", None), "^Z": (b"\x1a", None)}
+KEYS = {"^C": (b"\x03", signal.SIGINT), "^D": (b"\x04", None)}
 STEP = re.compile(r" *(\w+)([$><_])(?: (.*))?$")
 LISTENING = re.compile(r"listening on (\S+):(\d+)")
 # Where a command names a port that others can reach or take.
@@ -269,9 +269,11 @@ class Terminal:
 
     def press(self, key):
         typed, signal_number = KEYS[key]
-        self.dismissed = key != "^Z"
+        # Ctrl-D within a line ends nothing: it hands over what is typed so far.
+        self.dismissed = not (key == "^D" and self.on_pty and self.half_typed)
         if self.on_pty:
             self.keyed = self.screen.row, self.screen.line(self.screen.row)
+            self.half_typed = ""
             self.write(typed)
         elif signal_number:
             os.killpg(self.process.pid, signal_number)
@@ -364,6 +366,7 @@ class Replay:
         self.happened.append(str(self.step))
         if mark == ">" and text in KEYS:
             return terminal.press(text)
+        terminal.dismissed = False
         terminal.write(text.encode() + (b"\n" if mark == ">" else b""))
         terminal.half_typed += text
         if terminal.on_pty:         # and the terminal shows what is typed, after the prompt

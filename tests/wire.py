@@ -1,9 +1,18 @@
-"""Wire: the raw client of the tests.  It knows lines, OK and ERR, and nothing else."""
+"""Wire: the raw client of the tests.  It knows lines, OK and ERR, and nothing else.
 
+What does not come as expected is a Lesson, with all that was sent and received.
+"""
+
+import select
 import socket
+import struct
+import time
 from typing import NamedTuple
 
-DEADLINE_S = 10.0  # so that no test hangs; no verdict depends on it
+from tests.lesson import Lesson, Story, show
+
+DEADLINE_S = 10.0  # so that no test hangs; a server that is only slow does not reach it
+CHANCE_S = 0.03  # between the pieces of a cut line: time for a server to make its mistake
 
 
 class Answer(NamedTuple):
@@ -16,10 +25,18 @@ class Answer(NamedTuple):
 class Wire:
     """A connection to a server under test."""
 
-    def __init__(self, address: tuple[str, int]):
-        self.sock = socket.create_connection(address[:2], timeout=DEADLINE_S)
+    def __init__(self, address, name="client", story=None, deadline_s=DEADLINE_S, ignore=lambda line: False):
+        self.name = name
+        self.story = story or Story()
+        self.ignore = ignore  # lines that this test does not ask about
+        self.raw_lines = []  # as they came
+        self._held = bytearray()
+        try:
+            self.sock = socket.create_connection(address[:2], timeout=deadline_s)
+        except OSError as error:
+            self.story.add(name, ">", "(connects)")
+            raise self.lesson("a connection", str(error)) from None
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._file = self.sock.makefile("rb")
 
     def __enter__(self):
         return self
@@ -27,21 +44,101 @@ class Wire:
     def __exit__(self, *exc):
         self.close()
 
-    def close(self):
+    def lesson(self, expected: str, came: str) -> Lesson:
+        return Lesson(expected, came, self.story)
+
+    def close(self) -> None:
         """Close the connection."""
-        self._file.close()
         self.sock.close()
 
-    def send(self, data: bytes | str) -> None:
-        """Send bytes as they are, or a text with its newline."""
-        self.sock.sendall(data if isinstance(data, bytes) else data.encode() + b"\n")
+    def reset(self) -> None:
+        """End the connection as a crash would: RST instead of FIN.  Source: SO_LINGER in socket(7)."""
+        self.story.add(self.name, "", "(resets its connection)")
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    # Sending
+
+    def send(self, *chunks: bytes | str) -> None:
+        """Send bytes as they are, or a text with its newline; one send each."""
+        for chunk in chunks:
+            data = chunk if isinstance(chunk, bytes) else chunk.encode() + b"\n"
+            self.story.add(self.name, ">", data)
+            try:
+                self.sock.sendall(data)
+            except TimeoutError:
+                raise self.lesson("that the server reads what it is sent",
+                                  f"it took no more for {self.sock.gettimeout():g} s") from None
+            except OSError as error:
+                raise self.lesson("that the connection stays open", f"the server ended it ({error})") from None
+
+    def send_cut(self, *chunks: bytes) -> None:
+        """Send chunks with a pause between them, so that they do not arrive as one.
+
+        No verdict depends on the pause: one too short only gives a wrong server less of a chance to
+        show it.
+        """
+        for number, chunk in enumerate(chunks):
+            if number:
+                select.select([self.sock], [], [], CHANCE_S)
+            self.send(chunk)
+
+    def send_eof(self) -> None:
+        """Half-close: say no more, and still listen."""
+        self.story.add(self.name, "", "(half-closes: no more to send)")
+        try:
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            raise self.lesson("that the connection stays open", f"the server ended it ({error})") from None
+
+    # Receiving
+
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes, fewer at EOF."""
+        while len(self._held) < size and self._receive():
+            pass
+        data = self._take(size)
+        self.story.add(self.name, "<", data)
+        return data
+
+    def expect_bytes(self, data: bytes) -> None:
+        """Read as many bytes as there are in data; they must be the same."""
+        try:
+            came = self.read(len(data))
+        except Lesson as lesson:
+            lesson.expected = f"{self.name}: {show(data)}"
+            raise
+        self.compare(data, came)
+
+    def compare(self, data: bytes, came: bytes) -> None:
+        """Fail, and say where the difference is, if they are not the same."""
+        if came == data:
+            return
+        at = next((at for at, (one, other) in enumerate(zip(data, came)) if one != other), min(len(data), len(came)))
+        where = f"\nat byte {at + 1}: ... {show(data[at : at + 20])}" if len(data) > 40 else ""
+        end = "\nthen the connection ended" if len(came) < len(data) else ""
+        there = f"\nat byte {at + 1}: ... {show(came[at : at + 20])}" if where and at < len(came) else ""
+        raise self.lesson(f"{self.name}: {show(data)}{where}", f"{self.name}: {show(came) or 'nothing'}{there}{end}")
 
     def read_line(self) -> str:
-        """Return the next line without its newline.  Raises: EOFError at EOF."""
-        line = self._file.readline()
-        if not line.endswith(b"\n"):
-            raise EOFError(f"EOF after {line!r}")
-        return line[:-1].decode()
+        """Return the next line without its newline."""
+        while True:
+            while (end := self._held.find(b"\n")) < 0:
+                if not self._receive("a line"):
+                    rest = self._take(len(self._held))
+                    if rest:
+                        self.story.add(self.name, "<", rest)
+                    raise self.lesson("a line, with its \\n", f"the end of the connection, after {show(rest)!r}"
+                                      if rest else "the end of the connection")
+            line = self._take(end + 1)
+            self.raw_lines.append(line)
+            self.story.add(self.name, "<", line)
+            try:
+                text = line[:-1].removesuffix(b"\r").decode()
+            except UnicodeDecodeError:
+                raise self.lesson("a line of UTF-8", show(line)) from None
+            if not self.ignore(text):
+                return text
 
     def read_answer(self) -> Answer:
         """Read up to the next OK or ERR line."""
@@ -57,6 +154,98 @@ class Wire:
         self.send(line)
         return self.read_answer()
 
+    def expect(self, *patterns: str) -> None:
+        """Read a line for each pattern; "ERR bad-name ..." stands for any text, or none, at its end."""
+        for pattern in patterns:
+            try:
+                line = self.read_line()
+            except Lesson as lesson:
+                lesson.expected = f"{self.name}: {pattern}"
+                raise
+            if not agrees(pattern, line):
+                raise self.lesson(f"{self.name}: {pattern}", f"{self.name}: {show(line.encode())}")
+
+    def expect_in_any_order(self, *patterns: str) -> None:
+        """Read as many lines as there are patterns; each must agree with one of its own."""
+        wanted = list(patterns)
+        for _ in patterns:
+            try:
+                line = self.read_line()
+            except Lesson as lesson:
+                lesson.expected = " and ".join(wanted)
+                raise
+            match = next((pattern for pattern in wanted if agrees(pattern, line)), None)
+            if match is None:
+                raise self.lesson(f"{self.name}: {' and '.join(wanted)}", f"{self.name}: {show(line.encode())}")
+            wanted.remove(match)
+
+    def ask(self, line: bytes | str, *patterns: str) -> None:
+        """Send a line and expect lines."""
+        self.send(line)
+        self.expect(*patterns)
+
+    def fence(self) -> None:
+        """Ask for something that gets one reply: all that was due before it must have come by now."""
+        self.ask("HELP", "OK ...")
+
+    def read_to_eof(self) -> bytes:
+        """Return what comes up to the EOF."""
+        while self._receive("the end of the connection"):
+            pass
+        data = self._take(len(self._held))
+        self.story.add(self.name, "<", data + b"(EOF)")
+        return data
+
     def expect_eof(self) -> bytes:
         """Read to the EOF and return what came before it."""
-        return self._file.read()
+        return self.read_to_eof()
+
+    def exchange(self, data: bytes) -> bytes:
+        """Send data and read as many bytes at the same time; return what came."""
+        self.story.add(self.name, ">", data)
+        unsent, deadline_s = memoryview(data), self.sock.gettimeout()
+        size = len(data)
+        while len(self._held) < size:
+            readable, writable, _ = select.select([self.sock], [self.sock] if unsent else [], [], deadline_s)
+            if not readable and not writable:
+                raise self.lesson(f"{size} bytes", f"{len(self._held)} bytes, then nothing for {deadline_s:g} s")
+            try:
+                if readable and not self._receive():
+                    break
+                if writable:
+                    self.sock.setblocking(False)
+                    unsent = unsent[self.sock.send(unsent[:65536]) :]
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                raise self.lesson("that the connection stays open", f"the server ended it ({error})") from None
+            finally:
+                self.sock.settimeout(deadline_s)
+        return self._take(size)
+
+    def _receive(self, what: str = "an answer") -> bool:
+        """Read a chunk into `_held`; return False at EOF."""
+        start = time.monotonic()
+        try:
+            chunk = self.sock.recv(65536)
+        except TimeoutError:
+            came = f"nothing more, {show(bytes(self._held))!r} so far," if self._held else "nothing"
+            raise self.lesson(what, f"{came} in {time.monotonic() - start:.0f} s") from None
+        except OSError:
+            chunk = b""  # RST: for us the end, as EOF is
+        self._held += chunk
+        return bool(chunk)
+
+    def _take(self, size: int) -> bytes:
+        data = bytes(self._held[:size])
+        del self._held[:size]
+        return data
+
+
+def agrees(pattern: str, line: str) -> bool:
+    """Say whether a line is the one in the pattern; a pattern may give a choice: "A ... / B ..."."""
+    for choice in pattern.split(" / "):
+        stem = choice.removesuffix(" ...")
+        if line == stem or (stem != choice and line.startswith(stem + " ")):
+            return True
+    return False

@@ -1,0 +1,165 @@
+"""Measure chat servers: throughput, latency, processor time, memory; and lose no message.
+
+    python extras/bench/bench.py                       everything: some ten minutes
+    python extras/bench/bench.py --quick               a few seconds, to see that all works
+    python extras/bench/bench.py --servers irc,ngircd --workloads pairs --rounds 9
+    python extras/bench/bench.py --connect 127.0.0.1:6667 --dialect irc
+
+It starts the servers itself, one at a time, and counts every delivery: one message lost or
+doubled fails the run.  A server's first lines in the report are medians over the rounds;
+in a round each server is measured once, so that neighbours in a table are neighbours in time.
+"""
+
+import argparse
+import datetime
+import functools
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root
+
+from extras.bench.dialects import Broadcast, Chat, Irc, Rooms
+from extras.bench.load import Crowd, LoadError
+from extras.bench.picture import draw
+from extras.bench.report import Report
+from extras.bench.servers import KINDS, Connected
+from extras.bench.workloads import WORKLOADS
+
+DIALECTS = {"chat": Chat(), "broadcast": Broadcast(), "rooms": Rooms(), "irc": Irc()}
+QUICK = {"idle": (4, 20), "growth": (6, 12)}  # levels that take no time
+
+
+def measure(report: Report, name: str, server: str, kind, args, round_number: int) -> None:
+    """Run one workload with one server, and put what it gives into the report."""
+    progress = functools.partial(show, f"round {round_number + 1}/{args.rounds}  {name}  {kind.title}")
+    run = WORKLOADS[name].run
+    if args.quick and name in QUICK:
+        run = functools.partial(run, levels=QUICK[name])
+    progress("starts")
+    try:
+        with kind.start(args) as running, Crowd(running.address, kind.dialect, progress) as crowd:
+            for result in run(running, crowd, name, args.seconds):
+                numbers = result.numbers()
+                report.add(result.workload, server, numbers)
+                progress(f"{result.workload}: {numbers['per_second']:,.0f} a second")
+    except (LoadError, OSError, RuntimeError) as error:
+        report.failures.append(f"{name}, {kind.title}, round {round_number + 1}: {error}")
+
+
+def show(*words: str) -> None:
+    """Show how far we are: on a terminal, in one line that is written over."""
+    if sys.stderr.isatty():
+        print("\r\x1b[K" + "  ".join(words), end="", file=sys.stderr, flush=True)
+    elif words[-1] == "starts":
+        print(*words[:-1], sep="  ", file=sys.stderr, flush=True)
+
+
+def chosen_servers(args) -> dict:
+    """Return the kinds of servers that can run here; say which cannot, and why."""
+    if args.connect:
+        host, _, port = args.connect.rpartition(":")
+        return {args.connect: Connected(args.connect, DIALECTS[args.dialect], (host, int(port)), args.pid)}
+    chosen = {}
+    for name in args.servers or KINDS:
+        if why_not := KINDS[name].why_not(args):
+            print(f"without {KINDS[name].title}: {why_not}", file=sys.stderr)
+        else:
+            chosen[name] = KINDS[name]
+    return chosen
+
+
+def takes_part(name: str, server: str, kind, args) -> bool:
+    """Tell whether this workload is for this server."""
+    if name.startswith(("fan-out", "growth")) and not hasattr(kind.dialect, "say"):
+        return False  # it has no rooms
+    return bool(args.servers or args.connect) or server in WORKLOADS[name].servers.split()
+
+
+def raise_file_limit() -> None:
+    """Allow as many open sockets as the system lets us; our children inherit it."""
+    import resource  # not on Windows, where none of the rest works either
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def about(args) -> dict:
+    """Return what one must know to judge the numbers."""
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "rounds": f"{args.rounds} rounds of {args.seconds:g} s",
+    }
+
+
+def names_of(known: dict):
+    """Return a converter for argparse: names with commas between them."""
+
+    def convert(names: str) -> list[str]:
+        for name in names.split(","):
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
+        return names.split(",")
+
+    return convert
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="workloads:\n" + "\n".join(f"  {n:<11} {w.title}" for n, w in WORKLOADS.items())
+        + "\n\nservers:\n" + "\n".join(f"  {n:<11} {k.title}" for n, k in KINDS.items()),
+    )
+    parser.add_argument("--servers", type=names_of(KINDS), metavar="A,B", help="only these")
+    parser.add_argument("--workloads", type=names_of(WORKLOADS), metavar="A,B", help="only these",
+                        default=list(WORKLOADS))
+    parser.add_argument("--rounds", type=int, default=3, help="how often (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=1.5,
+                        help="how long each measurement lasts (default %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="one round, hardly any time, few users")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw a picture into this file")
+    parser.add_argument("--python", default=sys.executable, metavar="PATH",
+                        help="the Python that runs the servers (default: this one)")
+    parser.add_argument("--server-args", default="", metavar="ARGS",
+                        help="more arguments for our servers, such as --server-args=--no-pin")
+    parser.add_argument("--connect", metavar="HOST:PORT", help="measure a server that runs already")
+    parser.add_argument("--dialect", choices=DIALECTS, default="irc",
+                        help="what the server of --connect speaks (default %(default)s)")
+    parser.add_argument("--pid", type=int, help="its process, to see its processor time and memory")
+    args = parser.parse_args(argv)
+    if args.quick:
+        args.rounds, args.seconds = 1, 0.1
+    return args
+
+
+def main(argv=None) -> int:
+    """Measure, print the tables, and return the exit status: 1 if anything was lost."""
+    args = parse_args(argv)
+    raise_file_limit()
+    report = Report(about(args))
+    servers = chosen_servers(args)
+    try:
+        for name in args.workloads:
+            for round_number in range(args.rounds):
+                for server, kind in servers.items():
+                    if takes_part(name, server, kind, args):
+                        measure(report, name, server, kind, args, round_number)
+    except KeyboardInterrupt:
+        report.failures.append("interrupted: the numbers are incomplete")
+    show("")
+    print(report.tables())
+    if args.json:
+        args.json.write_text(json.dumps(report.as_json(), indent=1) + "\n")
+    if args.svg:
+        args.svg.write_text(draw(report))
+    return 1 if report.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

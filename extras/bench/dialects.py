@@ -1,0 +1,96 @@
+"""Dialects: how a user logs in and talks, for each protocol that we can load.
+
+Users are numbers here, rooms are one room.  All methods return bytes as they go on the wire.
+
+mark     a byte that ends every text of a message and occurs nowhere else: so a message is
+         counted by `chunk.count(MARK)`, wherever the chunk was cut
+fence    a request whose answer is known: when it is here, so is all that was sent before it
+"""
+
+import re
+
+MARK = b"|"  # not in names, numerics, replies or messages of the day, and a single byte
+
+
+class Chat:
+    """Our own protocol, step 5: no rooms."""
+
+    logged_in = re.compile(rb"OK [^\n]*\n")
+    fence = b"HELP\n"
+    fenced = re.compile(rb"OK [^\n]*HELP[^\n]*\n")
+    refused = re.compile(rb"ERR [^\n]*")
+    quit = b"LOGOUT\n"
+    join = b""
+
+    def login(self, user: int) -> bytes:
+        """Return what logs a user in."""
+        return b"LOGIN u%d\n" % user
+
+    def tell(self, user: int, text: bytes) -> bytes:
+        """Return a message to one user."""
+        return b"MSG u%d %s\n" % (user, text)
+
+
+class Broadcast(Chat):
+    """Our own protocol with ALL: everybody is in the one room."""
+
+    def say(self, text: bytes) -> bytes:
+        """Return a message to the room."""
+        return b"ALL %s\n" % text
+
+
+class Rooms(Chat):
+    """Our own protocol with rooms."""
+
+    join = b"JOIN bench\n"
+
+    def say(self, text: bytes) -> bytes:
+        """Return a message to the room."""
+        return b"SAY bench %s\n" % text
+
+
+class Irc:
+    """IRC.  Source: RFC 2812."""
+
+    # 376 ends the message of the day, 422 says that there is none: either ends the greeting.
+    logged_in = re.compile(rb" (376|422) [^\n]*\n")
+    fence = b"PING fence\r\n"
+    fenced = re.compile(rb" PONG [^\n]*\n")
+    refused = re.compile(rb"(^|\n)(:\S+ 4(?!22)\d\d |ERROR )[^\n]*")
+    quit = b"QUIT\r\n"
+    join = b"JOIN #bench\r\n"
+
+    def login(self, user: int) -> bytes:
+        """Return what logs a user in."""
+        return b"NICK u%d\r\nUSER u%d 0 * :u%d\r\n" % (user, user, user)
+
+    def tell(self, user: int, text: bytes) -> bytes:
+        """Return a message to one user."""
+        return b"PRIVMSG u%d :%s\r\n" % (user, text)
+
+    def say(self, text: bytes) -> bytes:
+        """Return a message to the room."""
+        return b"PRIVMSG #bench :%s\r\n" % text
+
+
+class Relay:
+    """relay.c: a user is the number of its connection, everybody is in the one room."""
+
+    logged_in = re.compile(rb"!login\n")
+    fence = b"!fence\n"
+    fenced = re.compile(rb"!fence\n")
+    refused = re.compile(rb"(?!)")  # it refuses nobody
+    quit = b""  # the EOF will do
+    join = b""
+
+    def login(self, user: int) -> bytes:
+        """Return a line that comes back."""
+        return b"!login\n"
+
+    def tell(self, user: int, text: bytes) -> bytes:
+        """Return a message to one user."""
+        return b"%d %s\n" % (user, text)
+
+    def say(self, text: bytes) -> bytes:
+        """Return a message to everybody else."""
+        return b"*%s\n" % text

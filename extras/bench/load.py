@@ -1,0 +1,145 @@
+"""The load: many clients in one process, and a count of all that they receive.
+
+The generator must never be what limits the server, so it does next to nothing for each
+message: sockets do not block, a chunk is never split into lines, and `bytes.count` counts.
+Its own share of the processor stands in the report, so that one can see whether that worked.
+
+hot    clients that the workload waits for: read as soon as something is there
+cold   clients that only receive: read a few hundred times a second, in bigger chunks
+"""
+
+import selectors
+import socket
+import time
+
+from extras.bench.dialects import MARK
+
+CHUNK_BYTES = 1 << 18  # as much as a cold client finds when it looks
+DEADLINE_S = 20.0  # no answer, or no progress, for so long: the run has failed
+CONNECT_DEADLINE_S = 5.0
+
+
+class LoadError(Exception):
+    """The server refused, closed or did not answer: there is nothing to measure."""
+
+
+class Lost(LoadError):
+    """A message did not arrive, or arrived twice."""
+
+
+class Client:
+    """One user's connection."""
+
+    def __init__(self, address: tuple[str, int], dialect, user: int):
+        self.dialect = dialect
+        self.user = user
+        self.sent = 0  # messages
+        self.received = 0  # messages
+        self.sock = socket.create_connection(address, timeout=DEADLINE_S)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def fileno(self) -> int:
+        """Return the socket's number: a Client can be waited for like a socket."""
+        return self.sock.fileno()
+
+    def ask(self, request: bytes, until) -> None:
+        """Send a request and read up to its answer.  Raises: LoadError."""
+        self.sock.settimeout(DEADLINE_S)
+        answer = b""
+        try:
+            self.sock.sendall(request)
+            while not until.search(answer):
+                chunk = self.sock.recv(CHUNK_BYTES)
+                self.received += chunk.count(MARK)
+                answer += chunk
+                if refusal := self.dialect.refused.search(answer):
+                    raise LoadError(f"refused: {refusal.group().decode(errors='replace').strip()}")
+                if not chunk:
+                    raise LoadError(f"closed by the server after {request!r}")
+        except TimeoutError:
+            raise LoadError(f"no answer to {request!r}") from None
+        self.sock.setblocking(False)
+
+    def send(self, messages: bytes, count: int = 1) -> None:
+        """Send `count` messages.  Blocks: never; what is in flight always fits the kernel's buffer."""
+        self.sent += count
+        if self.sock.send(messages) != len(messages):
+            raise LoadError("the server does not read")
+
+    def read(self) -> bytes:
+        """Read what is there, count the messages in it, and return it."""
+        try:
+            chunk = self.sock.recv(CHUNK_BYTES)
+        except BlockingIOError:
+            return b""
+        if not chunk:
+            raise LoadError("closed by the server in the middle of a run")
+        self.received += chunk.count(MARK)
+        return chunk
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.sock.close()
+
+
+class Crowd:
+    """The clients of a run, in the order in which they came; closed at the end."""
+
+    def __init__(self, address: tuple[str, int], dialect, progress=lambda text: None):
+        self.address = address
+        self.dialect = dialect
+        self.progress = progress
+        self.clients: list[Client] = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        for client in self.clients:
+            client.close()
+
+    def grow(self, size: int, join: bool = False) -> None:
+        """Log in users, one after the other, until there are `size` of them."""
+        while len(self.clients) < size:
+            client = Client(self.address, self.dialect, len(self.clients))
+            self.clients.append(client)
+            client.ask(self.dialect.login(client.user), self.dialect.logged_in)
+            if join and self.dialect.join:
+                client.ask(self.dialect.join + self.dialect.fence, self.dialect.fenced)
+            if client.user % 50 == 49:
+                self.read_all(self.clients)  # they hear each other come: let nobody's buffer fill up
+                self.progress(f"{client.user + 1} connected")
+
+    def read_all(self, clients: list[Client]) -> None:
+        """Read whatever these have received."""
+        for client in clients:
+            client.read()
+
+    def settle(self) -> None:
+        """Wait until everybody has received all that was said before."""
+        for client in self.clients:
+            client.ask(self.dialect.fence, self.dialect.fenced)
+
+    def collect(self, expected: list[int]) -> None:
+        """Read until each client has received as many messages as expected.  Raises: Lost."""
+        deadline = time.monotonic() + DEADLINE_S
+        missing = [(c, n) for c, n in zip(self.clients, expected) if c.received < n]
+        with selectors.DefaultSelector() as selector:
+            for client, _ in missing:
+                selector.register(client, selectors.EVENT_READ)
+            while missing and time.monotonic() < deadline:
+                if ready := selector.select(0.1):
+                    deadline = time.monotonic() + DEADLINE_S
+                for key, _ in ready:
+                    key.fileobj.read()
+                for client, n in [(c, n) for c, n in missing if c.received >= n]:
+                    selector.unregister(client)
+                missing = [(c, n) for c, n in missing if c.received < n]
+
+    def check(self, expected: list[int]) -> None:
+        """Raise Lost unless each client has received exactly as many messages as expected."""
+        self.settle()  # a message that came twice would be here by now
+        wrong = [(c.user, c.received, n) for c, n in zip(self.clients, expected) if c.received != n]
+        if wrong:
+            user, received, n = wrong[0]
+            raise Lost(f"{len(wrong)} clients miscounted; user {user}: {received} of {n} messages")

@@ -1,0 +1,96 @@
+/* A bare relay: what is left of a chat server when it does nothing but move bytes.
+ *
+ * The floor that the benchmark compares servers with: C, one thread, epoll, no names, no
+ * rooms, no limits.  A line's first byte says where it goes; consecutive lines of one chunk
+ * that go to the same place leave in one send.
+ *
+ *     *text      to everybody else
+ *     17 text    to the connection that was accepted as number 17, from 0
+ *     else       back to its sender
+ *
+ * SIMPLIFIED: it waits for a peer that does not read, and so do all the others. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { MAX_PEERS = 1 << 20, CHUNK = 65536, EVERYBODY = -1, EVENTS = 256 };
+
+struct peer { int fd, number, held; char data[CHUNK]; };
+static struct peer *peers[MAX_PEERS]; /* by number; NULL once gone */
+static int accepted;
+
+static void deliver(struct peer *to, const char *data, size_t n)
+{
+    while (n) {
+        ssize_t sent = send(to->fd, data, n, MSG_NOSIGNAL);
+        if (sent < 0) {
+            struct pollfd full = {to->fd, POLLOUT, 0};
+            if (poll(&full, 1, 1000) <= 0 || full.revents & (POLLERR | POLLHUP)) return;
+        } else { data += sent; n -= sent; }
+    }
+}
+
+static int destination(const char *line, int from)
+{
+    return *line == '*' ? EVERYBODY : *line >= '0' && *line <= '9' ? atoi(line) : from;
+}
+
+static void route(int from, const char *data, const char *end)
+{
+    while (data < end) {
+        int to = destination(data, from);
+        const char *next = data;
+        do next = (char *)memchr(next, '\n', end - next) + 1;
+        while (next < end && destination(next, from) == to);
+        for (int i = to == EVERYBODY ? 0 : to; i < (to == EVERYBODY ? accepted : to + 1); i++)
+            if (i < accepted && peers[i] && (to != EVERYBODY || i != from))
+                deliver(peers[i], data, next - data);
+        data = next;
+    }
+}
+
+static void serve(struct peer *p)
+{
+    ssize_t got = recv(p->fd, p->data + p->held, CHUNK - p->held, 0);
+    if (got <= 0) { peers[p->number] = NULL; close(p->fd); free(p); return; }
+    p->held += got;
+    char *last = memrchr(p->data, '\n', p->held);
+    if (!last) return;
+    route(p->number, p->data, last + 1);
+    p->held -= last + 1 - p->data;
+    memmove(p->data, last + 1, p->held);
+}
+
+int main(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0), epoll = epoll_create1(0);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}, events[EVENTS];
+    if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 1024)) return 1;
+    getsockname(listener, (struct sockaddr *)&address, &length);
+    epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
+    printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
+    fflush(stdout);
+    for (;;) {
+        int ready = epoll_wait(epoll, events, EVENTS, -1);
+        for (int i = 0; i < ready; i++) {
+            if (events[i].data.ptr) { serve(events[i].data.ptr); continue; }
+            int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+            struct peer *p = fd < 0 || accepted == MAX_PEERS ? NULL : malloc(sizeof *p);
+            if (!p) { close(fd); continue; }
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+            p->fd = fd; p->held = 0; p->number = accepted;
+            peers[accepted++] = p;
+            event.data.ptr = p;
+            epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+        }
+    }
+}

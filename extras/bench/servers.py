@@ -1,0 +1,212 @@
+"""The servers: who can be measured, how each is started, and what it uses.
+
+    with KINDS["irc"].start(args) as server:
+        server.address, server.cpu_s(), server.rss_bytes(), server.threads()
+
+args     the command line's: `python` runs the servers in Python, `server_args` are for ours
+"""
+
+import contextlib
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from extras.bench import dialects
+
+ROOT = Path(__file__).resolve().parents[2]
+START_S = 10.0  # a server that does not listen by then will not
+STOP_S = 10.0
+MANY = 20000  # more connections than we open: no limit of ours shall be measured
+SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"  # Debian keeps daemons there
+
+# Penalties and limits off: we compare servers, not their rules against floods.
+NGIRCD_CONF = """\
+[Global]
+    Name = bench.example
+    Info = bench
+    Listen = 127.0.0.1
+    Ports = {port}
+    ServerUID = {uid}
+    ServerGID = {gid}
+    MotdPhrase = hello
+[Limits]
+    MaxConnections = 0
+    MaxConnectionsIP = 0
+    MaxJoins = 0
+    MaxPenaltyTime = 0
+    PingTimeout = 36000
+    PongTimeout = 36000
+[Options]
+    DNS = no
+    Ident = no
+    PAM = no
+    SyslogFacility = local1
+"""
+
+
+class Kind:
+    """One kind of server: its name in the report, its dialect, and its command."""
+
+    def __init__(self, title: str, dialect, command, why_not=lambda args: None, prints_port=True):
+        self.title = title
+        self.dialect = dialect
+        self.why_not = why_not  # args -> why it cannot be started here, or None
+        self.prints_port = prints_port  # "listening on HOST:PORT", its first line
+        self._command = command  # (args, folder, a free port) -> argv
+
+    @contextlib.contextmanager
+    def start(self, args):
+        """Run the server in a process of its own; yield a Running."""
+        with tempfile.TemporaryDirectory() as folder:
+            port = free_port()
+            argv = self._command(args, Path(folder), port)
+            # A pipe that nobody empties would stop a server that logs: so only for the port.
+            stdout = subprocess.PIPE if self.prints_port else subprocess.DEVNULL
+            process = subprocess.Popen(argv, stdout=stdout, stderr=subprocess.DEVNULL, cwd=folder)
+            try:
+                if self.prints_port:
+                    port = int(process.stdout.readline().rpartition(b":")[2] or 0)
+                else:
+                    wait_until_listening(process, port)
+                yield Running(process.pid, ("127.0.0.1", port))
+            finally:
+                process.kill()
+                process.communicate(timeout=STOP_S)
+
+
+class Connected:
+    """A server that somebody else has started."""
+
+    def __init__(self, title: str, dialect, address: tuple[str, int], pid: int | None):
+        self.title = title
+        self.dialect = dialect
+        self._running = Running(pid, address)
+
+    def start(self, args):
+        """Yield it; it is not ours to stop."""
+        return contextlib.nullcontext(self._running)
+
+
+class Running:
+    """A server that runs, and what the system knows about it (None where it has no /proc)."""
+
+    def __init__(self, pid: int | None, address: tuple[str, int]):
+        self.address = address
+        self._proc = Path(f"/proc/{pid}") if pid else None
+
+    def cpu_s(self) -> float | None:
+        """Return the processor time used so far, user and system, by all threads."""
+        if stat := self._read("stat"):
+            # Fields 14 and 15, in ticks; the name in field 2 may hold blanks.  Source: proc(5).
+            utime, stime = stat.rpartition(")")[2].split()[11:13]
+            return (int(utime) + int(stime)) / os.sysconf("SC_CLK_TCK")
+        return None
+
+    def rss_bytes(self) -> int | None:
+        """Return the memory in use."""
+        return self._status("VmRSS", 1024)
+
+    def threads(self) -> int | None:
+        """Return how many threads there are."""
+        return self._status("Threads", 1)
+
+    def _status(self, field: str, unit: int) -> int | None:
+        for line in (self._read("status") or "").splitlines():
+            if line.startswith(field + ":"):
+                return int(line.split()[1]) * unit
+        return None
+
+    def _read(self, name: str) -> str | None:
+        try:
+            return (self._proc / name).read_text() if self._proc else None
+        except FileNotFoundError:
+            return None  # macOS, or the server has died
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago, for servers that cannot choose one."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+def wait_until_listening(process, port: int) -> None:
+    """Wait until the port takes connections.  Raises: RuntimeError."""
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"{process.args[0]} does not listen")
+
+
+def ours(script: str):
+    """Return what builds the command of one of our servers."""
+    return lambda args, folder, port: [
+        args.python, str(ROOT / script), "--port=0", f"--max-clients={MANY}",
+        *shlex.split(args.server_args),
+    ]
+
+
+def ngircd(args, folder: Path, port: int) -> list[str]:
+    """Write a configuration and return ngIRCd's command."""
+    conf = folder / "ngircd.conf"
+    conf.write_text(NGIRCD_CONF.format(port=port, uid=os.getuid(), gid=os.getgid()))
+    return [shutil.which("ngircd", path=SYSTEM_PATH), "--nodaemon", "--config", str(conf)]
+
+
+def miniircd(args, folder: Path, port: int) -> list[str]:
+    """Return miniircd's command."""
+    as_root = ["--setuid", "root"] if os.getuid() == 0 else []  # it asks for this
+    main = "import miniircd; miniircd.main()"
+    return [args.python, "-c", main, f"--ports={port}", "--listen=127.0.0.1", *as_root]
+
+
+def irc_server(args, folder: Path, port: int) -> list[str]:
+    """Return the command of the `irc` package's server."""
+    return [args.python, "-m", "irc.server", "-a127.0.0.1", f"-p{port}", "-lERROR"]
+
+
+def relay(args, folder: Path, port: int) -> list[str]:
+    """Compile relay.c and return its command."""
+    source = Path(__file__).with_name("relay.c")
+    subprocess.run(["cc", "-O2", "-o", folder / "relay", source], check=True)
+    return [str(folder / "relay")]
+
+
+def needs_program(name: str):
+    """Return a check that a program is installed."""
+    return lambda args: None if shutil.which(name, path=SYSTEM_PATH) else f"no {name} here"
+
+
+def needs_module(name: str):
+    """Return a check that the servers' Python has a module."""
+
+    def why_not(args) -> str | None:
+        found = subprocess.run([args.python, "-c", f"import {name}"], stderr=subprocess.DEVNULL)
+        return f"{args.python} -m pip install {name}" if found.returncode else None
+
+    return why_not
+
+
+def needs_epoll(args) -> str | None:
+    """Check for Linux and a C compiler."""
+    return needs_program("cc")(args) if sys.platform == "linux" else "relay.c needs Linux"
+
+
+KINDS = {
+    "step5": Kind("step 5", dialects.Chat(), ours("step5_server/server.py")),
+    "broadcast": Kind("broadcast", dialects.Broadcast(), ours("extras/broadcast/server.py")),
+    "rooms": Kind("rooms", dialects.Rooms(), ours("extras/rooms/server.py")),
+    "irc": Kind("our IRC", dialects.Irc(), ours("extras/irc/server.py")),
+    "ngircd": Kind("ngIRCd (C)", dialects.Irc(), ngircd, needs_program("ngircd"), False),
+    "miniircd": Kind("miniircd", dialects.Irc(), miniircd, needs_module("miniircd"), False),
+    "irc.server": Kind("irc.server", dialects.Irc(), irc_server, needs_module("irc"), False),
+    "relay": Kind("relay.c", dialects.Relay(), relay, needs_epoll),
+}

@@ -1,0 +1,260 @@
+"""The workloads: what the clients do, and what is measured while they do it.
+
+Each takes a running server and a Crowd, and yields one Result or several.
+
+fan-out   one room of 50; 5 of them talk; a message is in flight until the member who
+          joined last has it
+pairs     20 pairs; each of the two answers the other: a round trip at a time
+logins    connect, register, quit; 5 at a time
+idle      more and more connections that are silent, and one pair that talks
+growth    fan-out with more and more members
+
+delivery  one message that has arrived at one client
+"""
+
+import collections
+import functools
+import selectors
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from extras.bench.dialects import MARK
+from extras.bench.load import DEADLINE_S, Client, Crowd, LoadError, Lost
+
+TEXT = b"the quick brown fox jumps"  # 25 bytes: people write short lines
+SENDER_MARKS = b"$%&{}"  # a byte each, which occurs nowhere else: who sent this?
+COLD_INTERVAL_S = 0.004  # how often cold clients are read: at 5 MB/s a client, 20 kB wait
+
+
+@dataclass
+class Result:
+    """What one workload measured with one server."""
+
+    workload: str
+    count: int  # deliveries, round trips or logins
+    seconds: float
+    latencies: list[float]  # seconds
+    cpu_s: float | None = None  # the server's; None where the system does not tell
+    generator_cpu_s: float = 0.0
+    connections: int = 0
+    rss_bytes: int | None = None  # for each connection
+    threads: int | None = None
+
+    def numbers(self) -> dict[str, float | None]:
+        """Return what the report shows, by name; each name ends in its unit."""
+        ordered = sorted(self.latencies)
+        cpu = self.cpu_s
+        return {
+            "per_second": self.count / self.seconds,
+            "cpu_us": None if cpu is None else cpu / self.count * 1e6,
+            "p50_ms": ordered[len(ordered) // 2] * 1e3,
+            "p99_ms": ordered[len(ordered) * 99 // 100] * 1e3,
+            "server_percent": None if cpu is None else 100 * cpu / self.seconds,
+            "generator_percent": 100 * self.generator_cpu_s / self.seconds,
+            "threads": self.threads,
+            "kb_per_connection": None if self.rss_bytes is None else self.rss_bytes / 1000,
+            "count": self.count,
+        }
+
+
+class Stopwatch:
+    """Time and processor time, the server's and our own, from here to stop()."""
+
+    def __init__(self, server):
+        self._server = server
+        self._begin = time.perf_counter(), server.cpu_s(), time.process_time()
+
+    def stop(self, workload: str, count: int, **more) -> Result:
+        """Return the Result of what happened since the start."""
+        wall, cpu, own = self._begin
+        seconds = time.perf_counter() - wall
+        server_cpu = None if cpu is None else self._server.cpu_s() - cpu
+        return Result(
+            workload, count, seconds,
+            cpu_s=server_cpu, generator_cpu_s=time.process_time() - own,
+            threads=self._server.threads(), **more,
+        )
+
+
+def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders=5, in_flight=64):
+    """Let `senders` keep `in_flight` messages each under way to a room."""
+    crowd.grow(members, join=True)
+    crowd.settle()
+    last = crowd.clients[-1]
+    talkers = [
+        (client, b"%c" % mark, crowd.dialect.say(TEXT + b"%c" % mark + MARK), collections.deque())
+        for client, mark in zip(crowd.clients[:senders], SENDER_MARKS)
+    ]
+    latencies = []
+    watch = Stopwatch(server)
+    now = begin = time.perf_counter()
+    next_cold = begin + COLD_INTERVAL_S
+    for client, _, line, times in talkers:
+        client.send(line * in_flight, in_flight)
+        times.extend([now] * in_flight)
+    with selectors.DefaultSelector() as selector:
+        selector.register(last, selectors.EVENT_READ)
+        while now < begin + seconds:
+            selector.select(COLD_INTERVAL_S)
+            chunk = last.read()
+            now = time.perf_counter()
+            for client, mark, line, times in talkers:
+                if arrived := chunk.count(mark):
+                    latencies += [now - times.popleft() for _ in range(arrived)]
+                    client.send(line * arrived, arrived)
+                    times.extend([now] * arrived)
+            if now >= next_cold:
+                crowd.read_all(crowd.clients[:-1])
+                next_cold = now + COLD_INTERVAL_S
+    total = sum(client.sent for client in crowd.clients)
+    expected = [total - client.sent for client in crowd.clients]
+    crowd.collect(expected)
+    result = watch.stop(name, sum(expected), latencies=latencies, connections=members)
+    crowd.check(expected)
+    yield result
+
+
+def pairs(server, crowd: Crowd, name: str, seconds: float, pairs=20):
+    """Let pairs play ping-pong."""
+    crowd.grow(2 * pairs)
+    crowd.settle()
+    yield ping_pong(server, crowd, name, seconds, list(zip(crowd.clients[::2], crowd.clients[1::2])))
+
+
+def ping_pong(server, crowd: Crowd, name: str, seconds: float, couples: list[tuple[Client, Client]]):
+    """Let each couple send one message to and fro."""
+    lines = {}
+    for pair in couples:
+        for one, other in (pair, pair[::-1]):
+            lines[one] = crowd.dialect.tell(other.user, TEXT + MARK)
+            one.sent = one.received = 0
+    latencies = []
+    began = {first: 0.0 for first, _ in couples}  # when its round trip began
+    playing = len(couples)
+    watch = Stopwatch(server)
+    with selectors.DefaultSelector() as selector:
+        now = begin = time.perf_counter()
+        for client in lines:
+            selector.register(client, selectors.EVENT_READ)
+        for first in began:
+            first.send(lines[first])
+            began[first] = now
+        while playing:
+            ready = selector.select(DEADLINE_S)
+            if not ready:
+                raise Lost(f"{playing} messages did not arrive")
+            for key, _ in ready:
+                client = key.fileobj
+                if MARK not in client.read():
+                    continue  # an OK
+                if client in began:
+                    now = time.perf_counter()
+                    latencies.append(now - began[client])
+                    began[client] = now
+                    if now - begin > seconds:
+                        playing -= 1
+                        continue
+                client.send(lines[client])
+    result = watch.stop(name, len(latencies), latencies=latencies, connections=len(crowd.clients))
+    for one, other in couples:
+        one.ask(crowd.dialect.fence, crowd.dialect.fenced)  # a second copy would be here by now
+        other.ask(crowd.dialect.fence, crowd.dialect.fenced)
+        if (one.received, other.received) != (other.sent, one.sent):
+            raise Lost(f"{one.received, other.received} of {other.sent, one.sent} messages")
+    return result
+
+
+def logins(server, crowd: Crowd, name: str, seconds: float, at_a_time=5):
+    """Connect, register and quit, again and again."""
+    dialect = crowd.dialect
+    latencies = []
+    users = 0
+    watch = Stopwatch(server)
+    begin = time.perf_counter()
+    under_way = {}  # client -> when it began, what it has been told
+    with selectors.DefaultSelector() as selector:
+        while under_way or time.perf_counter() - begin < seconds:
+            while len(under_way) < at_a_time and time.perf_counter() - begin < seconds:
+                now = time.perf_counter()
+                client = Client(crowd.address, dialect, users)
+                users += 1
+                client.sock.sendall(dialect.login(client.user))
+                client.sock.setblocking(False)
+                under_way[client] = now, b""
+                selector.register(client, selectors.EVENT_READ)
+            ready = selector.select(DEADLINE_S)
+            if not ready:
+                raise LoadError(f"{len(under_way)} logins hang")
+            for key, _ in ready:
+                client = key.fileobj
+                began, told = under_way[client]
+                chunk = client.sock.recv(4096)
+                if chunk:
+                    under_way[client] = began, told + chunk
+                    if not dialect.logged_in.search(told) and dialect.logged_in.search(told + chunk):
+                        latencies.append(time.perf_counter() - began)
+                        client.sock.sendall(dialect.quit)
+                        client.sock.shutdown(socket.SHUT_WR)
+                    continue
+                if not dialect.logged_in.search(told):
+                    raise LoadError(f"user {client.user} was not let in: {told!r}")
+                selector.unregister(client)
+                client.close()
+                del under_way[client]
+    yield watch.stop(name, users, latencies=latencies)
+
+
+def idle(server, crowd: Crowd, name: str, seconds: float, levels=(10, 100, 1000, 4000, 10000)):
+    """Hold more and more connections, and let one pair in the middle of them talk."""
+    empty = server.rss_bytes()
+    for level in levels:
+        crowd.grow(level)
+        middle = crowd.clients[level // 2 - 1 : level // 2 + 1]
+        result = ping_pong(server, crowd, f"{name}/{level}", seconds, [tuple(middle)])
+        if empty is not None:
+            result.rss_bytes = (server.rss_bytes() - empty) // level
+        yield result
+
+
+def growth(server, crowd: Crowd, name: str, seconds: float, levels=(10, 30, 100, 300, 1000)):
+    """Let one room grow."""
+    for level in levels:
+        yield from fan_out(server, crowd, f"{name}/{level}", seconds, members=level)
+        for client in crowd.clients:
+            client.sent = client.received = 0
+
+
+class Workload(NamedTuple):
+    """A workload by the name that the report gives it."""
+
+    title: str
+    unit: str  # what is counted
+    servers: str  # who is measured unless told otherwise
+    run: Callable[..., Iterator[Result]]
+
+
+ROOM_SERVERS = "broadcast rooms irc ngircd miniircd irc.server relay"
+USER_SERVERS = "step5 rooms irc ngircd miniircd irc.server relay"
+WORKLOADS = {
+    "fan-out/64": Workload(
+        "a room of 50, 5 of them talk, 64 messages in flight each",
+        "deliveries", ROOM_SERVERS, fan_out,
+    ),
+    "fan-out/1": Workload(
+        "a room of 50, 5 of them talk, 1 message in flight each",
+        "deliveries", ROOM_SERVERS, functools.partial(fan_out, in_flight=1),
+    ),
+    "pairs": Workload("20 pairs play ping-pong", "round trips", USER_SERVERS, pairs),
+    "logins": Workload("connect, log in, quit; 5 at a time", "logins", USER_SERVERS, logins),
+    "idle": Workload(
+        "many are connected and silent, one pair plays ping-pong",
+        "round trips", "step5 irc ngircd", idle,
+    ),
+    "growth": Workload(
+        "a room with more and more members, 5 of them talk, 64 messages in flight each",
+        "deliveries", "rooms irc ngircd", growth,
+    ),
+}

@@ -1,0 +1,64 @@
+"""A hub: the registry, and for those who hear the same lines an audience.
+
+fan-out    one line to many outboxes
+audience   who hears the same lines: here everybody, later each room
+"""
+
+from collections.abc import Iterable
+
+from step5_server.connection import Connection
+from step5_server.outbox import Outbox
+from step5_server.registry import Registry
+
+
+def fan_out(conn: Connection, outboxes: Iterable[Outbox], data: bytes, but: Outbox | None = None):
+    """Queue the same framed lines for each outbox but one; `conn` delivers them later.
+
+    Thread: conn's own, and holds the registry's lock, so that all see one order.
+    """
+    for outbox in outboxes:  # the one loop that is run for every user: nothing else in it
+        if outbox is not but:
+            outbox.put(data)
+    conn.touched.update(outboxes)
+
+
+class Audience:
+    """Members who hear the same lines, in order of arrival.  Guarded by the registry's lock."""
+
+    def __init__(self):
+        self.members: dict[object, None] = {}
+        # Ready-made, since it is used for every line and changes when somebody comes or
+        # goes.  A new tuple each time: who is just walking along the old one is not disturbed.
+        self.outboxes: tuple[Outbox, ...] = ()
+
+    def add(self, member) -> None:
+        """Let the member hear what comes from now on."""
+        self.members[member] = None
+        self.outboxes += (member.outbox,)
+
+    def remove(self, member) -> None:
+        """Let the member hear no more."""
+        del self.members[member]
+        self.outboxes = tuple(other.outbox for other in self.members)
+
+
+class Hub(Registry):
+    """A registry whose members form an audience."""
+
+    def __init__(self):
+        super().__init__()
+        self.everyone = Audience()
+
+    def claim(self, name: str, member: object) -> None:
+        """Give the name to the member, who hears everybody from now on.  Raises: NameTaken."""
+        with self.lock:
+            super().claim(name, member)
+            self.everyone.add(member)
+
+    def release(self, name: str, member: object) -> bool:
+        """Free the name if it is this member's; tell whether it was."""
+        with self.lock:
+            if not super().release(name, member):
+                return False
+            self.everyone.remove(member)
+            return True

@@ -1,0 +1,44 @@
+"""The chat server with ALL: one message to everybody.
+
+From the command line: `python extras/broadcast/server.py --help`.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
+
+from extras.broadcast.hub import Audience, Hub, fan_out
+from extras.broadcast.postman import PostmanServer
+from step1_echo.serving import main
+from step3_protocol.protocol import check_text, format_line
+from step4_framing.framing import frame_line
+from step5_server.line_server import server_parser
+from step5_server.server import ChatHandler
+
+
+class BroadcastHandler(ChatHandler):
+    """One user's requests, ALL among them."""
+
+    VERBS = ChatHandler.VERBS | {"ALL": "text"}
+
+    def do_ALL(self, text: str):
+        """Queue a message for every other user."""
+        self.tell(self.registry.everyone, "ALL", self.name, check_text(text))
+        self.ok()
+
+    def tell(self, audience: Audience, *words: str) -> None:
+        """Queue an event for all of them but ourselves: formatted once, not once for each."""
+        data = frame_line(format_line(*words))
+        fan_out(self.conn, audience.outboxes, data, but=self.outbox)
+
+
+class BroadcastServer(PostmanServer):
+    """Serve chat users who can speak to everybody."""
+
+    handler_class = BroadcastHandler
+    registry_class = Hub
+
+
+if __name__ == "__main__":
+    sys.exit(main(BroadcastServer, server_parser("Serve a chat with messages to everybody.")))

@@ -1,0 +1,115 @@
+"""CAP and what follows from it: extensions that a client asks for by name.
+
+While a client negotiates, its registration waits for CAP END.  Source: IRCv3 capability-negotiation,
+message-tags, server-time, labeled-response, setname, at ircv3.net/specs.
+"""
+
+import time
+
+from extras.irc.message import format_message, format_tags
+from extras.irc.registration import register
+from extras.irc.replies import ERR_INVALIDCAPCMD
+
+CAPABILITIES = {
+    "away-notify": "AWAY of others in one's channels",
+    "batch": "several messages that belong together",
+    "cap-notify": "would tell of new capabilities; there never are any here",
+    "echo-message": "one's own messages come back",
+    "extended-join": "JOIN with the real name",
+    "invite-notify": "INVITE of others to one's channels",
+    "labeled-response": "what answers a request carries the request's label",
+    "message-tags": "tags, and TAGMSG",
+    "multi-prefix": "every status sign in NAMES and WHO, not the highest alone",
+    "server-time": "the time of each message",
+    "setname": "change one's real name",
+    "userhost-in-names": "nick!user@host in NAMES",
+}
+
+
+def cap(me, subcommand: str, argument: str = ""):
+    """Negotiate capabilities: LS, LIST, REQ and END.  IRCv3 capability-negotiation."""
+    subcommand = subcommand.upper()
+    if subcommand in ("LS", "REQ") and not me.user.registered:
+        me.negotiating = True
+    if subcommand == "LS":
+        answer(me, "LS", " ".join(CAPABILITIES))
+    elif subcommand == "LIST":
+        answer(me, "LIST", " ".join(sorted(me.user.caps)))
+    elif subcommand == "REQ":
+        request(me, argument)
+    elif subcommand == "END":
+        if me.negotiating:
+            me.negotiating = False
+            register(me)
+    else:
+        me.reply(ERR_INVALIDCAPCMD, subcommand)
+
+
+def request(me, argument: str):
+    """Accept the whole list, or none of it; `-name` gives a capability back."""
+    wanted = argument.split()
+    if not all(name.removeprefix("-") in CAPABILITIES for name in wanted):
+        answer(me, "NAK", argument)
+        return
+    answer(me, "ACK", argument)
+    caps = set(me.user.caps)
+    for name in wanted:
+        (caps.discard if name[0] == "-" else caps.add)(name.removeprefix("-"))
+    me.user.caps = frozenset(caps)
+    for channel in me.user.channels:
+        channel.forget_audience()
+
+
+def answer(me, subcommand: str, names: str):
+    me.send(format_message("CAP", me.user.nick or "*", subcommand, text=names, source=me.server.name))
+
+
+def setname(me, realname: str):
+    """Change one's real name.  IRCv3 setname."""
+    me.user.realname = realname
+    line = format_message("SETNAME", text=realname, source=me.user.source)
+    me.tell_users([me.user, *me.world.neighbours(me.user)], line, need="setname")
+
+
+def dress(line: bytes, caps: frozenset[str], tags: dict[str, str]) -> bytes:
+    """Put in front of a line the tags that a client with these capabilities understands."""
+    if not caps:
+        return line
+    worn = {}
+    if "server-time" in caps:
+        worn["time"] = tags.get("time") or server_time()
+    if "message-tags" in caps:
+        worn |= tags
+    return add_tags(line, worn)
+
+
+def add_tags(line: bytes, tags: dict[str, str]) -> bytes:
+    """Give the line with tags in front of those that it has."""
+    if not tags:
+        return line
+    front = format_tags(tags).encode("utf-8", "surrogateescape")
+    return front[:-1] + b";" + line[1:] if line.startswith(b"@") else front + line
+
+
+def server_time() -> str:
+    """Give the time as the tag `time` wants it: UTC, ISO 8601, milliseconds."""
+    now = time.time()
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
+
+
+def label_response(lines: list[bytes], label: str, server: str, number: int) -> list[bytes]:
+    """Mark what answers one request: an ACK for nothing, a tag for one line, a batch for more.
+
+    Source: IRCv3 labeled-response and batch.
+    """
+    if not lines:
+        lines = [format_message("ACK", source=server)]
+    if len(lines) == 1:
+        return [add_tags(lines[0], {"label": label})]
+    start = format_message("BATCH", f"+{number}", "labeled-response", source=server)
+    end = format_message("BATCH", f"-{number}", source=server)
+    return [
+        add_tags(start, {"label": label}),
+        *(add_tags(line, {"batch": str(number)}) for line in lines),
+        end,
+    ]

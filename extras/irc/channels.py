@@ -1,0 +1,247 @@
+"""JOIN, PART, TOPIC, NAMES, LIST, INVITE and KICK: who is in a channel, and what it is called.
+
+Source: RFC 2812 section 3.2, RFC 2811, modern.ircdocs.horse "Channel Operations".
+"""
+
+import re
+import time
+
+from extras.irc.message import cut_text, format_message
+from extras.irc.names import CHANNEL_TYPES, fold, is_channel, mask
+from extras.irc.replies import (
+    ERR_BADCHANNELKEY, ERR_BANNEDFROMCHAN, ERR_CHANNELISFULL, ERR_CHANOPRIVSNEEDED, ERR_INVITEONLYCHAN,
+    ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL, ERR_TOOMANYCHANNELS,
+    ERR_USERNOTINCHANNEL, ERR_USERONCHANNEL, RPL_AWAY, RPL_ENDOFINVITELIST, RPL_ENDOFNAMES, RPL_INVITELIST,
+    RPL_INVITING, RPL_LIST, RPL_LISTEND, RPL_LISTSTART, RPL_NAMREPLY, RPL_NOTOPIC, RPL_TOPIC,
+    RPL_TOPICWHOTIME, Numeric,
+)
+from extras.irc.state import Channel, User
+
+TOPIC_BYTES = 390  # told in 005; leaves room for the rest of its message
+NEW_CHANNEL_MODES = "nt"  # what nearly every channel has, and nearly every server sets
+ELIST = "CMNTU"  # what LIST can ask for, as 005 tells it
+
+
+def join(me, names: str, keys: str = ""):
+    """Enter channels, each with its key if it has one; `JOIN 0` leaves all.  RFC 2812 section 3.2.1."""
+    if names == "0":
+        for channel in list(me.user.channels):
+            leave_channel(me, channel, "")
+        return
+    keys = keys.split(",")
+    for number, name in enumerate(names.split(",")):
+        join_one(me, name, keys[number] if number < len(keys) else "")
+
+
+def join_one(me, name: str, key: str):
+    """One channel of a JOIN."""
+    channel = me.world.channel(name)
+    if not is_channel(name):
+        me.reply(ERR_NOSUCHCHANNEL, name)
+    elif channel in me.user.channels:
+        pass  # nothing changes, and the RFCs know no reply to it
+    elif sum(other.name[0] == name[0] for other in me.user.channels) >= me.server.max_channels:
+        me.reply(ERR_TOOMANYCHANNELS, name)
+    elif channel and (refusal := why_not(me.user, channel, key)):
+        me.reply(refusal, channel.name)
+    else:
+        channel = me.world.join(me.user, name, "" if me.rfc2812 else NEW_CHANNEL_MODES)
+        source = me.user.source
+        me.tell(channel, format_message("JOIN", channel.name, source=source), lack="extended-join")
+        # IRCv3 extended-join: the account, of which there are none here, and the real name.
+        extended = format_message("JOIN", channel.name, "*", text=me.user.realname, source=source)
+        me.tell(channel, extended, need="extended-join")
+        if me.user.away is not None:
+            away = format_message("AWAY", text=me.user.away, source=source)
+            me.tell(channel, away, but=me.user, need="away-notify")
+        if channel.topic:
+            show_topic(me, channel)
+        show_names(me, channel)
+        me.reply(RPL_ENDOFNAMES, channel.name)
+
+
+def why_not(user: User, channel: Channel, key: str) -> Numeric | None:
+    """Give the reason for which a JOIN fails, if there is one.
+
+    RFC 2811 sections 4.2 and 4.3: an operator's invitation opens a full channel and lifts a ban.
+    """
+    invited = user.invitations.get(channel)  # None, or whether by an operator
+    if "i" in channel.flags and invited is None and not channel.matches("I", user):
+        return ERR_INVITEONLYCHAN
+    if channel.is_banned(user) and not invited:
+        return ERR_BANNEDFROMCHAN
+    if channel.key and key != channel.key:
+        return ERR_BADCHANNELKEY
+    if channel.limit and len(channel.members) >= channel.limit and not invited:
+        return ERR_CHANNELISFULL
+    return None
+
+
+def part(me, names: str, reason: str = ""):
+    """Leave channels.  RFC 2812 section 3.2.2."""
+    for name in names.split(","):
+        channel = me.world.channel(name)
+        if channel is None:
+            me.reply(ERR_NOSUCHCHANNEL, name)
+        elif channel not in me.user.channels:
+            me.reply(ERR_NOTONCHANNEL, channel.name)
+        else:
+            leave_channel(me, channel, reason)
+
+
+def leave_channel(me, channel: Channel, reason: str):
+    """Tell all members, oneself included, and go."""
+    line = format_message("PART", channel.name, text=reason or None, source=me.user.source)
+    me.tell(channel, line)
+    me.world.part(me.user, channel)
+
+
+def topic(me, name: str, text: str | None = None):
+    """Show the topic, or set it; an empty one clears it.  RFC 2812 section 3.2.4."""
+    channel = me.world.channel(name)
+    if channel is None and not me.rfc2812:
+        me.reply(ERR_NOSUCHCHANNEL, name)
+    elif channel not in me.user.channels:
+        me.reply(ERR_NOTONCHANNEL, name)
+    elif text is None:
+        show_topic(me, channel) if channel.topic else me.reply(RPL_NOTOPIC, channel.name)
+    elif "t" in channel.flags and not me.may(channel, "h"):
+        me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
+    else:
+        channel.topic, channel.topic_by = cut_text(text, TOPIC_BYTES), me.user.nick
+        channel.topic_at = time.time()
+        me.tell(channel, format_message("TOPIC", channel.name, text=channel.topic, source=me.user.source))
+
+
+def show_topic(me, channel: Channel):
+    me.reply(RPL_TOPIC, channel.name, channel.topic)
+    if not me.rfc2812:
+        me.reply(RPL_TOPICWHOTIME, channel.name, channel.topic_by, int(channel.topic_at))
+
+
+def names(me, targets: str = ""):
+    """List who is in channels; without a channel, everyone who can be seen.  RFC 2812 section 3.2.5."""
+    if targets:
+        # Each channel once: "#a,#a,#a..." would be a short question with a very long answer.
+        for name in {fold(name): name for name in targets.split(",")}.values():
+            if channel := me.world.channel(name):
+                show_names(me, channel)
+        me.reply(RPL_ENDOFNAMES, targets)
+        return
+    shown: set[User] = set()
+    for channel in me.world.channels.values():
+        if show_names(me, channel):
+            shown.update(channel.members)
+    others = [user.nick for user in me.world.users if user not in shown and me.user.sees(user)]
+    me.reply_words(RPL_NAMREPLY, ("*", "*"), others)
+    me.reply(RPL_ENDOFNAMES, "*")
+
+
+def show_names(me, channel: Channel) -> bool:
+    """The names in a channel, if one may know; the invisible only to each other."""
+    inside = me.user in channel.members
+    if channel.is_hidden and not inside:
+        return False
+    every, whole = "multi-prefix" in me.user.caps, "userhost-in-names" in me.user.caps
+    words = [
+        channel.prefix(member, every) + (member.source if whole else member.nick)
+        for member in channel.members
+        if inside or "i" not in member.modes
+    ]
+    symbol = "@" if "s" in channel.flags else "*" if "p" in channel.flags else "="
+    me.reply_words(RPL_NAMREPLY, (symbol, channel.name), words)
+    return True
+
+
+def list_channels(me, conditions: str = "", server: str = ""):
+    """List channels with their members and topics; `>5`, `*tea*`, `!*bot*`, `C<60` and `T<60` choose.
+
+    RFC 2812 section 3.2.6, and ELIST of 005: C and T are the minutes since the channel was made,
+    and since its topic was set.
+    """
+    if not me.rfc2812:
+        me.reply(RPL_LISTSTART)
+    tests = [condition(text) for text in conditions.split(",") if text]
+    for channel in me.world.channels.values():
+        if channel.is_hidden and me.user not in channel.members:
+            continue
+        if all(test(channel) for test in tests):
+            me.reply(RPL_LIST, channel.name, len(channel.members), channel.topic)
+    me.reply(RPL_LISTEND)
+
+
+def condition(text: str):
+    """Make a test for channels of one condition of LIST."""
+    if found := re.fullmatch(r"([CT]?)([<>])([0-9]{1,9})", text):
+        kind, sign, number = found[1], found[2], int(found[3])
+
+        def compare(channel: Channel) -> bool:
+            if kind == "":
+                value, limit = len(channel.members), number
+            else:
+                since = channel.created_at if kind == "C" else channel.topic_at
+                value, limit = time.time() - since, number * 60
+            return (kind != "T" or channel.topic != "") and (value > limit if sign == ">" else value < limit)
+
+        return compare
+    wanted = text[0] != "!"
+    pattern = mask(text if wanted else text[1:])
+    return lambda channel: pattern.matches(channel.name) == wanted
+
+
+def invite(me, nick: str = "", name: str = ""):
+    """Invite a user; without a nick, list the invitations one has.  RFC 2812 section 3.2.7."""
+    if not nick:
+        for channel in me.user.invitations:
+            if me.world.channel(channel.name) is channel:  # it may have ended since
+                me.reply(RPL_INVITELIST, channel.name)
+        me.reply(RPL_ENDOFINVITELIST)
+        return
+    user, channel = me.world.user(nick), me.world.channel(name)
+    if not name:
+        me.reply(ERR_NEEDMOREPARAMS, "INVITE")
+    elif user is None:
+        me.reply(ERR_NOSUCHNICK, nick)
+    elif channel is None and not (me.rfc2812 and is_channel(name)):
+        me.reply(ERR_NOSUCHCHANNEL, name)
+    elif channel and channel not in me.user.channels:
+        me.reply(ERR_NOTONCHANNEL, channel.name)
+    elif channel in user.channels:
+        me.reply(ERR_USERONCHANNEL, user.nick, channel.name)
+    elif channel and "i" in channel.flags and not me.may(channel, "h"):
+        me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
+    else:
+        line = format_message("INVITE", user.nick, channel.name if channel else name, source=me.user.source)
+        me.reply(RPL_INVITING, user.nick, channel.name if channel else name)
+        me.tell_users([user], line)
+        if channel:
+            user.invitations[channel] = me.may(channel, "h")
+            me.tell(channel, line, but=me.user, need="invite-notify")
+        if user.away is not None:
+            me.reply(RPL_AWAY, user.nick, user.away)
+
+
+def kick(me, names: str, nicks: str, reason: str = ""):
+    """Throw users out: several of one channel, or one of each.  RFC 2812 section 3.2.8."""
+    names, nicks = names.split(","), nicks.split(",")
+    if len(names) == 1:
+        names *= len(nicks)
+    if len(names) != len(nicks):
+        me.reply(ERR_NEEDMOREPARAMS, "KICK")
+        return
+    for name, nick in zip(names, nicks):
+        channel, user = me.world.channel(name), me.world.user(nick)
+        if channel is None:
+            me.reply(ERR_NOSUCHCHANNEL, name)
+        elif channel not in me.user.channels and not me.user.is_operator:
+            me.reply(ERR_NOTONCHANNEL, channel.name)
+        elif not me.may(channel, "h"):
+            me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
+        elif user not in channel.members:
+            me.reply(ERR_USERNOTINCHANNEL, nick, channel.name)
+        elif channel.has_status(user, "h") and not me.may(channel, "o"):
+            me.reply(ERR_CHANOPRIVSNEEDED, channel.name)  # half operators throw out neither each other nor more
+        else:
+            line = format_message("KICK", channel.name, user.nick, text=reason or me.user.nick, source=me.user.source)
+            me.tell(channel, line)
+            me.world.part(user, channel)

@@ -1,0 +1,270 @@
+"""The IRC handler: one client's lines in, messages to it and to others out.
+
+Step 5's handler with another protocol.  What stays: a command runs under the world's lock from
+its first look to its last put, and the outboxes that it touched are flushed once for each chunk.
+What is new: a command has any number of replies, and one message goes to many.
+
+me       what the commands call their handler: the client who sent this one
+caps     capabilities: a message looks different to clients that asked for tags
+label    with labeled-response, what ties the replies to their request
+"""
+
+import time
+from collections.abc import Iterable
+
+from extras.broadcast.hub import fan_out
+from extras.irc.capabilities import dress, label_response
+from extras.irc.message import MAX_LINE_BYTES, MAX_MESSAGE_BYTES, Message, format_message, frame, is_too_long
+from extras.irc.message import parse_message, size
+from extras.irc.queries import tell_watchers
+from extras.irc.replies import (
+    ERR_INPUTTOOLONG, ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Numeric,
+)
+from extras.irc.state import Channel, User
+from extras.irc.verbs import EARLY, VERBS, WITHOUT_LOCK
+from step1_echo.serving import log
+from step4_framing.framing import LineBuffer, LineTooLong
+from step5_server.connection import Connection
+from step5_server.handler import LineHandler
+
+
+class IrcLineBuffer(LineBuffer):
+    """Lines that end in CR LF, or in either alone: the empty ones between are ignored anyway."""
+
+    def feed(self, chunk: bytes) -> None:
+        super().feed(chunk.replace(b"\r", b"\n"))
+
+
+class IrcConnection(Connection):
+    """A connection whose lines are IRC's."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._buffer = IrcLineBuffer(MAX_LINE_BYTES)
+
+
+class IrcHandler(LineHandler):
+    """Serve one client."""
+
+    VERBS = VERBS
+
+    def connect(self) -> Connection:
+        conn = IrcConnection(
+            self.request,
+            self.client_address,
+            max_pending_bytes=self.server.max_pending_bytes,
+            deliver=self.server.deliver,
+        )
+        self.world = self.registry
+        self.rfc2812: bool = self.server.rfc2812
+        host = self.client_address[0].removeprefix("::ffff:")  # an IPv4 client of an IPv6 socket
+        # A parameter must not begin with a colon; 0::1 is the same address.
+        self.user = User(self, conn.outbox, "0" + host if host[0] == ":" else host)
+        self.negotiating = False  # between CAP LS and CAP END
+        self.password_is_right = False
+        self.wanted_modes = ""
+        self.failed_opers = 0
+        self.end_reason = ""  # for those who are told that this user is gone
+        self.heard_at = time.monotonic()
+        self.pinged = False  # the server waits for a sign of life
+        self.tags: dict[str, str] = {}  # of the message that is being answered
+        self._collected: list[bytes] | None = None  # its replies, if they need a label
+        self._tokens = float(self.server.flood[0]) if self.server.flood else 0.0
+        return conn
+
+    def setup(self):
+        super().setup()
+        if not self.refusal:
+            with self.world.lock:
+                self.world.strangers.add(self.user)
+
+    # --- lines in -----------------------------------------------------------------------------
+
+    def answer(self, line: bytes | LineTooLong) -> None:
+        """Do what one line asks."""
+        if isinstance(line, LineTooLong):
+            self.reply(ERR_INPUTTOOLONG)
+            return
+        if is_too_long(line):
+            if not self.rfc2812:
+                self.reply(ERR_INPUTTOOLONG)
+                return
+            line = line[:MAX_MESSAGE_BYTES]  # RFC 2812 knows no such error; its servers cut
+        message = parse_message(line)
+        if message is None:
+            return
+        if self.server.flood:
+            self.wait_for_token()
+        self.heard_at, self.pinged = time.monotonic(), False
+        verb = self.VERBS.get(message.command)
+        log.info("%s: %s", self, message.command if verb else "unknown command")
+        self.tags = message.tags
+        label = self.tags.get("label") if "labeled-response" in self.user.caps else None
+        if message.command in WITHOUT_LOCK and verb:
+            self.run(message, label)
+        else:
+            with self.world.lock:
+                if not self.conn.closing:  # else somebody hung up on us: this line came too late
+                    self.run(message, label)
+
+    def run(self, message: Message, label: str | None) -> None:
+        """Run one command; its replies are put together if they need a label."""
+        if label is None:
+            self.call(message)
+            return
+        self._collected = []
+        try:
+            self.call(message)
+        finally:
+            lines, self._collected = self._collected, None
+        for line in label_response(lines, label, self.server.name, self.world.next_id()):
+            self.conn.send(line)
+
+    def call(self, message: Message) -> None:
+        """Find the command's function, see that it gets what it needs, and call it."""
+        verb = self.VERBS.get(message.command)
+        if verb is None:
+            # To a stranger nothing is said: it may be a browser, or a server.
+            if self.user.registered:
+                self.reply(ERR_UNKNOWNCOMMAND, message.command)
+        elif not self.user.registered and message.command not in EARLY:
+            self.reply(ERR_NOTREGISTERED)
+        elif len(message.params) < verb.least or "" in message.params[: verb.least] and message.command != "SETNAME":
+            self.reply(ERR_NEEDMOREPARAMS, message.command)
+        else:
+            self.server.command_counts[message.command] += 1
+            verb.function(self, *message.params[: verb.most])
+
+    def wait_for_token(self) -> None:
+        """Slow a flooder down by not reading it: a burst of messages is free, then a rate holds."""
+        burst, per_second = self.server.flood
+        now = time.monotonic()
+        self._tokens = min(burst, self._tokens + (now - self.heard_at) * per_second) - 1
+        if self._tokens < 0:
+            self.conn.deliver()  # what was said so far is on its way while we wait
+            time.sleep(-self._tokens / per_second)
+            self._tokens = 0.0  # the wait has paid for this one
+
+    # --- messages out -------------------------------------------------------------------------
+
+    def send(self, line: bytes) -> None:
+        """Send one message to our own client."""
+        if self.user.caps:
+            line = dress(line, self.user.caps, {})
+        self.send_dressed(line)
+
+    def send_dressed(self, line: bytes) -> None:
+        if self._collected is None:
+            self.conn.send(line)
+        else:
+            self._collected.append(line)
+
+    def numeric(self, numeric: Numeric, *values, nick: str) -> bytes:
+        return frame(numeric.line(self.server.name, nick, values, self.rfc2812))
+
+    def reply(self, numeric: Numeric, *values) -> None:
+        """Send a numeric reply to our own client."""
+        self.send(self.numeric(numeric, *values, nick=self.user.nick or "*"))
+
+    def reply_words(self, numeric: Numeric, values: tuple, words: list[str], between=" ", end="") -> None:
+        """Send a list as the text of as many numerics as it takes; none for an empty one."""
+        room = MAX_MESSAGE_BYTES - size(numeric.line(self.server.name, self.user.nick, (*values, ""), self.rfc2812))
+        line, used = [], 0
+        for word in words:
+            used += size(word) + 1
+            if line and used + len(end) > room:
+                self.reply(numeric, *values, between.join(line) + end)
+                line, used = [], size(word) + 1
+            line.append(word)
+        if line:
+            self.reply(numeric, *values, between.join(line) + end)
+
+    def tell(
+        self,
+        channel: Channel,
+        line: bytes,
+        but: User | None = None,
+        need: str | None = None,
+        lack: str | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        """Send one message to the members of a channel; to those with, or without, a capability."""
+        # Our own copy goes through send_dressed(), for it may be the answer to a labelled request.
+        mine = self.outbox if but is self.user or self._collected is not None else None
+        tags = {} if tags is None else tags
+        for caps, outboxes in channel.audience:
+            if need and need not in caps or lack and lack in caps:
+                continue
+            fan_out(self.conn, outboxes, dress(line, caps, tags), but=mine)
+        if mine and but is not self.user and self.user in channel.members:
+            if (not need or need in self.user.caps) and (not lack or lack not in self.user.caps):
+                self.send_dressed(dress(line, self.user.caps, tags))
+
+    def tell_users(
+        self,
+        users: Iterable[User],
+        line: bytes,
+        need: str | None = None,
+        tags: dict[str, str] | None = None,
+    ) -> None:
+        """Send one message to each of these users."""
+        tags = {} if tags is None else tags
+        for user in users:
+            if need and need not in user.caps:
+                continue
+            data = dress(line, user.caps, tags)
+            if user is self.user and not tags:
+                self.send_dressed(data)
+            else:
+                self.conn.send_to(user.outbox, data)
+
+    def message_tags(self) -> dict[str, str]:
+        """Give the tags of what our client says: its own (`+...`), and an id."""
+        tags = {"msgid": f"{self.server.started_at:.0f}-{self.world.next_id()}"}
+        if "B" in self.user.modes:
+            tags["bot"] = ""
+        if "message-tags" in self.user.caps:
+            tags |= {key: value for key, value in self.tags.items() if key.startswith("+")}
+        return tags
+
+    def echo(self, line: bytes, tags: dict[str, str]) -> None:
+        """Give our client its own message back.  IRCv3 echo-message."""
+        self.send_dressed(dress(line, self.user.caps, tags))
+
+    def may(self, channel: Channel, least: str) -> bool:
+        """Tell if our user has at least this status; an operator of the server has it everywhere."""
+        return self.user.is_operator or channel.has_status(self.user, least)
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def leave(self, user: User, reason: str) -> None:
+        """Take a user off the server, ours or another: tell its neighbours once, and hang up."""
+        self.announce_quit(user, reason)
+        user.handler.close_link(reason)
+
+    def announce_quit(self, user: User, reason: str) -> None:
+        """Tell whoever shares a channel, and forget the user.  Twice does no harm."""
+        if user.registered:
+            line = format_message("QUIT", text=reason, source=user.source)
+            self.tell_users(self.world.neighbours(user), line)
+        was_registered, nick = user.registered, user.nick
+        self.world.leave(user)
+        if was_registered:
+            tell_watchers(self, nick, online=False)
+
+    def close_link(self, reason: str) -> None:
+        """Say ERROR and hang up.  RFC 2812 section 3.7.4."""
+        self.server.retire(self)
+        if not self.conn.closing:
+            self.end_reason, self.conn.end_reason = reason, ascii(reason)  # the second is for the log
+            self.conn.hang_up(format_message("ERROR", text=f"Closing Link: {self.user.host} ({reason})"))
+
+    @staticmethod
+    def last_words(code: str, text: str) -> bytes:
+        """What a connection ends with that never became a user."""
+        return format_message("ERROR", text=f"Closing Link: * ({text or code})")
+
+    def on_gone(self) -> None:
+        """The connection is gone, and so is the user."""
+        reason = "Too slow" if self.outbox.overflowed else "Connection closed"
+        self.announce_quit(self.user, self.end_reason or reason)

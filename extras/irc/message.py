@@ -1,0 +1,134 @@
+"""IRC messages: bytes to Message and back.  Pure: no socket, no state.
+
+    @time=2026-01-01T00:00:00Z :alice!al@host PRIVMSG #tea :hello there
+    `-- tags                  `-- source      `-- command, `-- params: two, the last with a colon
+
+Source: RFC 2812 section 2.3.1 (the grammar), modern.ircdocs.horse "Message Format", IRCv3
+message-tags.  Text is UTF-8 on the wire; bytes that are not (old clients speak Latin-1) are
+carried through `surrogateescape`: each becomes a lone surrogate and the same byte again on the
+way out, while everything else is real text, so that `?` in a mask is one letter, not one byte.
+"""
+
+import re
+from typing import NamedTuple
+
+# RFC 2812 section 2.3: 512 bytes with the CR LF, so 510 without.
+MAX_MESSAGE_BYTES = 510
+# IRCv3 message-tags: what a client may send before its message, "@" and " " included.
+MAX_TAGS_BYTES = 4096
+# The longest line worth holding: tags that a *server* may send, and a message.  Between the
+# two limits a line is known and refused (417); beyond this one it is thrown away unseen.
+MAX_LINE_BYTES = 8191 + MAX_MESSAGE_BYTES
+MAX_PARAMS = 15  # RFC 2812 section 2.3
+
+# IRCv3 message-tags, "Escaping values".
+ESCAPES = {";": r"\:", " ": r"\s", "\\": r"\\", "\r": r"\r", "\n": r"\n"}
+UNESCAPES = {escaped[1]: char for char, escaped in ESCAPES.items()}
+
+
+class Message(NamedTuple):
+    """One parsed line; `source` is "" where there was none."""
+
+    tags: dict[str, str]
+    source: str
+    command: str
+    params: list[str]
+
+
+def parse_message(line: bytes) -> Message | None:
+    """Split a line, given without its delimiter; None if it holds no command.
+
+    Total: any bytes at all give a Message or None.
+    """
+    text = line.decode("utf-8", "surrogateescape").replace("\0", "").lstrip(" ")
+    tags, source = {}, ""
+    if text.startswith("@"):
+        tag_text, _, text = text[1:].partition(" ")
+        tags, text = parse_tags(tag_text), text.lstrip(" ")
+    if text.startswith(":"):
+        source, _, text = text[1:].partition(" ")
+        text = text.lstrip(" ")
+    head, colon, last = text.partition(" :")
+    words = [word for word in head.split(" ") if word]  # split() would take tabs for spaces
+    if not words:
+        return None
+    command, *params = words
+    if colon:
+        params.append(last)
+    if len(params) > MAX_PARAMS:  # RFC 2812 section 2.3.1: the 15th takes all the rest
+        params[MAX_PARAMS - 1:] = [" ".join(params[MAX_PARAMS - 1:])]
+    return Message(tags, source, command.upper() if command.isascii() else command, params)
+
+
+def is_too_long(line: bytes) -> bool:
+    """Tell if a line, given without its delimiter, breaks one of the two limits."""
+    if len(line) <= MAX_MESSAGE_BYTES:
+        return False
+    tags_bytes = line.find(b" ") + 1 if line.startswith(b"@") else 0
+    return tags_bytes > MAX_TAGS_BYTES or len(line) - tags_bytes > MAX_MESSAGE_BYTES
+
+
+def parse_tags(text: str) -> dict[str, str]:
+    """Split `key=value;key`; a key without a value has the value ""."""
+    pairs = (tag.partition("=") for tag in text.split(";"))
+    return {key: re.sub(r"\\(.?)", _unescape, value, flags=re.DOTALL) for key, _, value in pairs if key}
+
+
+def _unescape(match: re.Match) -> str:
+    return UNESCAPES.get(match[1], match[1])  # an unknown escape loses its backslash
+
+
+def format_tags(tags: dict[str, str]) -> str:
+    """Give `@key=value;key ` with the closing space, or "" for no tags."""
+    if not tags:
+        return ""
+    escape = str.maketrans(ESCAPES)
+    return "@" + ";".join(
+        f"{key}={value.translate(escape)}" if value else key for key, value in tags.items()
+    ) + " "
+
+
+def format_message(command: str, *params: str, source: str = "", text: str | None = None) -> bytes:
+    """Give the line ready for the wire: at most 510 bytes, then CR LF.
+
+    `text` is a last parameter in words: it always gets its colon, as in `PRIVMSG bob :hi`.  A
+    last parameter that is a name gets one only where it cannot do without: `JOIN #tea`.
+    Raises: ValueError for what no line can carry (our fault, never a peer's).
+    """
+    if text is None and params and (not params[-1] or " " in params[-1] or params[-1][0] == ":"):
+        *params, text = params
+    for param in params:
+        if not param or " " in param or param[0] == ":":
+            raise ValueError(f"only the last parameter may look like {param!r}")
+    line = " ".join([command, *params]) if text is None else " ".join([command, *params, ":" + text])
+    return frame(f":{source} {line}" if source else line)
+
+
+def frame(line: str) -> bytes:
+    """Encode a line, cut it to its limit, and add the delimiter.
+
+    Raises: ValueError for a line break or NUL inside, which would forge a second message.
+    """
+    if "\n" in line or "\r" in line or "\0" in line:
+        raise ValueError(f"a message is one line: {line!r}")
+    return cut(line.encode("utf-8", "surrogateescape"), MAX_MESSAGE_BYTES) + b"\r\n"
+
+
+def size(text: str) -> int:
+    """Give the bytes that a text takes on the wire."""
+    return len(text.encode("utf-8", "surrogateescape"))
+
+
+def cut_text(text: str, limit: int) -> str:
+    """Cut a text to `limit` bytes."""
+    return cut(text.encode("utf-8", "surrogateescape"), limit).decode("utf-8", "surrogateescape")
+
+
+def cut(data: bytes, limit: int) -> bytes:
+    """Cut to `limit` bytes, in front of a UTF-8 character rather than inside it."""
+    if len(data) <= limit:
+        return data
+    end = limit
+    while end > limit - 3 and data[end] & 0xC0 == 0x80:  # a continuation byte: back to its first
+        end -= 1
+    return data[:end if data[end] & 0xC0 != 0x80 else limit]

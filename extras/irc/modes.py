@@ -1,0 +1,235 @@
+"""MODE, for channels and for users.
+
+Source: RFC 2812 sections 3.1.5 and 3.2.3, RFC 2811 section 4, modern.ircdocs.horse "MODE message"
+(its four types of channel modes) and "Channel Modes".
+
+change   one letter of a MODE: sign, letter, parameter or ""
+"""
+
+import re
+import time
+from collections.abc import Iterator
+
+from extras.irc.message import MAX_MESSAGE_BYTES, format_message, size
+from extras.irc.names import CHANNEL_TYPES, complete_mask, fold
+from extras.irc.replies import (
+    ERR_BANLISTFULL, ERR_CHANOPRIVSNEEDED, ERR_INVALIDMODEPARAM, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL,
+    ERR_NOSUCHNICK, ERR_NOTONCHANNEL, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE, ERR_USERNOTINCHANNEL,
+    ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME, RPL_ENDOFBANLIST,
+    RPL_ENDOFEXCEPTLIST, RPL_ENDOFINVEXLIST, RPL_EXCEPTLIST, RPL_INVEXLIST, RPL_UMODEIS,
+)
+from extras.irc.state import STATUSES, Channel, Entry
+
+LISTS = "beI"  # type A: a mask is added or removed; without one, the list is shown
+FLAGS = "Cimnpst"  # type D: on or off; C keeps CTCP out
+CHANMODES = f"{LISTS},k,l,{FLAGS}"  # as 005 says it: types A, B, C, D
+USER_MODES = "Biow"
+MAX_LIST = 100  # masks in one list: each is tried at each join
+# RFC 2812 section 2.3.1, without what could not be said in JOIN: a comma, or a colon in front.
+KEY = re.compile(r"(?!:)[!-+\--~]{1,23}")
+
+LIST_REPLIES = {
+    "b": (RPL_BANLIST, RPL_ENDOFBANLIST),
+    "e": (RPL_EXCEPTLIST, RPL_ENDOFEXCEPTLIST),
+    "I": (RPL_INVEXLIST, RPL_ENDOFINVEXLIST),
+}
+
+
+def mode(me, target: str, letters: str = "", *params: str):
+    """Show or change the modes of a channel or of oneself.  RFC 2812 sections 3.1.5, 3.2.3."""
+    if target[0] not in CHANNEL_TYPES:
+        user_mode(me, target, letters)
+    elif not (channel := me.world.channel(target)):
+        me.reply(ERR_NOSUCHCHANNEL, target)
+    elif letters:
+        ChannelChange(me, channel).change(letters, list(params))
+    else:
+        show_channel_modes(me, channel)
+
+
+def user_mode(me, nick: str, letters: str):
+    """One's own modes, no other's; `o` is only given up here, and `a` belongs to AWAY."""
+    if fold(nick) != fold(me.user.nick):
+        known = me.world.user(nick) or me.rfc2812
+        me.reply(*((ERR_USERSDONTMATCH,) if known else (ERR_NOSUCHNICK, nick)))
+    elif not letters:
+        me.reply(RPL_UMODEIS, "+" + "".join(sorted(me.user.modes)))
+    else:
+        done, unknown = [], False
+        for sign, letter in signed(letters):
+            if letter in USER_MODES:
+                on = sign == "+"
+                if letter == "o" and on:
+                    continue
+                if on != (letter in me.user.modes) or me.rfc2812:
+                    me.world.set_mode(me.user, letter, on)
+                    done.append((sign, letter, ""))
+            elif letter != "a":
+                unknown = True
+        for words, _ in pack(done, MAX_MESSAGE_BYTES):
+            me.send(format_message("MODE", me.user.nick, source=me.user.nick, text=words))
+        if unknown:
+            me.reply(ERR_UMODEUNKNOWNFLAG)
+
+
+def show_channel_modes(me, channel: Channel):
+    """324, and 329 with the time of birth; the key is for members."""
+    words, params = "+" + "".join(sorted(channel.flags)), []
+    if channel.key:
+        words += "k"
+        params.append(channel.key if me.user in channel.members else "*")
+    if channel.limit:
+        words += "l"
+        params.append(str(channel.limit))
+    me.reply(RPL_CHANNELMODEIS, channel.name, " ".join([words, *params]))
+    if not me.rfc2812:
+        me.reply(RPL_CREATIONTIME, channel.name, int(channel.created_at))
+
+
+class ChannelChange:
+    """One MODE command on one channel: what is allowed is done, then told to all members."""
+
+    def __init__(self, me, channel: Channel):
+        self.me, self.channel = me, channel
+        self.done: list[tuple[str, str, str]] = []
+        self.refused = False  # 482 is said once, however many letters it is about
+
+    def change(self, letters: str, params: list[str]) -> None:
+        for sign, letter in signed(letters):
+            takes = letter in LISTS or letter in STATUSES or letter == "k" or letter + sign == "l+"
+            param = params.pop(0) if takes and params else None
+            if letter in LISTS and not param:
+                self.show_list(letter)
+            elif letter in STATUSES and param is None and self.me.rfc2812:
+                self.me.reply(ERR_UNKNOWNMODE, letter, self.channel.name)  # no *channel* mode of that name
+            elif letter not in LISTS + FLAGS + "kl" and letter not in STATUSES:
+                self.me.reply(ERR_UNKNOWNMODE, letter, self.channel.name)
+            elif not self.may(letter):
+                self.refuse()
+            elif letter in FLAGS:
+                self.set_flag(sign, letter)
+            elif letter == "k":
+                self.set_key(sign, param)
+            elif letter == "l":
+                self.set_limit(sign, param)
+            elif letter in LISTS:
+                self.set_mask(sign, letter, param)
+            else:
+                self.set_status(sign, letter, param)
+        room = MAX_MESSAGE_BYTES - size(f":{self.me.user.source} MODE {self.channel.name} ")
+        for words, given in pack(self.done, room):
+            line = format_message("MODE", self.channel.name, words, *given, source=self.me.user.source)
+            self.me.tell(self.channel, line)
+
+    def may(self, letter: str) -> bool:
+        """Channel operators change everything, half operators all but who operates."""
+        return self.me.may(self.channel, "o" if letter in "oh" else "h")
+
+    def refuse(self) -> None:
+        if not self.refused:
+            self.me.reply(ERR_CHANOPRIVSNEEDED, self.channel.name)
+        self.refused = True
+
+    def show_list(self, letter: str) -> None:
+        """The bans are for everyone who can see the channel."""
+        if self.channel.is_hidden and self.me.user not in self.channel.members:
+            self.me.reply(ERR_NOTONCHANNEL, self.channel.name)
+            return
+        item, end = LIST_REPLIES[letter]
+        for entry in self.channel.lists[letter].values():
+            self.me.reply(item, self.channel.name, entry.mask, entry.set_by, int(entry.set_at))
+        self.me.reply(end, self.channel.name)
+
+    def set_flag(self, sign: str, letter: str) -> None:
+        on = sign == "+"
+        if on != (letter in self.channel.flags) or self.me.rfc2812:
+            (self.channel.flags.add if on else self.channel.flags.discard)(letter)
+            self.done.append((sign, letter, ""))
+
+    def set_key(self, sign: str, key: str | None) -> None:
+        """RFC 2811 section 4.2.10.  A key is removed whatever key is named with it."""
+        if sign == "-":
+            if self.channel.key:
+                self.done.append(("-", "k", self.channel.key))
+                self.channel.key = ""
+        elif key is None:
+            self.lacks_parameter()
+        elif not KEY.fullmatch(key):
+            # The key is not repeated: it may hold what no parameter can.
+            self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, "k", "*", "Key is not well-formed")
+        elif key != self.channel.key:
+            self.channel.key = key
+            self.done.append(("+", "k", key))
+
+    def set_limit(self, sign: str, limit: str | None) -> None:
+        """RFC 2811 section 4.2.9."""
+        if sign == "-":
+            if self.channel.limit:
+                self.channel.limit = 0
+                self.done.append(("-", "l", ""))
+        elif limit is None:
+            self.lacks_parameter()
+        elif not re.fullmatch("0*[1-9][0-9]{0,8}", limit):
+            self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, "l", limit, "Limit is a number from 1")
+        elif int(limit) != self.channel.limit:
+            self.channel.limit = int(limit)
+            self.done.append(("+", "l", str(int(limit))))
+
+    def set_mask(self, sign: str, letter: str, text: str) -> None:
+        """RFC 2811 section 4.3.  Masks that differ only in case are one."""
+        masks = self.channel.lists[letter]
+        mask = complete_mask(text.lstrip(":").split(" ")[0])  # it must fit into the middle of a message
+        self.channel.forget_bans()
+        if sign == "-":
+            entry = masks.pop(fold(mask), None)
+            if entry:
+                self.done.append(("-", letter, entry.mask))
+        elif len(masks) >= MAX_LIST:
+            self.me.reply(ERR_BANLISTFULL, self.channel.name, letter)
+        elif fold(mask) not in masks:
+            masks[fold(mask)] = Entry(mask, self.me.user.nick, time.time())
+            self.done.append(("+", letter, mask))
+
+    def set_status(self, sign: str, letter: str, nick: str | None) -> None:
+        """RFC 2811 section 4.1: o, h and v belong to a member."""
+        if nick is None:
+            return self.lacks_parameter()
+        user = self.me.world.user(nick)
+        if user not in self.channel.members:
+            if user is None and not self.me.rfc2812:
+                self.me.reply(ERR_NOSUCHNICK, nick)
+            else:
+                self.me.reply(ERR_USERNOTINCHANNEL, nick, self.channel.name)
+        elif (letter in self.channel.members[user]) != (sign == "+") or self.me.rfc2812:
+            self.channel.set_status(user, letter, sign == "+")
+            self.done.append((sign, letter, user.nick))
+
+    def lacks_parameter(self) -> None:
+        """The living document has it ignored, RFC 2812 answered."""
+        if self.me.rfc2812:
+            self.me.reply(ERR_NEEDMOREPARAMS, "MODE")
+
+
+def signed(letters: str) -> Iterator[tuple[str, str]]:
+    """Give each letter with the sign that holds for it: `+a-bc` is +a, -b, -c."""
+    sign = "+"
+    for letter in letters:
+        if letter in "+-":
+            sign = letter
+        else:
+            yield sign, letter
+
+
+def pack(changes: list[tuple[str, str, str]], room: int) -> Iterator[tuple[str, list[str]]]:
+    """Write changes as `+o-v bob carol`, as many in one message as fit."""
+    words, params, last_sign = "", [], ""
+    for sign, letter, param in changes:
+        if words and size(" ".join([words, *params, param])) + 2 > room:  # 2: a sign and a letter
+            yield words, params
+            words, params, last_sign = "", [], ""
+        words += letter if sign == last_sign else sign + letter
+        last_sign = sign
+        if param:
+            params.append(param)
+    if words:
+        yield words, params

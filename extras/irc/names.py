@@ -1,0 +1,91 @@
+"""What a nick or a channel may be called, when two names are one, and masks.  Pure.
+
+Source: RFC 2812 sections 2.2 (case), 2.3.1 (grammar) and 2.5 (wildcards); RFC 2811 section 2.1
+(channel names); modern.ircdocs.horse "Wildcard Expressions".
+"""
+
+import re
+import string
+from functools import lru_cache
+
+CASEMAPPING = "rfc1459"  # told to clients in 005; the one mapping that both RFCs know
+NICK_LENGTH = 30  # RFC 2812 says 9; 30 is what networks use today, and clients read it in 005
+USER_LENGTH = 18  # keeps nick!user@host well inside a line; longer ones are cut
+CHANNEL_LENGTH = 50  # RFC 2811 section 2.1
+CHANNEL_TYPES = "#&"  # & is a channel of this server only, which here they all are
+
+# Scandinavia again: its terminals showed {|} and ~ for the small forms of [\] and ^.
+FOLDS = str.maketrans(string.ascii_uppercase + "[]\\~", string.ascii_lowercase + "{}|^")
+
+SPECIAL = re.escape("[]\\`_^{|}")
+NICK = re.compile(rf"[A-Za-z{SPECIAL}][A-Za-z0-9{SPECIAL}-]*")
+# No space, comma or control character.  The RFCs forbid only NUL, BEL, CR, LF of these, but a name is
+# shown in every member's terminal, and an escape sequence is no name.
+CHANNEL = re.compile(rf"[{CHANNEL_TYPES}][^\x00-\x20,\x7f]*")
+
+
+def fold(name: str) -> str:
+    """Give the form that is equal for two spellings of one name."""
+    return name.translate(FOLDS)
+
+
+def is_nick(name: str) -> bool:
+    return len(name) <= NICK_LENGTH and NICK.fullmatch(name) is not None
+
+
+def is_channel(name: str) -> bool:
+    return len(name) <= CHANNEL_LENGTH and CHANNEL.fullmatch(name) is not None
+
+
+class Mask:
+    r"""A compiled mask: `*` is any characters, `?` one, `\*` and `\?` themselves; case folds.
+
+    The pieces between stars are looked for from left to right, each once and at the first
+    place where it fits: a later place could never help, so nothing is ever tried again.
+    `*a*a*a*b` takes as long as it is, not two to the power of it.
+    """
+
+    def __init__(self, pattern: str):
+        pieces, piece = [], ""
+        for token in re.findall(r"\\[*?]|.", pattern, re.DOTALL):
+            if token == "*":
+                pieces.append(piece)
+                piece = ""
+            else:
+                piece += "." if token == "?" else re.escape(fold(token[-1]))
+        pieces.append(piece)
+        self._exact = re.compile(pieces[0], re.DOTALL) if len(pieces) == 1 else None
+        self._head = re.compile(pieces[0], re.DOTALL)
+        self._middle = [re.compile(piece, re.DOTALL) for piece in pieces[1:-1] if piece]
+        self._tail = re.compile(pieces[-1] + r"\Z", re.DOTALL)
+
+    def matches(self, name: str) -> bool:
+        name = fold(name)
+        if self._exact:
+            return self._exact.fullmatch(name) is not None
+        found = self._head.match(name)
+        for piece in self._middle:
+            found = found and piece.search(name, found.end())
+        return bool(found and self._tail.search(name, found.end()))
+
+
+@lru_cache(maxsize=1024)  # compiling is dear, and a busy channel asks for the same bans again
+def mask(pattern: str) -> Mask:
+    return Mask(pattern)
+
+
+def is_mask(pattern: str) -> bool:
+    """Tell a mask from a plain name."""
+    return "*" in pattern or "?" in pattern
+
+
+def complete_mask(text: str) -> str:
+    """Fill a ban up to nick!user@host: `bob` is bob!*@*, `*.org` is *!*@*.org as clients mean it."""
+    nick, bang, rest = text.partition("!")
+    if not bang:
+        if "@" in text:
+            nick, rest = "*", text
+        elif "." in text or ":" in text:
+            nick, rest = "*", "*@" + text
+    user, _, host = rest.partition("@")
+    return f"{nick or '*'}!{user or '*'}@{host or '*'}"

@@ -1,0 +1,75 @@
+"""OPER, KILL, WALLOPS, REHASH and DIE: who runs the server.
+
+Source: RFC 2812 sections 3.1.4, 3.7.1 and 4.2 to 4.7, modern.ircdocs.horse "Operator Messages".
+"""
+
+from extras.irc.message import format_message
+from extras.irc.names import fold
+from extras.irc.passwords import is_password
+from extras.irc.replies import (
+    ERR_CANTKILLSERVER, ERR_NOPRIVILEGES, ERR_NOSUCHNICK, ERR_PASSWDMISMATCH, RPL_REHASHING, RPL_YOUREOPER,
+)
+from step1_echo.serving import log
+
+MAX_FAILED = 3  # wrong passwords for OPER before the connection ends: guessing shall be slow
+
+
+def oper(me, name: str, password: str):
+    """Become an operator of the server.  RFC 2812 section 3.1.4."""
+    secret = me.server.operators.get(name)
+    # Not under the world's lock: a hash takes its time, and everybody would wait for it.
+    if secret is None or not is_password(password, secret):
+        log.warning("%s: OPER %r failed", me, name)
+        me.reply(ERR_PASSWDMISMATCH)
+        me.failed_opers += 1
+        if me.failed_opers == MAX_FAILED:
+            with me.world.lock:
+                me.leave(me.user, "Too many wrong passwords")
+        return
+    log.warning("%s: is operator %r now", me, name)
+    with me.world.lock:
+        if not me.user.registered:
+            return  # killed while we were reckoning
+        me.world.set_mode(me.user, "o", True)
+        me.reply(RPL_YOUREOPER)
+        if not me.rfc2812:
+            me.send(format_message("MODE", me.user.nick, source=me.user.nick, text="+o"))
+
+
+def kill(me, nick: str, reason: str):
+    """Throw a user off the server.  RFC 2812 section 3.7.1."""
+    user = me.world.user(nick)
+    if not me.user.is_operator:
+        me.reply(ERR_NOPRIVILEGES)
+    elif user is None:
+        me.reply(*((ERR_CANTKILLSERVER,) if fold(nick) == fold(me.server.name) else (ERR_NOSUCHNICK, nick)))
+    else:
+        log.warning("%s: KILL %s", me, nick)
+        me.tell_users([user], format_message("KILL", user.nick, text=reason, source=me.user.source))
+        me.leave(user, f"Killed ({me.user.nick} ({reason}))")
+
+
+def wallops(me, text: str):
+    """Speak to all who have asked for it with +w.  RFC 2812 section 4.7."""
+    if me.user.is_operator:
+        me.tell_users(me.world.with_mode["w"], format_message("WALLOPS", text=text, source=me.user.source))
+    else:
+        me.reply(ERR_NOPRIVILEGES)
+
+
+def rehash(me):
+    """Read the message of the day again.  RFC 2812 section 4.2."""
+    if me.user.is_operator:
+        me.reply(RPL_REHASHING, me.server.motd_file or "MOTD")
+        me.server.forget_motd()
+    else:
+        me.reply(ERR_NOPRIVILEGES)
+
+
+def die(me):
+    """Stop the server.  RFC 2812 section 4.3."""
+    if me.user.is_operator:
+        log.warning("%s: DIE", me)
+        me.server.die()
+    else:
+        me.reply(ERR_NOPRIVILEGES)

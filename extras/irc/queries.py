@@ -1,0 +1,221 @@
+"""WHO, WHOIS, WHOWAS, USERHOST, ISON and MONITOR: questions about users.
+
+Source: RFC 2812 sections 3.6 and 4.8, 4.9, modern.ircdocs.horse "User-Based Queries", IRCv3 whox and
+monitor.
+"""
+
+import re
+import time
+from collections.abc import Iterator
+
+from extras.irc.names import CHANNEL_TYPES, fold, is_mask, is_nick, mask
+from extras.irc.replies import (
+    ERR_MONLISTFULL, ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK, RPL_AWAY,
+    RPL_ENDOFMONLIST, RPL_ENDOFWHO, RPL_ENDOFWHOIS, RPL_ENDOFWHOWAS, RPL_ISON, RPL_MONLIST, RPL_MONOFFLINE,
+    RPL_MONONLINE, RPL_USERHOST, RPL_WHOISBOT, RPL_WHOISCHANNELS, RPL_WHOISHOST, RPL_WHOISIDLE,
+    RPL_WHOISMODES, RPL_WHOISOPERATOR, RPL_WHOISSERVER, RPL_WHOISUSER, RPL_WHOREPLY, RPL_WHOSPCRPL,
+    RPL_WHOWASUSER,
+)
+from extras.irc.state import Channel, User
+
+MAX_MONITORED = 100  # nicks that one user may watch: as many as a long list of friends
+WHOX_FIELDS = "tcuihsnfdlaor"  # the order in which they are answered, whatever the order asked
+
+
+def who(me, pattern: str = "*", options: str = ""):
+    """List a channel, a user, or all who match and can be seen; `o` only operators, `%...` WHOX.
+
+    RFC 2812 section 3.6.1, IRCv3 whox.
+    """
+    letters, whox, fields = options.partition("%")
+    channel = me.world.channel(pattern) if pattern[:1] in CHANNEL_TYPES else None
+    for user in found(me, pattern, channel):
+        if "o" in letters and not user.is_operator:
+            continue
+        if whox:
+            me.reply(RPL_WHOSPCRPL, whox_fields(me, user, channel, fields))
+        else:
+            me.reply(RPL_WHOREPLY, channel.name if channel else "*", user.name, user.host, me.server.name,
+                     user.nick, flags(me, user, channel), 0, user.realname)
+    me.reply(RPL_ENDOFWHO, pattern)
+
+
+def found(me, pattern: str, channel: Channel | None) -> Iterator[User]:
+    """Give the users whom a WHO is about.  Only a mask looks at everybody."""
+    if channel:
+        inside = me.user in channel.members
+        if inside or not channel.is_hidden:
+            yield from (user for user in channel.members if inside or "i" not in user.modes)
+    elif pattern in ("0", "*"):
+        for user in me.world.users:
+            # RFC 2812 leaves out who shares a channel with one; the living document does not.
+            if me.user.sees(user) and not (me.rfc2812 and (user is me.user or me.user.shares_channel(user))):
+                yield user
+    elif not is_mask(pattern):
+        if user := me.world.user(pattern):  # by name one finds the invisible too
+            yield user
+    else:
+        pattern = mask(pattern)
+        for user in me.world.users:
+            known = user.nick, user.host, user.name, user.realname, me.server.name
+            if me.user.sees(user) and any(map(pattern.matches, known)):
+                yield user
+
+
+def flags(me, user: User, channel: Channel | None) -> str:
+    """Here or Gone, * for an operator, the status in the channel, B for a bot."""
+    status = channel.prefix(user, "multi-prefix" in me.user.caps) if channel else ""
+    return ("H" if user.away is None else "G") + "*" * user.is_operator + status + "B" * ("B" in user.modes)
+
+
+def whox_fields(me, user: User, channel: Channel | None, asked: str) -> str:
+    """Write the fields that were asked for, in their fixed order; the real name may have spaces."""
+    asked, _, token = asked.partition(",")
+    values = {
+        "t": token if re.fullmatch("[0-9]{1,3}", token) else "0",
+        "c": channel.name if channel else "*",
+        "u": user.name,
+        "i": user.host,
+        "h": user.host,
+        "s": me.server.name,
+        "n": user.nick,
+        "f": flags(me, user, channel),
+        "d": "0",
+        "l": str(int(time.time() - user.spoke_at)),
+        "a": "0",
+        "o": "n/a",
+        "r": ":" + user.realname,
+    }
+    return " ".join(values[field] for field in WHOX_FIELDS if field in asked)
+
+
+def whois(me, *params: str):
+    """Tell all about users; a server may be named first, and is this one.  RFC 2812 section 3.6.2."""
+    if not params or not params[-1]:
+        if not me.rfc2812:  # RFC 1459's servers said nothing, and their suites still expect it
+            me.reply(ERR_NONICKNAMEGIVEN)
+        return
+    if len(params) > 1 and not is_here(me, params[0]):
+        return
+    nicks = params[min(len(params), 2) - 1]
+    known = False
+    for nick in {fold(nick): nick for nick in nicks.split(",")}.values():
+        if user := me.world.user(nick):
+            tell_about(me, user)
+            known = True
+        else:
+            me.reply(ERR_NOSUCHNICK, nick)
+    if known or not me.rfc2812:
+        me.reply(RPL_ENDOFWHOIS, nicks)
+
+
+def tell_about(me, user: User):
+    """One user's part of WHOIS."""
+    curious = user is me.user or me.user.is_operator  # the private parts are for these
+    me.reply(RPL_WHOISUSER, user.nick, user.name, user.host, user.realname)
+    words = [
+        channel.prefix(user, "multi-prefix" in me.user.caps) + channel.name
+        for channel in user.channels
+        if curious or channel in me.user.channels or not (channel.is_hidden or "i" in user.modes)
+    ]
+    # Each channel has a space behind it in RFC 2812, and the last one too.
+    me.reply_words(RPL_WHOISCHANNELS, (user.nick,), words, end=" " if me.rfc2812 else "")
+    me.reply(RPL_WHOISSERVER, user.nick, me.server.name, me.server.info)
+    if user.away is not None:
+        me.reply(RPL_AWAY, user.nick, user.away)
+    if user.is_operator:
+        me.reply(RPL_WHOISOPERATOR, user.nick)
+    if me.rfc2812:
+        return
+    if "B" in user.modes:
+        me.reply(RPL_WHOISBOT, user.nick)
+    if curious:
+        me.reply(RPL_WHOISHOST, user.nick, user.host)
+        me.reply(RPL_WHOISMODES, user.nick, "+" + "".join(sorted(user.modes)))
+    me.reply(RPL_WHOISIDLE, user.nick, int(time.time() - user.spoke_at), int(user.signed_on))
+
+
+def whowas(me, nicks: str = "", count: str = "0", server: str = ""):
+    """Tell who had a nick before, the latest first.  RFC 2812 section 3.6.3."""
+    if not nicks:
+        me.reply(ERR_NONICKNAMEGIVEN)
+        return
+    if server and not is_here(me, server):
+        return
+    limit = int(count) if re.fullmatch("[0-9]{1,9}", count) and int(count) else len(me.world.past)
+    seen = {fold(nick): 0 for nick in nicks.split(",")}
+    for past in me.world.past:
+        if seen.get(fold(past.nick), limit) < limit:
+            seen[fold(past.nick)] += 1
+            me.reply(RPL_WHOWASUSER, past.nick, past.name, past.host, past.realname)
+            me.reply(RPL_WHOISSERVER, past.nick, me.server.name, time.ctime(past.left_at))
+    for nick in nicks.split(","):
+        if not seen[fold(nick)]:
+            me.reply(ERR_WASNOSUCHNICK, nick)
+    me.reply(RPL_ENDOFWHOWAS, nicks)
+
+
+def userhost(me, nick: str, *more: str):
+    """Give the addresses of up to five users.  RFC 2812 section 4.8."""
+    users = filter(None, map(me.world.user, (nick, *more)[:5]))
+    me.reply(RPL_USERHOST, " ".join(
+        f"{user.nick}{'*' * user.is_operator}={'+' if user.away is None else '-'}{user.name}@{user.host}"
+        for user in users
+    ))
+
+
+def ison(me, nick: str, *more: str):
+    """Tell which of these nicks are here.  RFC 2812 section 4.9."""
+    users = filter(None, map(me.world.user, " ".join((nick, *more)).split(" ")))
+    me.reply(RPL_ISON, " ".join(user.nick for user in users))
+
+
+def is_here(me, target: str) -> bool:
+    """Tell if a server, given by name, mask or one of its users, is this one; 402 otherwise."""
+    here = mask(target).matches(me.server.name) or me.world.user(target) is not None
+    if not here:
+        me.reply(ERR_NOSUCHSERVER, target)
+    return here
+
+
+def monitor(me, action: str, targets: str = ""):
+    """Watch nicks come and go: `+ a,b`, `- a,b`, C(lear), L(ist), S(tatus).  IRCv3 monitor."""
+    watched = me.user.monitored
+    nicks = [nick for nick in targets.split(",") if is_nick(nick)]
+    if action == "+":
+        for number, nick in enumerate(nicks):
+            if fold(nick) not in watched and len(watched) >= MAX_MONITORED:
+                me.reply(ERR_MONLISTFULL, MAX_MONITORED, ",".join(nicks[number:]))
+                nicks = nicks[:number]
+                break
+            me.world.watch(me.user, nick)
+        show_monitored(me, nicks)
+    elif action == "-":
+        for nick in nicks:
+            watched.pop(fold(nick), None)
+            me.world.unwatch(me.user, fold(nick))
+    elif action in ("C", "c"):
+        for key in watched:
+            me.world.unwatch(me.user, key)
+        watched.clear()
+    elif action in ("L", "l"):
+        me.reply_words(RPL_MONLIST, (), list(watched.values()), between=",")
+        me.reply(RPL_ENDOFMONLIST)
+    elif action in ("S", "s"):
+        show_monitored(me, list(watched.values()))
+
+
+def show_monitored(me, nicks: list[str]):
+    """730 for those who are here, 731 for the others."""
+    users = {nick: me.world.user(nick) for nick in nicks}
+    me.reply_words(RPL_MONONLINE, (), [user.source for user in users.values() if user], between=",")
+    me.reply_words(RPL_MONOFFLINE, (), [nick for nick, user in users.items() if not user], between=",")
+
+
+def tell_watchers(me, nick: str, online: bool):
+    """Tell those who monitor a nick that it came, or went."""
+    watchers = me.world.watchers.get(fold(nick), ())
+    user = me.world.user(nick)
+    for watcher in watchers:
+        numeric, name = (RPL_MONONLINE, user.source) if online else (RPL_MONOFFLINE, nick)
+        me.tell_users([watcher], me.numeric(numeric, name, nick=watcher.nick))

@@ -1,0 +1,187 @@
+"""An IRC server: any standard client connects to it.
+
+From the command line: `python extras/irc/server.py --help`; with `hash-password`, it makes a hash
+for --password and --oper.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
+
+import argparse
+import os
+import socket
+import threading
+import time
+from collections import Counter
+
+from extras.broadcast.postman import PostmanServer
+from extras.irc import passwords
+from extras.irc.handler import IrcHandler
+from extras.irc.message import format_message
+from extras.irc.modes import FLAGS, LISTS, USER_MODES
+from extras.irc.server_info import isupport_tokens
+from extras.irc.state import STATUSES, World
+from step1_echo.serving import main
+from step5_server.line_server import positive, server_parser
+
+PORT = 6667  # what clients try first
+MAX_CHANNELS = 20  # for one user: more is hard to read, and each costs
+PING_TIMEOUT_S = 120.0  # silence before PING, and once more before the end
+MAX_CLIENTS = 10_000
+# 422 for a file that nobody asked for would be the first thing that a newcomer reads.
+DEFAULT_MOTD = ["Welcome.  This is the IRC server of a chat tutorial.", "/join a channel, or ask for /list."]
+
+
+class IrcServer(PostmanServer):
+    """Serve IRC; the postman carries what goes to many."""
+
+    handler_class = IrcHandler
+    registry_class = World
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        *,
+        name: str = "irc.example.net",
+        network: str = "ExampleNet",
+        info: str = "test server of a chat tutorial",
+        password: str = "",
+        motd_file: str = "",
+        operators: dict[str, str] | None = None,
+        max_channels: int = MAX_CHANNELS,
+        flood: tuple[float, float] | None = None,
+        ping_timeout_s: float = PING_TIMEOUT_S,
+        rfc2812: bool = False,
+        max_clients: int = MAX_CLIENTS,
+        **settings,
+    ):
+        self.name, self.network, self.info = name, network, info
+        self.password, self.operators = password, operators or {}
+        self.motd_file = motd_file
+        self.max_channels, self.flood, self.rfc2812 = max_channels, flood, rfc2812
+        self.ping_timeout_s = ping_timeout_s
+        self.started_at = time.time()
+        self.created = time.strftime("%a %b %d %Y at %H:%M:%S %Z", time.localtime(self.started_at))
+        self.isupport = isupport_tokens(network, max_channels)
+        with_parameter = "".join(sorted(LISTS + "kl" + "".join(STATUSES)))
+        self.mode_letters = (USER_MODES, "".join(sorted(FLAGS + with_parameter)), with_parameter)
+        self.command_counts: Counter[str] = Counter()
+        self._motd: tuple[object, list[str] | None] = (None, None)
+        super().__init__(address, max_clients=max_clients, **settings)
+
+    @classmethod
+    def settings(cls, args) -> dict:
+        return super().settings(args) | {
+            "name": args.name,
+            "network": args.network,
+            "info": args.info,
+            "password": args.password,
+            "motd_file": args.motd,
+            "operators": dict(args.oper),
+            "max_channels": args.max_channels,
+            "flood": args.flood,
+            "ping_timeout_s": args.ping_timeout,
+            "rfc2812": args.rfc2812,
+        }
+
+    def dismiss(self, handler: IrcHandler, code: str, text: str = "") -> None:
+        """Send a client away: its ERROR names its address."""
+        with self.registry.lock:
+            handler.close_link(text or code)
+
+    def sweep(self, now: float) -> None:
+        """Beside step 5's timeouts: ask the silent for a sign of life, and give up the dead."""
+        super().sweep(now)
+        for user in list(self.registry.users):
+            handler = user.handler
+            silent_s = now - handler.heard_at
+            if silent_s > 2 * self.ping_timeout_s:
+                self.dismiss(handler, f"Ping timeout: {2 * self.ping_timeout_s:.0f} seconds")
+                try:
+                    handler.request.shutdown(socket.SHUT_RD)  # wakes its thread, which tells the others
+                except OSError:
+                    pass  # NOTE: it has just ended by itself
+            elif silent_s > self.ping_timeout_s and not handler.pinged:
+                handler.pinged = True
+                handler.outbox.put(format_message("PING", text=self.name))
+                self.deliver([handler.outbox])
+
+    def motd(self) -> list[str] | None:
+        """Give the lines of the message of the day as the file has it now; None without the file."""
+        if not self.motd_file:
+            return None if self.rfc2812 else DEFAULT_MOTD
+        try:
+            changed = os.stat(self.motd_file).st_mtime_ns
+            if changed != self._motd[0]:
+                text = Path(self.motd_file).read_text(encoding="utf-8", errors="surrogateescape")
+                self._motd = changed, [line.replace("\0", "") for line in text.splitlines()]
+        except OSError:
+            return None
+        return self._motd[1]
+
+    def forget_motd(self) -> None:
+        """Read the file again, changed or not."""
+        self._motd = (None, None)
+
+    def die(self) -> None:
+        """End serve_forever(): main() then does the rest.  Blocks: never, since callers hold the lock."""
+        threading.Thread(target=self.shutdown, name="die", daemon=True).start()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return step 5's flags and ours."""
+    flags = server_parser("Serve IRC.", port=PORT)
+    flags.set_defaults(max_clients=MAX_CLIENTS)
+    flags.add_argument("--name", default="irc.example.net", type=word, help="of the server (default %(default)s)")
+    flags.add_argument("--network", default="ExampleNet", help="its network (default %(default)s)")
+    flags.add_argument("--info", default="test server of a chat tutorial", help="what WHOIS says of it")
+    flags.add_argument("--password", default="", metavar="PASSWORD", help="that clients must give, or its hash")
+    flags.add_argument("--motd", default="", metavar="FILE", help="message of the day, read when it changes")
+    flags.add_argument(
+        "--oper", action="append", default=[], type=operator, metavar="NAME:PASSWORD",
+        help="who may become operator; a hash (see hash-password) in place of the password is better",
+    )
+    flags.add_argument(
+        "--max-channels", type=positive(int), default=MAX_CHANNELS, metavar="N",
+        help="that one user may be in, of each kind (default %(default)s)",
+    )
+    flags.add_argument(
+        "--flood", type=flood, metavar="MESSAGES/SECONDS",
+        help="a client that says more is read more slowly (default: off)",
+    )
+    flags.add_argument(
+        "--ping-timeout", type=positive(float), default=PING_TIMEOUT_S, metavar="SECONDS",
+        help="silence before a PING, and again before the end (default %(default)g)",
+    )
+    flags.add_argument("--rfc2812", action="store_true", help="the letter of RFC 2812, for those who want it")
+    return flags
+
+
+def word(text: str) -> str:
+    """Take a name that can be a parameter of a message."""
+    if not text.isascii() or not text.isprintable() or " " in text or not text or text[0] == ":":
+        raise argparse.ArgumentTypeError(f"{text!r} is not one word")
+    return text
+
+
+def operator(text: str) -> tuple[str, str]:
+    """Split NAME:PASSWORD."""
+    name, colon, secret = text.partition(":")
+    if not (name and secret):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME:PASSWORD")
+    return name, secret
+
+
+def flood(text: str) -> tuple[float, float]:
+    """Split MESSAGES/SECONDS into a burst and a rate for each second."""
+    messages, _, seconds = text.partition("/")
+    burst, duration = positive(float)(messages), positive(float)(seconds or "1")
+    return burst, burst / duration
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["hash-password"]:
+        sys.exit(passwords.main())
+    sys.exit(main(IrcServer, parser()))

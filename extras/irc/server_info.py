@@ -1,0 +1,183 @@
+"""MOTD, LUSERS, VERSION, TIME, INFO, ADMIN, STATS, LINKS and HELP: questions about the server.
+
+Source: RFC 2812 section 3.4, modern.ircdocs.horse "Server Queries and Commands" and "RPL_ISUPPORT".
+"""
+
+import inspect
+import time
+
+from extras.irc.channels import ELIST, TOPIC_BYTES
+from extras.irc.modes import CHANMODES, MAX_LIST
+from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH, USER_LENGTH, mask
+from extras.irc.queries import MAX_MONITORED, is_here
+from extras.irc.replies import (
+    ERR_HELPNOTFOUND, ERR_NOMOTD, RPL_ADMINEMAIL, RPL_ADMINLOC1, RPL_ADMINLOC2, RPL_ADMINME, RPL_ENDOFHELP,
+    RPL_ENDOFINFO, RPL_ENDOFLINKS, RPL_ENDOFMOTD, RPL_ENDOFSTATS, RPL_GLOBALUSERS, RPL_HELPSTART, RPL_HELPTXT,
+    RPL_INFO, RPL_ISUPPORT, RPL_LINKS, RPL_LOCALUSERS, RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME,
+    RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD, RPL_MOTDSTART, RPL_STATSCOMMANDS, RPL_STATSLINKINFO,
+    RPL_STATSOLINE, RPL_STATSUPTIME, RPL_TIME, RPL_VERSION,
+)
+from extras.irc.state import STATUSES
+from extras.irc.talk import MAX_TARGETS
+
+VERSION = "chat-tutorial-irc-1"
+TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
+
+
+def isupport_tokens(network: str, max_channels: int) -> list[str]:
+    """Give what 005 tells: each token is kept somewhere in this package."""
+    signs = "".join(STATUSES.values())
+    return [
+        "AWAYLEN=390", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
+        "CHANLIMIT=" + ",".join(f"{sign}:{max_channels}" for sign in CHANNEL_TYPES),
+        f"CHANMODES={CHANMODES}", f"CHANNELLEN={CHANNEL_LENGTH}", f"CHANTYPES={CHANNEL_TYPES}",
+        f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I", "KICKLEN=390", f"MAXLIST=beI:{MAX_LIST}",
+        "MODES=13", f"MONITOR={MAX_MONITORED}", "NETWORK=" + network.replace(" ", r"\x20"),
+        f"NICKLEN={NICK_LENGTH}", f"PREFIX=({''.join(STATUSES)}){signs}", f"STATUSMSG={signs}",
+        f"TARGMAX=JOIN:,KICK:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},WHOIS:,WHOWAS:",
+        f"TOPICLEN={TOPIC_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
+    ]
+
+
+def isupport(me):
+    """005: what this server can do, and its limits.  modern.ircdocs.horse "Feature Advertisement"."""
+    tokens = me.server.isupport
+    for start in range(0, len(tokens), TOKENS_A_LINE):
+        me.reply(RPL_ISUPPORT, " ".join(tokens[start : start + TOKENS_A_LINE]))
+
+
+def motd(me, target: str = ""):
+    """Show the message of the day.  RFC 2812 section 3.4.1."""
+    if target and not is_here(me, target):
+        return
+    lines = me.server.motd()
+    if lines is None:
+        me.reply(ERR_NOMOTD)
+        return
+    me.reply(RPL_MOTDSTART, me.server.name)
+    for line in lines:
+        me.reply(RPL_MOTD, line)
+    me.reply(RPL_ENDOFMOTD)
+
+
+def lusers(me, pattern: str = "", target: str = ""):
+    """Count users, operators and channels.  RFC 2812 section 3.4.2."""
+    if target and not is_here(me, target):
+        return
+    world = me.world
+    users, invisible = len(world.users), len(world.with_mode["i"])
+    unknown, clients = len(world.strangers), users
+    if me.rfc2812:
+        # Its letter counts a connection as known, and as a client, from its NICK or USER on.
+        unknown = sum(not user.nick and not user.name for user in world.strangers)
+        clients += len(world.strangers) - unknown
+        me.reply(RPL_LUSERCLIENT, users, 0, 1)
+    else:
+        me.reply(RPL_LUSERCLIENT, users - invisible, invisible, 1)
+    me.reply(RPL_LUSEROP, len(world.with_mode["o"]))
+    me.reply(RPL_LUSERUNKNOWN, unknown)
+    me.reply(RPL_LUSERCHANNELS, len(world.channels))
+    me.reply(RPL_LUSERME, clients, 0)
+    if not me.rfc2812:
+        me.reply(RPL_LOCALUSERS, users, world.most_users)
+        me.reply(RPL_GLOBALUSERS, users, world.most_users)
+
+
+def version(me, target: str = ""):
+    """Name the program, and what it can do.  RFC 2812 section 3.4.3."""
+    if target and not is_here(me, target):
+        return
+    me.reply(RPL_VERSION, VERSION, me.server.name, "standard library only")
+    if not me.rfc2812:
+        isupport(me)
+
+
+def time_here(me, target: str = ""):
+    """TIME: tell the server's local time.  RFC 2812 section 3.4.6."""
+    if not target or is_here(me, target):
+        me.reply(RPL_TIME, me.server.name, time.strftime("%A %B %d %Y -- %H:%M:%S %z"))
+
+
+def info(me, target: str = ""):
+    """Tell what this program is.  RFC 2812 section 3.4.10."""
+    if target and not is_here(me, target):
+        return
+    for line in (VERSION, me.server.info, "A thread for each connection, one lock, and an outbox for each peer.",
+                 f"Running since {me.server.created}"):
+        me.reply(RPL_INFO, line)
+    me.reply(RPL_ENDOFINFO)
+
+
+def admin(me, target: str = ""):
+    """Tell whom to write to.  RFC 2812 section 3.4.9."""
+    if not target or is_here(me, target):
+        me.reply(RPL_ADMINME, me.server.name)
+        me.reply(RPL_ADMINLOC1, me.server.info)
+        me.reply(RPL_ADMINLOC2, f"{me.server.network} network")
+        me.reply(RPL_ADMINEMAIL, f"postmaster@{me.server.name}")  # RFC 2142: the address that must exist
+
+
+def links(me, first: str = "", second: str = ""):
+    """List the servers: there is one.  RFC 2812 section 3.4.5."""
+    pattern = second or first or "*"
+    if second and not is_here(me, first):
+        return
+    if mask(pattern).matches(me.server.name):
+        me.reply(RPL_LINKS, me.server.name, me.server.name, 0, me.server.info)
+    me.reply(RPL_ENDOFLINKS, pattern)
+
+
+def stats(me, letter: str = "", target: str = ""):
+    """Tell numbers: l(inks), m(essages), o(perators), u(ptime).  RFC 2812 section 3.4.4."""
+    if target and not is_here(me, target):
+        return
+    letter = letter[:1]
+    if letter in ("l", "L"):
+        for user in me.world.users if me.user.is_operator else [me.user]:
+            seconds = int(time.time() - user.signed_on)
+            me.reply(RPL_STATSLINKINFO, user.nick, user.outbox.pending_bytes, 0, 0, 0, 0, seconds)
+    elif letter in ("m", "M"):
+        for command, count in sorted(me.server.command_counts.items()):
+            me.reply(RPL_STATSCOMMANDS, command, count)
+    elif letter in ("o", "O"):
+        for name in me.server.operators:
+            me.reply(RPL_STATSOLINE, name)
+    elif letter in ("u", "U"):
+        minutes, seconds = divmod(int(time.time() - me.server.started_at), 60)
+        hours, minutes = divmod(minutes, 60)
+        days, hours = divmod(hours, 24)
+        me.reply(RPL_STATSUPTIME, days, f"{hours}:{minutes:02}:{seconds:02}")
+    me.reply(RPL_ENDOFSTATS, letter)
+
+
+def help_text(me, subject: str = ""):
+    """HELP: show how a command is used, or which there are.  modern.ircdocs.horse "HELP message"."""
+    verb = me.VERBS.get(subject.upper())
+    if subject and not verb:
+        me.reply(ERR_HELPNOTFOUND, subject)
+        return
+    if verb:
+        first, lines = usage(subject.upper(), verb.function), inspect.getdoc(verb.function).split("\n")
+    else:
+        first, lines = "Commands; HELP <command> tells more", []
+        names = sorted(me.VERBS)
+        for start in range(0, len(names), 10):
+            lines.append(" ".join(names[start : start + 10]))
+    subject = subject or "index"
+    me.reply(RPL_HELPSTART, subject, first)
+    for line in lines:
+        me.reply(RPL_HELPTXT, subject, line)
+    me.reply(RPL_ENDOFHELP, subject, "End of HELP")
+
+
+def usage(name: str, function) -> str:
+    """Write how a command is called: its parameters are its function's."""
+    words = [name]
+    for parameter in list(inspect.signature(function).parameters.values())[1:]:
+        word = f"<{parameter.name}>"
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            word = f"[{word} ...]"
+        elif parameter.default is not parameter.empty:
+            word = f"[{word}]"
+        words.append(word)
+    return " ".join(words)

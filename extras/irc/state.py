@@ -1,0 +1,246 @@
+"""Who is here, in which channels, with which rights: the state that all threads share.
+
+member   a user in a channel; its status is a string of letters, highest first: "", "v", "ohv"
+audience the outboxes of a channel's members, ready-made, in one group for each set of caps
+caps     the capabilities that a client has asked for (IRCv3): they change what it is sent
+
+Nothing here is locked by itself: each command holds `World.lock` from its first look to its last
+put, so that a join, a rename or a kick is one step for everybody (step 5's rule).  Nothing here
+knows how a message is written.  Source: RFC 2811 (channels), RFC 2812 section 3.
+"""
+
+import itertools
+import time
+from collections import deque
+from typing import NamedTuple
+
+from extras.irc.names import fold, mask
+from step5_server.outbox import Outbox
+from step5_server.registry import Registry
+
+# Highest first, as 005 PREFIX wants it.  SIMPLIFIED: no founders (q, a): they need accounts.
+STATUSES = {"o": "@", "h": "%", "v": "+"}
+WHOWAS_LENGTH = 1000  # who left or changed names, for WHOWAS: RFC 2812 leaves the number to us
+
+
+class User:
+    """One client, from its first line; `registered` when it has a name and is let in."""
+
+    def __init__(self, handler, outbox: Outbox, host: str):
+        self.handler, self.outbox, self.host = handler, outbox, host
+        self.nick, self.name, self.realname = "", "", ""
+        self.registered = False
+        self.modes: set[str] = set()
+        self.away: str | None = None
+        self.caps: frozenset[str] = frozenset()
+        self.channels: dict[Channel, None] = {}  # a set that keeps the order of joining
+        self.invitations: dict[Channel, bool] = {}  # and whether an operator of it invited
+        self.monitored: dict[str, str] = {}  # folded nick -> as typed
+        self.signed_on = time.time()
+        self.spoke_at = self.signed_on
+        self.source = ""
+
+    def call(self, nick: str) -> None:
+        """Take a nick; `source` is what stands in front of this user's messages."""
+        self.nick = nick
+        self.source = f"{nick}!{self.name}@{self.host}"
+
+    @property
+    def is_operator(self) -> bool:
+        return "o" in self.modes
+
+    def shares_channel(self, other: "User") -> bool:
+        return not self.channels.keys().isdisjoint(other.channels)
+
+    def sees(self, other: "User") -> bool:
+        """Tell if a search may find the other user: RFC 2812 section 3.1.5, mode i."""
+        return "i" not in other.modes or other is self or self.shares_channel(other)
+
+
+class Entry(NamedTuple):
+    """One mask in a channel's list of bans or exceptions."""
+
+    mask: str
+    set_by: str
+    set_at: float
+
+
+class Channel:
+    """A channel; it lives as long as it has members."""
+
+    def __init__(self, name: str, modes: str):
+        self.name = name
+        self.created_at = time.time()
+        self.topic, self.topic_by, self.topic_at = "", "", 0.0
+        self.members: dict[User, str] = {}
+        self.flags = set(modes)
+        self.key, self.limit = "", 0
+        self.lists: dict[str, dict[str, Entry]] = {"b": {}, "e": {}, "I": {}}
+        self._banned: dict[str, bool] = {}  # who has been looked up, since it is asked for each message
+        self._audience: list[tuple[frozenset[str], tuple[Outbox, ...]]] | None = None
+
+    @property
+    def audience(self) -> list[tuple[frozenset[str], tuple[Outbox, ...]]]:
+        """One group for each set of caps; nearly always that is one group in all.
+
+        A message is encoded once for a group, whatever its size, and walking a tuple is the least
+        that a delivery can cost.
+        """
+        if self._audience is None:
+            groups: dict[frozenset[str], list[Outbox]] = {}
+            for member in self.members:
+                groups.setdefault(member.caps, []).append(member.outbox)
+            self._audience = [(caps, tuple(group)) for caps, group in groups.items()]
+        return self._audience
+
+    def forget_audience(self) -> None:
+        """Rebuild the audience when it is next wanted: a member came, went or changed caps."""
+        self._audience = None
+        self._banned.clear()  # so it holds no more than the members and those who tried lately
+
+    def prefix(self, user: User, every: bool = False) -> str:
+        """Give the sign of the user's highest status here, or all of them."""
+        signs = "".join(STATUSES[letter] for letter in self.members.get(user, ""))
+        return signs if every else signs[:1]
+
+    def has_status(self, user: User, least: str) -> bool:
+        """Tell if the user is at least `o`, `h` or `v` here."""
+        ranks = "".join(STATUSES)
+        return any(ranks.index(letter) <= ranks.index(least) for letter in self.members.get(user, ""))
+
+    def set_status(self, user: User, letter: str, on: bool) -> None:
+        letters = set(self.members[user]) - {letter} | ({letter} if on else set())
+        self.members[user] = "".join(letter for letter in STATUSES if letter in letters)
+
+    def matches(self, letter: str, user: User) -> bool:
+        """Tell if a mask of this list fits the user."""
+        return any(mask(entry.mask).matches(user.source) for entry in self.lists[letter].values())
+
+    def is_banned(self, user: User) -> bool:
+        """RFC 2811 section 4.3: a ban holds unless an exception fits too."""
+        if not self.lists["b"]:
+            return False
+        if user.source not in self._banned:
+            self._banned[user.source] = self.matches("b", user) and not self.matches("e", user)
+        return self._banned[user.source]
+
+    def forget_bans(self) -> None:
+        """Look everybody up again: a list has changed."""
+        self._banned.clear()
+
+    @property
+    def is_hidden(self) -> bool:
+        """Secret or private: shown to members only.  RFC 2811 section 4.2.6."""
+        return not self.flags.isdisjoint("sp")
+
+
+class Past(NamedTuple):
+    """What WHOWAS tells of a name that was given up."""
+
+    nick: str
+    name: str
+    host: str
+    realname: str
+    left_at: float
+
+
+class World(Registry):
+    """The registry of step 5, whose names are nicks, and the channels."""
+
+    key = staticmethod(fold)
+
+    def __init__(self):
+        super().__init__()
+        self.channels: dict[str, Channel] = {}
+        self.past: deque[Past] = deque(maxlen=WHOWAS_LENGTH)
+        self.watchers: dict[str, set[User]] = {}  # MONITOR: folded nick -> who wants to know
+        self.users: dict[User, None] = {}  # registered ones, in order of arrival
+        self.strangers: set[User] = set()  # connected, not registered yet
+        self.with_mode: dict[str, set[User]] = {"i": set(), "o": set(), "w": set(), "B": set()}
+        self.most_users = 0
+        self.next_id = itertools.count(1).__next__
+
+    def user(self, nick: str) -> User | None:
+        """Give the registered user of this nick."""
+        user = self.get(nick)
+        return user if user and user.registered else None
+
+    def channel(self, name: str) -> Channel | None:
+        return self.channels.get(fold(name))
+
+    def rename(self, user: User, nick: str) -> None:
+        """Give the user another nick.  Raises: NameTaken."""
+        if fold(nick) == fold(user.nick):
+            self.release(user.nick, user)  # only its spelling changes
+            self.claim(nick, user)
+        else:
+            self.claim(nick, user)
+            self.release(user.nick, user)
+        if user.registered:
+            self.remember(user)
+        user.call(nick)
+
+    def register(self, user: User) -> None:
+        """Let the user in: from now on others can see it."""
+        user.registered = True
+        user.call(user.nick)
+        self.strangers.discard(user)
+        self.users[user] = None
+        self.most_users = max(self.most_users, len(self.users))
+
+    def set_mode(self, user: User, letter: str, on: bool) -> None:
+        """Set a user mode; LUSERS and WALLOPS want to know who has which, without asking all."""
+        (user.modes.add if on else user.modes.discard)(letter)
+        (self.with_mode[letter].add if on else self.with_mode[letter].discard)(user)
+
+    def remember(self, user: User) -> None:
+        self.past.appendleft(Past(user.nick, user.name, user.host, user.realname, time.time()))
+
+    def join(self, user: User, name: str, modes: str) -> Channel:
+        """Put the user into the channel; who makes a channel operates it."""
+        channel = self.channels.get(fold(name))
+        if channel is None:
+            channel = self.channels[fold(name)] = Channel(name, modes)
+        channel.members[user] = "" if channel.members else "o"
+        channel.forget_audience()
+        user.channels[channel] = None
+        user.invitations.pop(channel, None)  # it is good for one join
+        return channel
+
+    def part(self, user: User, channel: Channel) -> None:
+        """Take the user out; the last one out ends the channel."""
+        del channel.members[user], user.channels[channel]
+        channel.forget_audience()
+        if not channel.members:
+            del self.channels[fold(channel.name)]
+
+    def leave(self, user: User) -> None:
+        """Forget the user: it has quit, or never came in.  Twice does no harm."""
+        for channel in list(user.channels):
+            self.part(user, channel)
+        for key in user.monitored:
+            self.unwatch(user, key)
+        for letter in list(user.modes):
+            self.set_mode(user, letter, False)
+        self.strangers.discard(user)
+        self.release(user.nick, user)
+        if user.registered:
+            user.registered = False
+            del self.users[user]
+            self.remember(user)
+
+    def neighbours(self, user: User) -> dict[User, None]:
+        """Give everyone who shares a channel with the user, once each, without the user."""
+        everyone = dict.fromkeys(member for channel in user.channels for member in channel.members)
+        everyone.pop(user, None)
+        return everyone
+
+    def watch(self, user: User, nick: str) -> None:
+        user.monitored[fold(nick)] = nick
+        self.watchers.setdefault(fold(nick), set()).add(user)
+
+    def unwatch(self, user: User, key: str) -> None:
+        watchers = self.watchers.get(key, set())
+        watchers.discard(user)
+        if not watchers:
+            self.watchers.pop(key, None)

@@ -1,0 +1,80 @@
+"""The commands, in one table: a command is a function of its parameters.
+
+    def kick(me, names, nicks, reason=""):  ...     KICK <names> <nicks> [<reason>]
+
+`me` is the IrcHandler of whoever sent it.  A parameter without a default must be there (461
+otherwise); what a client sends beyond the last is left out.
+"""
+
+from typing import NamedTuple
+
+from extras.irc import capabilities, channels, modes, operators, queries, registration, server_info, talk
+from extras.irc.message import MAX_PARAMS
+
+
+class Verb(NamedTuple):
+    """A command: its function, and how many parameters it takes."""
+
+    function: object
+    least: int
+    most: int
+
+
+def verb(function) -> Verb:
+    """Read the numbers from the function itself."""
+    code = function.__code__
+    positional = code.co_argcount - 1  # without `me`
+    takes_more = code.co_flags & 0x04  # *params
+    return Verb(function, positional - len(function.__defaults__ or ()), MAX_PARAMS if takes_more else positional)
+
+
+# What is understood before registration; all else is answered 451.
+EARLY = {
+    "CAP": verb(capabilities.cap),
+    "NICK": verb(registration.nick),
+    "PASS": verb(registration.password),
+    "PING": verb(registration.ping),
+    "PONG": verb(registration.pong),
+    "QUIT": verb(registration.quit),
+    "USER": verb(registration.user),
+}
+
+VERBS = EARLY | {
+    "ADMIN": verb(server_info.admin),
+    "AWAY": verb(talk.away),
+    "DIE": verb(operators.die),
+    "HELP": verb(server_info.help_text),
+    "HELPOP": verb(server_info.help_text),
+    "INFO": verb(server_info.info),
+    "INVITE": verb(channels.invite),
+    "ISON": verb(queries.ison),
+    "JOIN": verb(channels.join),
+    "KICK": verb(channels.kick),
+    "KILL": verb(operators.kill),
+    "LINKS": verb(server_info.links),
+    "LIST": verb(channels.list_channels),
+    "LUSERS": verb(server_info.lusers),
+    "MODE": verb(modes.mode),
+    "MONITOR": verb(queries.monitor),
+    "MOTD": verb(server_info.motd),
+    "NAMES": verb(channels.names),
+    "NOTICE": verb(talk.notice),
+    "OPER": verb(operators.oper),
+    "PART": verb(channels.part),
+    "PRIVMSG": verb(talk.privmsg),
+    "REHASH": verb(operators.rehash),
+    "SETNAME": verb(capabilities.setname),
+    "STATS": verb(server_info.stats),
+    "TAGMSG": verb(talk.tagmsg),
+    "TIME": verb(server_info.time_here),
+    "TOPIC": verb(channels.topic),
+    "USERHOST": verb(queries.userhost),
+    "VERSION": verb(server_info.version),
+    "WALLOPS": verb(operators.wallops),
+    "WHO": verb(queries.who),
+    "WHOIS": verb(queries.whois),
+    "WHOWAS": verb(queries.whowas),
+}
+
+# These reckon a hash before they look at the world, and then take its lock themselves.
+WITHOUT_LOCK = {"OPER", "PASS"}

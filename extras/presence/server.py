@@ -1,0 +1,56 @@
+"""The chat server that tells who is here: WHO, USERS, ONLINE and OFFLINE.
+
+From the command line: `python extras/presence/server.py --help`.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
+
+from extras.broadcast.server import BroadcastHandler, BroadcastServer
+from extras.presence.listing import list_lines
+from step1_echo.serving import main
+from step5_server.line_server import server_parser
+
+
+class PresenceHandler(BroadcastHandler):
+    """One user's requests; who comes and goes is announced."""
+
+    VERBS = BroadcastHandler.VERBS | {"WHO": ""}
+
+    def do_LOGIN(self, name: str):
+        """Take a name, learn who is here, and be announced: one step, as all of do_*.
+
+        With the lock let go in between, the newcomer's list and the events after it could
+        contradict each other: somebody leaves after the list was made and before the
+        newcomer hears events, and stays in her list for ever.
+        """
+        others = self.registry.names()
+        super().do_LOGIN(name)
+        for line in list_lines(others, "USERS"):
+            self.send(line)
+        self.tell(self.registry.everyone, "ONLINE", self.name)
+
+    def do_WHO(self):
+        """List all users, oneself among them."""
+        names = self.registry.names()
+        for line in list_lines(names, "USERS"):
+            self.send(line)
+        self.ok(f"{len(names)} online")
+
+    def on_gone(self):
+        """Free the name and announce it, once: after a LOGOUT this is called again."""
+        if self.name and self.registry.get(self.name) is self:
+            super().on_gone()
+            self.tell(self.registry.everyone, "OFFLINE", self.name)
+
+
+class PresenceServer(BroadcastServer):
+    """Serve chat users who know of each other."""
+
+    handler_class = PresenceHandler
+
+
+if __name__ == "__main__":
+    sys.exit(main(PresenceServer, server_parser("Serve a chat that tells who is here.")))

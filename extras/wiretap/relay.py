@@ -1,0 +1,149 @@
+"""Stand between two sockets and carry what each says to the other.
+
+One thread looks after both directions.  A thread each would be shorter, until `--cut`: a
+socket that another thread waits in cannot be reset, for its close() comes into effect only
+when that wait is over.  So nothing here waits in recv() or send(): a selector waits for all.
+
+client, server   the two ends; to each of them the tap is the other
+up, down         the Direction from the client to the server, and the one back
+"""
+
+import contextlib
+import os
+import selectors
+import socket
+import struct
+import time
+
+from extras.wiretap.direction import Direction, Spoiling
+
+MAX_WAIT_S = 3600  # a selector takes no more than some weeks; we wake up and wait again
+# Linger for 0 seconds: close() throws away what is unsent, and sends RST instead of FIN.
+# Source: socket(7), SO_LINGER; the two fields of the C struct are shorter on Windows.
+RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+
+
+class Relay:
+    """Carry one connection: two directions, and what they must know of each other."""
+
+    def __init__(self, client, server, spoiling: Spoiling, trace, stopping=None):
+        """Stand between two connected sockets.
+
+        `trace` is told all that happens (see display.Trace).  `stopping` is a socket that
+        becomes readable when the tap itself shall end.
+        """
+        self.client, self.server = client, server
+        self.up = Direction("client", client, server, spoiling)
+        self.down = Direction("server", server, client, spoiling, spoiling.stall_s)
+        self.bytes_to_cut = spoiling.cut_bytes
+        self.trace = trace
+        self.stopping = stopping
+        self.over = False
+
+    def run(self) -> None:
+        """Carry until both directions have ended, or one end is reset; close both sockets.
+
+        Blocks: until then.
+        """
+        with self.client, self.server, selectors.DefaultSelector() as selector:
+            self.client.setblocking(False)
+            self.server.setblocking(False)
+            if self.stopping:
+                selector.register(self.stopping, selectors.EVENT_READ)
+            while not self.over and not (self.up.done and self.down.done):
+                readable = self.wait(selector)
+                if self.stopping in readable:
+                    return
+                for direction in (self.up, self.down):
+                    if direction.source in readable:
+                        self.take_in(direction)
+                    self.pass_on(direction)
+
+    def wait(self, selector) -> set:
+        """Wait until there is something to do; return the sockets to read from."""
+        now = time.monotonic()
+        times = []
+        for sock, reader, writer in (
+            (self.client, self.up, self.down),
+            (self.server, self.down, self.up),
+        ):
+            events = selectors.EVENT_READ if reader.wants_read(now) else 0
+            events |= selectors.EVENT_WRITE if writer.blocked else 0
+            watch(selector, sock, events)
+            times.append(reader.wake_at(now))
+        times = [at for at in times if at is not None]
+        timeout = min(max(0, min(times) - now), MAX_WAIT_S) if times else None
+        return {
+            key.fileobj for key, events in selector.select(timeout) if events & selectors.EVENT_READ
+        }
+
+    def take_in(self, direction: Direction) -> None:
+        """Read what the source has, or begin the stall instead."""
+        if direction.stall_s:
+            self.trace.event("stall", direction.sender, f"not read for {direction.stall_s:g} s")
+            direction.begin_stall(time.monotonic())
+        else:
+            direction.receive(time.monotonic())
+
+    def pass_on(self, direction: Direction) -> None:
+        """Send the next piece that is due, or pass on the end."""
+        if self.over:
+            return  # the other direction has just reset both
+        now = time.monotonic()
+        piece = direction.next_piece(now)[: self.bytes_to_cut]
+        if piece:
+            try:
+                sent = direction.send(piece, now)
+            except OSError:
+                self.lose_sink(direction)
+                return
+            if sent:
+                self.trace.chunk(direction.sender, bytes(piece[:sent]))
+                self.count_down_to_cut(sent)
+        if direction.at_end(now):
+            self.pass_end(direction)
+
+    def count_down_to_cut(self, sent: int) -> None:
+        """Reset both ends once the last byte before the cut is out."""
+        if self.bytes_to_cut is not None:
+            self.bytes_to_cut -= sent
+            if self.bytes_to_cut == 0:
+                self.trace.event("cut", detail="RST to both")
+                self.reset(self.client, self.server)
+
+    def pass_end(self, direction: Direction) -> None:
+        """Tell the sink that its source has ended, in the same way: FIN or RST."""
+        direction.done = True
+        if direction.reset:
+            self.trace.event("RST", direction.sender)
+            self.reset(direction.sink)
+            return
+        self.trace.event("EOF", direction.sender)
+        with contextlib.suppress(OSError):  # NOTE: gone; the other direction will find out
+            direction.sink.shutdown(socket.SHUT_WR)
+
+    def lose_sink(self, direction: Direction) -> None:
+        """Note that the sink's peer reset its connection, which its other end shall see."""
+        direction.give_up()
+        other = self.down if direction is self.up else self.up
+        other.reset = True  # but first what it sent before
+        if other.done:
+            self.pass_end(other)
+
+    def reset(self, *socks) -> None:
+        """Make close() send RST to these, and end."""
+        for sock in socks:
+            with contextlib.suppress(OSError):  # NOTE: macOS says so if its peer has reset it
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self.over = True
+
+
+def watch(selector, sock, events: int) -> None:
+    """Let the selector wait for just these events; for none it must not know the socket."""
+    key = selector.get_map().get(sock)
+    if events == (key.events if key else 0):
+        return
+    if key:
+        selector.unregister(sock)
+    if events:
+        selector.register(sock, events)

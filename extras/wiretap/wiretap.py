@@ -1,0 +1,129 @@
+"""Stand between a client and a server, show each chunk that passes, and spoil it if asked.
+
+    client ──→ :9001 wiretap ──→ :9000 server
+               (a server)  (a client)
+
+To the client it is a server, to the server a client: a relay, or proxy.  What it reads from
+the one it writes to the other, and the two of them cannot tell.
+"""
+
+import os
+import socket
+import socketserver
+import sys
+import threading
+import time
+from itertools import count
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root
+
+from extras.wiretap.direction import RECV_BYTES, Spoiling
+from extras.wiretap.display import Display, Trace
+from extras.wiretap.options import parse_args
+from extras.wiretap.relay import Relay
+from step1_echo.serving import Server, format_address, run
+
+STOP_WAIT_S = 0.5  # for the connections to end when the tap does; a few ms do, mostly
+
+
+class TapHandler(socketserver.BaseRequestHandler):
+    """Carry one client's connection on to the real server."""
+
+    def handle(self):
+        """Connect to the real server, and carry until one of the two is done."""
+        self.server.carriers.add(threading.current_thread())
+        try:
+            self.carry()
+        finally:
+            self.server.carriers.discard(threading.current_thread())
+
+    def carry(self):
+        trace = Trace(self.server.display, next(self.server.numbers))
+        trace.event("open")
+        try:
+            server = socket.create_connection(self.server.target)
+        except OSError as error:
+            # Too late to refuse the client as the server did: the kernel has accepted it.
+            where = format_address(self.server.target)
+            trace.event("no server", detail=f"{where}: {error.strerror or error}")
+            self.dismiss()
+            return
+        for sock in (self.request, server):
+            # Else the kernel may keep a small piece back and join it to the next one.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        Relay(self.request, server, self.server.spoiling, trace, self.server.stopping).run()
+        trace.event("closed")
+
+    def dismiss(self):
+        """Send EOF.  Closing at once, with bytes of the client unread, would send RST."""
+        self.request.shutdown(socket.SHUT_WR)
+        self.request.settimeout(1)  # for a client that does not hang up in its turn
+        while self.request.recv(RECV_BYTES):
+            pass
+
+
+class Wiretap(Server):
+    """Listen on one address, and carry every connection to `target`."""
+
+    handler_class = TapHandler
+
+    def __init__(self, address, target, spoiling=Spoiling()):
+        """Bind and listen.  Until `display` is replaced, nothing is shown.
+
+        Raises: OSError when the address cannot be had.
+        """
+        self.target = target
+        self.spoiling = spoiling
+        self.display = Display()
+        self.numbers = count(1)  # next() is atomic in CPython: no lock needed
+        # Relays wait for `stopping` beside their own sockets; closing `bell` wakes them all.
+        self.carriers: set[threading.Thread] = set()  # each adds and removes itself: atomic too
+        self.bell, self.stopping = socket.socketpair()
+        super().__init__(address)
+
+    def server_close(self) -> None:
+        """Free the port, and end every connection.  Blocks: STOP_WAIT_S at most."""
+        super().server_close()
+        self.bell.close()
+        deadline = time.monotonic() + STOP_WAIT_S
+        for thread in list(self.carriers):
+            thread.join(max(0, deadline - time.monotonic()))
+        self.stopping.close()
+
+    def where(self) -> str:
+        """Return both addresses, for the first line that is printed."""
+        return f"{super().where()} -> {format_address(self.target)}"
+
+
+def main() -> int:
+    """Do what the command line asks; return the exit status."""
+    args = parse_args()
+    spoiling = Spoiling(
+        slice_bytes=args.slice,
+        glue_s=args.glue / 1000,
+        delay_s=args.delay / 1000,
+        stall_s=args.stall,
+        cut_bytes=args.cut,
+    )
+    try:
+        server = Wiretap(args.listen, args.to, spoiling)
+    except OSError as error:
+        where = format_address(args.listen)
+        reason = f"{error.strerror or error}; stop what listens there, or --listen on another port"
+        print(f"cannot listen on {where}: {reason} (0 takes any free one)", file=sys.stderr)
+        return 1
+    try:  # only now: the file may belong to the tap that has the port
+        save = open(args.save, "w", encoding="utf-8") if args.save else None
+    except OSError as error:
+        print(f"cannot write to {args.save}: {error.strerror}", file=sys.stderr)
+        return 1
+    sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that know no arrows
+    # Colour is for persons, unless they say no.  Source: no-color.org.
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    server.display = Display(sys.stdout, save, colour)
+    return run(server)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""Exercise: a server that reads everything and answers nothing.  Source: RFC 863."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so step1_echo is found
+
+from step1_echo.server import EchoHandler, EchoServer
+from step1_echo.serving import argument_parser, main
+
+
+class DiscardHandler(EchoHandler):
+    """Read all that one client sends."""
+
+    # TODO: your own handle(); for now the parent's is used
+
+
+class DiscardServer(EchoServer):
+    """Give each connection to a DiscardHandler."""
+
+    handler_class = DiscardHandler
+
+
+if __name__ == "__main__":
+    sys.exit(main(DiscardServer, argument_parser("Read, and say nothing.")))

@@ -1,0 +1,151 @@
+"""A server that is not ours: started from a command line, or already running somewhere.
+
+Nothing here knows what language it is written in.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+START_S = 20.0  # for a server to listen: twice what a slow one may take
+POLL_S = 0.05  # between two looks at whether it listens by now
+STOP_S = 2.0  # for a server to end when it is asked to; then it is made to
+SHOWN_LINES = 8  # of what it printed: the last ones
+
+
+class NeverListened(Exception):
+    """The command did not give us a server."""
+
+
+class RunningServer:
+    """A server that somebody else started: --connect HOST:PORT."""
+
+    def __init__(self, address: tuple[str, int]):
+        self.server_address = address
+
+    def start(self) -> None:
+        """Check that it is there.  Raises: NeverListened."""
+        try:
+            socket.create_connection(self.server_address, timeout=START_S).close()
+        except OSError as error:
+            host, port = self.server_address
+            raise NeverListened(f"cannot connect to {host}:{port}: {error}") from None
+
+    def stop(self) -> None:
+        """Leave it as it is."""
+
+    def report(self) -> str:
+        """Return what it printed: that we cannot see."""
+        return ""
+
+    def ended(self) -> bool:
+        return False
+
+
+class ServerCommand:
+    """A server that we start, and stop with all its processes: --server "COMMAND {port}"."""
+
+    def __init__(self, template: str, directory: str):
+        self.template = template
+        self.directory = directory
+        self.process = None
+
+    def start(self) -> None:
+        """Start it if it does not run, and wait until it listens.  Raises: NeverListened."""
+        if self.process and not self.ended():
+            return
+        self.stop()
+        port = free_port()
+        self.command = self.template.replace("{port}", str(port)).replace("{host}", "127.0.0.1")
+        self.command = self.command.replace("{python}", sys.executable)
+        # A file and not a pipe: a pipe that nobody reads would stop a server that prints a lot.
+        self.output = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            self.command, shell=True, cwd=self.directory, stdin=subprocess.DEVNULL,
+            stdout=self.output, stderr=subprocess.STDOUT,
+            start_new_session=True)  # so that we can end its children with it
+        deadline = time.monotonic() + START_S
+        while not self._listens(port):
+            if self.process.poll():
+                raise self._never(f"it ended with status {self.process.returncode}")
+            if time.monotonic() > deadline:
+                raise self._never(f"nobody listened on port {port} of 127.0.0.1 or ::1 for {START_S:.0f} s")
+            time.sleep(POLL_S)
+
+    def _listens(self, port: int) -> bool:
+        for host in ("127.0.0.1", "::1"):
+            try:
+                socket.create_connection((host, port), timeout=1).close()
+            except OSError:
+                continue
+            self.server_address = host, port
+            return True
+        return False
+
+    def _never(self, why: str) -> NeverListened:
+        told = f"the server never listened: {why}\n  command: {self.command}\n{self.report()}"
+        self.stop()
+        return NeverListened(told)
+
+    def ended(self) -> bool:
+        """Say whether it stopped by itself, with an error."""
+        return self.process is not None and bool(self.process.poll())
+
+    def report(self) -> str:
+        """Return the end of what it printed, and how it ended, as text for a person."""
+        if not self.process:
+            return ""
+        size = self.output.seek(0, os.SEEK_END)
+        self.output.seek(max(0, size - 8192))
+        lines = self.output.read().decode("utf-8", "replace").splitlines()[-SHOWN_LINES:]
+        told = ["the server printed, at the end:" if lines else "the server printed nothing"]
+        told += ["    " + line for line in lines]
+        if self.ended():
+            told.append(f"and then it ended, with status {self.process.returncode}")
+        return "\n".join(told)
+
+    def stop(self) -> None:
+        """End it and all that it started."""
+        if not self.process:
+            return
+        end_group(self.process)
+        self.output.close()
+        self.process = None
+
+
+def end_group(process: subprocess.Popen, stop_s: float = STOP_S) -> None:
+    """End a process that leads a session, and its children: politely, then for certain."""
+    if os.name != "posix":
+        process.kill()
+        process.wait()
+        return
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except (ProcessLookupError, PermissionError):  # macOS says "permission" of a group of zombies
+            break
+        try:
+            process.wait(stop_s)
+        except subprocess.TimeoutExpired:
+            pass
+    process.wait()
+
+
+def free_port() -> int:
+    """Return a port that nobody uses.
+
+    SIMPLIFIED: somebody may take it before the server does; then the server says so.
+    """
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Return (host, port) of "HOST:PORT", "[::1]:9000" too.  Raises: ValueError."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]") or "127.0.0.1", int(port)

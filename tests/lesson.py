@@ -1,0 +1,84 @@
+"""Lessons: what a failing check tells, for whoever wrote the server or client under test.
+
+rule      a sentence that every server, client or buffer must keep, and its place in our text
+lesson    one rule broken: what was sent, what was expected, what came, and one hint
+check     a test with a rule; it knows nothing of our own code, so it can judge anybody's
+"""
+
+import pytest
+
+PROTOCOL = "step3_protocol/PROTOCOL.md"
+LINES = f"{PROTOCOL}#lines"
+REQUESTS = f"{PROTOCOL}#requests-and-replies"
+SHOWN_BYTES = 60  # of one chunk: enough to recognise it
+SHOWN_STEPS = 24  # of the conversation: the last ones are those that matter
+
+
+def rule(title: str, at: str, hint: str):
+    """Mark a test as the check of one rule."""
+    return pytest.mark.rule(title=title, at=at, hint=hint)
+
+
+class Lesson(AssertionError):
+    """A rule is broken."""
+
+    def __init__(self, expected: str, came: str, story: "Story | None" = None):
+        super().__init__(f"expected {expected}; came {came}")
+        self.expected = expected
+        self.came = came
+        self.story = story
+
+    def tell(self, title: str, at: str, hint: str, more: str = "") -> str:
+        """Return the whole lesson as text."""
+        told = [f"rule      {title}", f"          {at}"]
+        if self.story:
+            told += ["", *self.story.lines()]
+        told += ["", f"expected  {indent(self.expected)}", f"came      {indent(self.came)}"]
+        if more:
+            told += ["", more]
+        return "\n".join([*told, "", f"hint      {hint}"])
+
+
+class Story:
+    """What went to and fro in one test, between all its clients and the server."""
+
+    def __init__(self):
+        self.steps = []  # (who, ">" or "<" or "", bytes or text), all of the test
+
+    def add(self, who: str, mark: str, what: bytes | str) -> None:
+        self.steps.append((who, mark, what))
+
+    def lines(self) -> list[str]:
+        """Return the last steps as a person reads them; neighbours of one direction on one line."""
+        told = []
+        for who, mark, what in self.steps[-SHOWN_STEPS * 4 :]:
+            text = what if isinstance(what, str) else show(what)
+            if mark == ">" and told and told[-1][:2] == [who, ">"] and len(told[-1][2]) < 2 * SHOWN_BYTES:
+                told[-1][2] += "|" + text
+            else:
+                told.append([who, mark, text])
+        width = max((len(who) for who, _, _ in told), default=0)
+        lines = [f"    {who:>{width}} {mark} {text}" for who, mark, text in told[-SHOWN_STEPS:]]
+        if len(told) > SHOWN_STEPS:
+            lines.insert(0, "    ...")
+        return ["what happened (> sent to the server, < came from it, | cut here: another send)", *lines]
+
+
+def show(data: bytes) -> str:
+    """Return bytes as text: what can be read as it is, all else as an escape."""
+    if len(data) > SHOWN_BYTES:
+        return f"{show(data[:30])} ... {show(data[-15:])}   ({len(data)} bytes)"
+    text = data.decode("utf-8", "surrogateescape")
+    return "".join(map(show_character, text))
+
+
+def show_character(char: str) -> str:
+    if char.isprintable() and char != "\\":
+        return char
+    if "\udc80" <= char <= "\udcff":  # a byte that is not UTF-8
+        return f"\\x{ord(char) - 0xdc00:02x}"
+    return char.encode("unicode_escape").decode()
+
+
+def indent(text: str) -> str:
+    return text.replace("\n", "\n          ")

@@ -1,0 +1,162 @@
+"""The benchmark: it counts right, notices every lost or doubled message, and its reports are well formed.
+
+How fast anything is depends on the machine, so no test here looks at a time.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from step3_protocol.protocol import format_line
+from step5_server.server import ChatHandler, ChatServer
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the benchmark is for Linux and macOS")
+
+if os.name == "posix":
+    from extras.bench import bench, load, workloads
+    from extras.bench.picture import draw
+    from extras.bench.report import Report
+    from extras.bench.servers import KINDS
+
+BENCH = Path(__file__).resolve().parents[1] / "extras/bench/bench.py"
+
+
+def numbers(**known):
+    """Return a round's numbers, 1 where nothing else is said."""
+    names = ("per_second", "cpu_us", "p50_ms", "p99_ms", "server_percent", "generator_percent",
+             "threads", "kb_per_connection", "count")
+    return {name: known.get(name, 1.0) for name in names}
+
+
+class NumberedHandler(ChatHandler):
+    """A chat handler whose third message meets an accident."""
+
+    copies_of_the_third = 1
+    messages = 0
+
+    def do_MSG(self, name, text):
+        self.messages += 1
+        line = format_line("MSG", self.name, text)
+        for _ in range(self.copies_of_the_third if self.messages == 3 else 1):
+            self.send_to(self.registry.get(name), line)
+        self.ok()
+
+
+class LosingHandler(NumberedHandler):
+    copies_of_the_third = 0
+
+
+class DoublingHandler(NumberedHandler):
+    copies_of_the_third = 2
+
+
+def run_pairs(serve, handler_class):
+    """Run the pairs against a server of this handler; return bench.main's status."""
+    server = serve(type("AccidentServer", (ChatServer,), {"handler_class": handler_class}))
+    host, port = server.server_address
+    return bench.main(["--quick", "--workloads", "pairs", "--connect", f"{host}:{port}", "--dialect", "chat"])
+
+
+def test_a_quick_run_measures_every_workload(tmp_path):
+    report, picture = tmp_path / "report.json", tmp_path / "picture.svg"
+    run = subprocess.run(
+        [sys.executable, BENCH, "--quick", "--servers", "step5,irc", "--json", report, "--svg", picture],
+        capture_output=True, text=True, cwd=tmp_path,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    rounds = json.loads(report.read_text())["rounds"]
+    assert set(rounds["pairs"]) == set(rounds["logins"]) == {"step5", "irc"}
+    assert set(rounds["fan-out/64"]) == set(rounds["fan-out/1"]) == set(rounds["growth/6"]) == {"irc"}
+    assert all(one["count"] > 0 for servers in rounds.values() for many in servers.values() for one in many)
+    assert "fan-out/64  our IRC" in run.stderr  # the progress
+    assert "deliveries/s" in run.stdout and "step 5 " in run.stdout
+    assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="relay.c needs Linux")
+def test_the_relay_in_c_relays(capsys):
+    if KINDS["relay"].why_not(None):
+        pytest.skip("no C compiler")
+    assert bench.main(["--quick", "--servers", "relay", "--workloads", "fan-out/1,pairs,logins"]) == 0
+    assert capsys.readouterr().out.count("relay.c ") >= 3
+
+
+def test_a_whole_run_is_counted(serve):
+    assert run_pairs(serve, NumberedHandler) == 0
+
+
+def test_a_lost_message_fails_the_run(serve, monkeypatch, capsys):
+    monkeypatch.setattr(workloads, "DEADLINE_S", 0.2)
+    assert run_pairs(serve, LosingHandler) == 1
+    assert "did not arrive" in capsys.readouterr().out
+
+
+def test_a_doubled_message_fails_the_run(serve, capsys):
+    assert run_pairs(serve, DoublingHandler) == 1
+    assert "FAILED" in capsys.readouterr().out
+
+
+def test_a_crowd_that_misses_one_delivery_raises(serve):
+    server = serve(ChatServer)
+    with load.Crowd(server.server_address, KINDS["step5"].dialect) as crowd:
+        crowd.grow(3)
+        first, second, _ = crowd.clients
+        first.send(crowd.dialect.tell(second.user, b"hello" + load.MARK))
+        crowd.check([0, 1, 0])
+        with pytest.raises(load.Lost, match="user 2: 0 of 1"):
+            crowd.check([0, 1, 1])
+
+
+def test_a_refused_login_is_told(serve):
+    server = serve(ChatServer, max_clients=1)
+    with load.Crowd(server.server_address, KINDS["step5"].dialect) as crowd:
+        with pytest.raises(load.LoadError, match="server-full"):
+            crowd.grow(2)
+
+
+def test_ratios_compare_within_a_round():
+    report = Report({})
+    for ours, theirs in ((10, 5), (100, 50), (30, 10)):  # a noisy machine: rounds differ, ratios hardly
+        report.add("pairs", "irc", numbers(per_second=ours))
+        report.add("pairs", "ngircd", numbers(per_second=theirs))
+    assert report.median("pairs", "irc", "per_second") == 30
+    assert report.ratio("pairs", "per_second", "irc", "ngircd") == 2
+
+
+def test_a_missed_goal_is_called_missed():
+    report = Report({})
+    report.add("pairs", "irc", numbers(per_second=80))
+    report.add("pairs", "ngircd", numbers(per_second=100))
+    report.add("logins", "irc", numbers(per_second=90))
+    report.add("logins", "ngircd", numbers(per_second=100))
+    missed, met = report.goals()
+    assert missed.startswith("MISSED our IRC pairs") and "0.80" in missed
+    assert met.startswith("met    our IRC logins")
+
+
+def test_what_the_system_does_not_tell_is_a_dash():
+    report = Report({"machine": "one without /proc"})
+    report.add("pairs", "irc", numbers(cpu_us=None, threads=None))
+    assert " - " in report.table("pairs")
+    ElementTree.fromstring(draw(report))
+
+
+def test_curves_are_drawn_for_what_grows():
+    report = Report({})
+    for level in (10, 1000):
+        report.add(f"idle/{level}", "irc", numbers(cpu_us=level))
+    picture = draw(report)
+    assert "by users connected" in picture and picture.count("<polyline") >= 2
+    ElementTree.fromstring(picture)
+
+
+@pytest.mark.parametrize("wrong", [["--servers", "nobody"], ["--workloads", "sleep"], ["--rounds", "many"]])
+def test_a_wrong_argument_is_explained(wrong, capsys):
+    with pytest.raises(SystemExit):
+        bench.parse_args(wrong)
+    assert wrong[1] in capsys.readouterr().err

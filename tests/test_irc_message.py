@@ -1,0 +1,240 @@
+"""IRC's pure parts: messages, names, masks, mode strings, the table of numerics, passwords."""
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extras.irc import replies
+from extras.irc.capabilities import add_tags, dress, label_response
+from extras.irc.message import (
+    MAX_MESSAGE_BYTES, Message, cut, cut_text, format_message, format_tags, is_too_long, parse_message,
+)
+from extras.irc.modes import pack, signed
+from extras.irc.names import Mask, complete_mask, fold, is_channel, is_nick
+from extras.irc.passwords import hash_password, is_password
+from tests.irc_wire import read_message
+
+# --- messages -----------------------------------------------------------------------------------
+
+WORD = st.text(st.characters(blacklist_characters=" \r\n\0", blacklist_categories=["Cs"]), min_size=1, max_size=12)
+MIDDLE = WORD.filter(lambda word: word[0] != ":")
+TEXT = st.text(st.characters(blacklist_characters="\r\n\0", blacklist_categories=["Cs"]), max_size=30)
+KEY = st.from_regex(r"\+?([a-z]{1,5}/)?[a-z0-9-]{1,8}", fullmatch=True)
+VALUE = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=12)
+
+
+@given(
+    tags=st.dictionaries(KEY, VALUE, max_size=4),
+    source=st.just("") | MIDDLE,
+    command=st.from_regex("[A-Z]{1,10}|[0-9]{3}", fullmatch=True),
+    params=st.lists(MIDDLE, max_size=8),
+    text=st.none() | TEXT,
+)
+def test_parse_and_format_undo_each_other_tags_included(tags, source, command, params, text):
+    line = add_tags(format_message(command, *params, source=source, text=text), tags)
+    message = Message(tags, source, command, params + ([] if text is None else [text]))
+    assert line.endswith(b"\r\n") and b"\n" not in line[:-2]
+    assert parse_message(line[:-2]) == message
+
+
+@given(st.binary(max_size=60) | st.lists(st.sampled_from([b"@", b"a=", b";", b" ", b":", b"\\", b"\0", b"\xe9", b"X"])).map(b"".join))
+def test_any_bytes_give_a_message_or_none(data):
+    message = parse_message(data)
+    assert message is None or message.command
+
+
+@given(st.binary(max_size=40).map(lambda data: re.sub(rb"[\r\n\0]", b"", data)))
+def test_bytes_that_are_no_utf8_come_out_as_they_went_in(data):
+    message = parse_message(b"PRIVMSG bob :" + data)
+    assert format_message("PRIVMSG", "bob", text=message.params[1]) == b"PRIVMSG bob :" + data + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    "line, params",
+    [
+        ("CAP * LIST :", ["*", "LIST", ""]),
+        ("CAP REQ :sasl message-tags foo", ["REQ", "sasl message-tags foo"]),
+        (":dan!d@localhost PRIVMSG #chan Hey!", ["#chan", "Hey!"]),
+        (":dan!d@localhost PRIVMSG #chan ::-)", ["#chan", ":-)"]),
+        ("  NICK    bob  ", ["bob"]),
+        ("USER  u  *  *  :User One  ", ["u", "*", "*", "User One  "]),
+        ("x a:b :c :d", ["a:b", "c :d"]),
+        ("x \ta", ["\ta"]),
+        ("x " + " ".join("abcdefghijklmnopqr"), [*"abcdefghijklmn", "o p q r"]),  # the 15th takes the rest
+    ],
+)
+def test_parameters_as_the_specifications_split_them(line, params):
+    assert parse_message(line.encode()).params == params
+
+
+@pytest.mark.parametrize("line", [b"", b"   ", b":source", b"@tag", b"@a=b :source "])
+def test_a_line_without_a_command_is_none(line):
+    assert parse_message(line) is None
+
+
+def test_tag_values_are_escaped_as_message_tags_says():
+    assert parse_message(rb"@a=1\:2\s3\\4\r\n;b;c=;+d/e=\x\ PING").tags == {
+        "a": "1;2 3\\4\r\n", "b": "", "c": "", "+d/e": "x",
+    }
+    assert format_tags({"a": "1;2 3\\", "b": ""}) == r"@a=1\:2\s3\\;b" + " "
+
+
+@pytest.mark.parametrize("params, text", [(["a b", "c"], None), ([":a", "b"], None), (["", "b"], None), (["a"], "b\nQUIT"), (["a\rb"], None), ([], "\0")])
+def test_what_no_line_can_carry_is_our_fault(params, text):
+    with pytest.raises(ValueError):
+        format_message("PRIVMSG", *params, text=text)
+
+
+@given(st.text(st.sampled_from("aé€😃\udce9"), max_size=12), st.integers(4, 30))
+def test_a_cut_never_goes_through_a_letter(text, limit):
+    data = text.encode("utf-8", "surrogateescape")
+    short = cut(data, limit)
+    assert data.startswith(short) and len(short) <= limit
+    assert len(short) > limit - 4 or short == data
+    if "\udce9" not in text:
+        short.decode()
+    assert cut_text(text, limit).encode("utf-8", "surrogateescape") == short
+
+
+def test_a_long_message_is_cut_to_512_bytes_with_its_end():
+    line = format_message("PRIVMSG", "#tea", text="x" * 600, source="a!b@c")
+    assert len(line) == 512 and line.endswith(b"x\r\n")
+
+
+def test_the_two_limits_are_counted_apart():
+    tags = b"@+a=" + b"x" * 4091 + b" "
+    assert len(tags) == 4096
+    for line, too_long in [
+        (b"x" * 510, False), (b"x" * 511, True), (tags + b"y" * 510, False), (tags + b"y" * 511, True),
+        (b"@" + tags + b"PING", True), (b"@" + b"x" * 600, True),
+    ]:
+        assert is_too_long(line) is too_long
+
+
+# --- names and masks ------------------------------------------------------------------------------
+
+def test_case_is_that_of_rfc1459():
+    assert fold("#F]|oo{~") == fold("#f}\\OO[^")
+    assert fold("É") != fold("é")
+
+
+@pytest.mark.parametrize("nick, good", [("bob", True), ("[b]^{}|`_\\-9", True), ("9b", False), ("-b", False), ("*", False), ("b b", False), ("bé", False), ("b\x1b", False), ("a" * 30, True), ("a" * 31, False), ("", False)])
+def test_nicks(nick, good):
+    assert is_nick(nick) is good
+
+
+@pytest.mark.parametrize("name, good", [("#tea", True), ("&tea", True), ("#", True), ("#é:!*@", True), ("tea", False), ("#a b", False), ("#a,b", False), ("#\x07", False), ("#\x1b[2J", False), ("#" + "a" * 49, True), ("#" + "a" * 50, False), ("", False)])
+def test_channel_names(name, good):
+    assert is_channel(name) is good
+
+
+def reference(pattern: str, text: str) -> bool:
+    """Match by trying everything."""
+    if pattern[:2] in ("\\*", "\\?"):
+        return text[:1] == pattern[1] and reference(pattern[2:], text[1:])
+    if pattern[:1] == "*":
+        return reference(pattern[1:], text) or bool(text) and reference(pattern, text[1:])
+    if not pattern or not text:
+        return pattern == text
+    return pattern[0] in ("?", text[0]) and reference(pattern[1:], text[1:])
+
+
+@given(st.text(st.sampled_from("ab*?\\\n."), max_size=8), st.text(st.sampled_from("ab*?\n."), max_size=8))
+def test_masks_agree_with_a_reference(pattern, text):
+    # fold() makes "|" of a backslash that escapes nothing.
+    assert Mask(pattern).matches(text) == reference(re.sub(r"\\(?![*?])", "|", pattern), text)
+
+
+def test_masks_fold_case():
+    assert Mask("B[b!*@*.ORG").matches("b{B!x@irc.org")
+
+
+def test_no_mask_takes_long():
+    started = time.perf_counter()
+    assert not Mask("*a" * 200 + "b").matches("a" * 500)
+    assert not Mask("*?a" * 120 + "b").matches("a" * 500)
+    assert time.perf_counter() - started < 5  # two to the power of 200 would be over it
+
+
+@pytest.mark.parametrize("given, full", [("bob", "bob!*@*"), ("bob!x", "bob!x@*"), ("x@y", "*!x@y"), ("*.org", "*!*@*.org"), ("a!b@c", "a!b@c"), ("!@", "*!*@*"), ("1::2", "*!*@1::2")])
+def test_bans_are_completed(given, full):
+    assert complete_mask(given) == full
+
+
+# --- modes, numerics, passwords -------------------------------------------------------------------
+
+def test_each_letter_has_the_last_sign_before_it():
+    assert list(signed("o+a-bc+-d")) == [("+", "o"), ("+", "a"), ("-", "b"), ("-", "c"), ("-", "d")]
+
+
+CHANGES = st.lists(st.tuples(st.sampled_from("+-"), st.sampled_from("obnt"), st.sampled_from(["", "bob", "é" * 20])), max_size=20)
+
+
+@given(CHANGES)
+def test_packed_changes_are_the_same_changes_and_fit(changes):
+    unpacked = []
+    for words, params in pack(changes, 60):
+        assert len(" ".join([words, *params]).encode()) <= 60
+        params = iter(params)
+        unpacked += [(sign, letter) for sign, letter in signed(words)]
+    assert unpacked == [(sign, letter) for sign, letter, _ in changes]
+
+
+NUMERICS = [value for value in vars(replies).values() if isinstance(value, replies.Numeric)]
+
+
+def test_every_numeric_has_a_number_of_its_own_and_a_source():
+    assert len({numeric.code for numeric in NUMERICS}) == len(NUMERICS) > 100
+    assert all(re.fullmatch("[0-9]{3}", numeric.code) and numeric.source for numeric in NUMERICS)
+
+
+@pytest.mark.parametrize("rfc2812", [False, True])
+def test_every_numeric_can_be_written(rfc2812):
+    for numeric in NUMERICS:
+        line = numeric.line("irc.test", "bob", tuple(f"v{n}" for n in range(len(numeric.names))), rfc2812)
+        assert read_message(line).params[0] == "bob" and "%" not in line
+
+
+def test_what_cannot_stand_in_the_middle_is_a_star():
+    for value in ("", "a b", ":a"):
+        assert replies.ERR_NOSUCHNICK.line("s", "bob", (value,), False) == ":s 401 bob * :No such nick/channel"
+
+
+def test_a_password_or_its_hash_is_recognised():
+    for secret in ("tea", hash_password("tea")):
+        assert is_password("tea", secret) and not is_password("coffee", secret)
+    assert hash_password("tea") != hash_password("tea"), "no salt"
+    assert not is_password("tea", "scrypt:nonsense")
+
+
+def test_the_subcommand_makes_a_hash():
+    server = Path(__file__).resolve().parents[1] / "extras/irc/server.py"
+    done = subprocess.run([sys.executable, server, "hash-password"], input="tea\n", capture_output=True, text=True, timeout=60)
+    assert is_password("tea", done.stdout.strip()) and done.returncode == 0
+
+
+def test_a_labelled_answer_is_an_ack_a_tag_or_a_batch():
+    line = b":s PONG s :x\r\n"
+    assert label_response([], "7", "s", 1) == [b"@label=7 :s ACK\r\n"]
+    assert label_response([line], "7", "s", 1) == [b"@label=7 " + line]
+    assert label_response([b"@time=now " + line, line], "7", "s", 1) == [
+        b"@label=7 :s BATCH +1 labeled-response\r\n",
+        b"@batch=1;time=now " + line,
+        b"@batch=1 " + line,
+        b":s BATCH -1\r\n",
+    ]
+
+
+def test_only_tags_that_were_asked_for_are_sent():
+    line, tags = b"PING\r\n", {"msgid": "1", "+x": "y"}
+    assert dress(line, frozenset(), tags) == line
+    assert dress(line, frozenset(["echo-message"]), tags) == line
+    assert dress(line, frozenset(["message-tags"]), tags) == b"@msgid=1;+x=y " + line
+    assert re.fullmatch(rb"@time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z PING\r\n", dress(line, frozenset(["server-time"]), tags))
+    assert MAX_MESSAGE_BYTES == 510

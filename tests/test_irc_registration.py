@@ -1,0 +1,236 @@
+"""How an IRC session begins, stays alive and ends."""
+
+import socket
+import struct
+
+import pytest
+
+from extras.irc.passwords import hash_password
+from extras.irc.server import IrcServer
+from tests.conftest import running
+from tests.irc_wire import IrcWire, irc, short  # noqa: F401  (irc is a fixture)
+
+
+def test_nick_and_user_in_either_order_bring_the_welcome(irc):
+    for lines in ("NICK {0}\r\nUSER u 0 * :Real Name", "USER u 0 * :Real Name\r\nNICK {0}"):
+        wire = irc.wire()
+        nick = f"n{id(wire)}"[:10]
+        wire.send(lines.format(nick))
+        welcome = wire.read_until("376")
+        assert [m.command for m in welcome if m.command[0] == "0"] == ["001", "002", "003", "004", "005", "005"]
+        assert {m.params[0] for m in welcome} == {nick} and {m.source for m in welcome} == {"irc.test"}
+        assert welcome[0].text == f"Welcome to the ExampleNet Network, {nick}!u@127.0.0.1"
+
+
+def test_the_welcome_counts_users_as_lusers_does(irc):
+    alice = irc.client("alice")
+    counts = [short(m) for m in alice.welcome if m.command in ("251", "252", "253", "254", "255", "265", "266")]
+    assert counts == [
+        "251 There are 1 users and 0 invisible on 1 servers",
+        "252 0 operator(s) online",
+        "253 0 unknown connection(s)",
+        "254 0 channels formed",
+        "255 I have 1 clients and 0 servers",
+        "265 1 1 Current local users 1, max 1",
+        "266 1 1 Current global users 1, max 1",
+    ]
+    assert alice.lines("LUSERS") == counts
+
+
+def test_lusers_counts_strangers_and_remembers_the_most(irc):
+    alice, bob, stranger = irc.client("alice"), irc.client("bob"), irc.wire()
+    assert stranger.lines("NICK carol") == []
+    bob.send("QUIT")
+    bob.goodbye()
+    alice.ask("MODE alice +i", "JOIN #tea", "OPER root secret")
+    assert alice.lines("LUSERS") == [
+        "251 There are 0 users and 1 invisible on 1 servers", "252 1 operator(s) online", "253 1 unknown connection(s)",
+        "254 1 channels formed", "255 I have 1 clients and 0 servers", "265 1 2 Current local users 1, max 2",
+        "266 1 2 Current global users 1, max 2",
+    ]
+    stranger.send("QUIT")
+    stranger.goodbye()
+    assert "253 0 unknown connection(s)" in alice.lines("LUSERS")
+
+
+def test_isupport_tokens_are_well_formed_and_true(irc):
+    irc.start(network="Tea Net", max_channels=3)
+    lines = [m for m in irc.client("alice").welcome if m.command == "005"]
+    tokens = dict((token + "=").split("=")[:2] for m in lines for token in m.params[1:-1])
+    assert all(3 <= len(m.params) <= 15 and m.text == "are supported by this server" for m in lines)
+    assert tokens["NETWORK"] == r"Tea\x20Net" and tokens["CASEMAPPING"] == "rfc1459"
+    assert tokens["CHANLIMIT"] == "#:3,&:3" and tokens["PREFIX"] == "(ohv)@%+"
+    assert tokens["CHANMODES"] == "beI,k,l,Cimnpst" and tokens["WHOX"] == ""
+
+
+def test_the_limits_in_isupport_hold(irc):
+    alice = irc.client("alice")
+    assert alice.lines("NICK " + "a" * 30) == ["NICK " + "a" * 30]
+    assert alice.lines("NICK " + "b" * 35) == [f"432 {'b' * 35} Erroneous nickname"]
+    assert alice.codes("JOIN #" + "a" * 49)[0] == "JOIN"
+    assert alice.lines("JOIN #" + "b" * 50) == [f"403 #{'b' * 50} No such channel"]
+
+
+def test_before_registration_only_a_few_commands_are_known(irc):
+    wire = irc.wire()
+    assert wire.lines("JOIN :", "PRIVMSG bob :hi", "NONSENSE", "GET / HTTP/1.1") == ["451 You have not registered"] * 2
+    wire.ask("NICK alice")
+    assert [m.params[0] for m in wire.ask("LIST")] == ["alice"]
+
+
+def test_of_several_nicks_and_users_the_last_counts(irc):
+    wire = irc.wire()
+    wire.send("NICK a1\r\nNICK a2\r\nUSER u\r\nUSER u 0 * :\r\nNICK\r\nNICK *\r\nNICK :\r\nUSER last 0 * :x")
+    assert [short(m) for m in wire.read_until("001")] == [
+        "461 USER Not enough parameters", "461 USER Not enough parameters", "431 No nickname given",
+        "432 * Erroneous nickname", "431 No nickname given", "001 Welcome to the ExampleNet Network, a2!last@127.0.0.1",
+    ]
+    assert wire.codes("USER again 0 * :x", "PASS x")[-2:] == ["462", "462"]
+
+
+def test_user_bits_set_modes(irc):
+    wire = irc.wire()
+    wire.send("NICK alice\r\nUSER u 12 * :x")
+    assert "221 +iw" in [short(m) for m in wire.read_until("376")]
+
+
+def test_a_nick_belongs_to_one(irc):
+    irc.client("alice")
+    wire = irc.wire()
+    assert wire.lines("NICK ALICE") == ["433 ALICE Nickname is already in use"]
+    assert wire.codes("NICK {bob}", "USER u 0 * :x")[0] == "001"
+    assert irc.wire().codes("NICK [BOB]") == ["433"], "{ and [ are one letter in two cases"
+
+
+@pytest.mark.parametrize("end", ["QUIT", "rst", "eof", "NICK other"])
+def test_a_nick_is_free_when_its_owner_left(irc, end):
+    alice = irc.client("alice", channel="#tea")
+    bob = irc.client("bob", channel="#tea")
+    alice.ask()
+    if end == "rst":
+        alice.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        alice.close()
+    elif end == "eof":
+        alice.close()
+    else:
+        alice.send(end)
+    assert bob.read().command in ("QUIT", "NICK")
+    assert irc.client("ALICE").welcome
+
+
+def test_an_unregistered_owner_frees_its_nick_too(irc):
+    wire = irc.wire()
+    wire.send("NICK alice\r\nQUIT")
+    wire.goodbye()
+    assert irc.client("alice").welcome
+
+
+@pytest.mark.parametrize("secret", ["tea", hash_password("tea")], ids=["plain", "hash"])
+def test_a_password_is_asked_for(irc, secret):
+    irc.start(password=secret)
+    for first, last in (("PASS tea", "376"), ("PASS bad\r\nPASS tea", "376"), ("PASS tea\r\nPASS bad", "ERROR"), ("PING x", "ERROR")):
+        wire = irc.wire()
+        wire.send(first + "\r\nNICK alice\r\nUSER u 0 * :x\r\nPASS tea")
+        got = wire.read_until("376", "ERROR")
+        assert got[-1].command == last
+        assert ("464" in [m.command for m in got]) == (last == "ERROR")
+        wire.send("QUIT")
+        wire.goodbye()
+
+
+def test_cap_suspends_registration(irc):
+    wire = irc.wire()
+    assert wire.lines("CAP LS 302", "NICK alice", "USER u 0 * :x", "CAP LIST")[-1] == "CAP alice LIST "
+    assert wire.lines("CAP REQ :foo multi-prefix") == ["CAP alice NAK foo multi-prefix"]
+    assert wire.lines("CAP REQ :multi-prefix server-time") == ["CAP alice ACK multi-prefix server-time"]
+    assert wire.lines("CAP BAD") == ["410 BAD Invalid CAP command"]
+    got = wire.ask("CAP END")
+    assert got[0].command == "001" and "time" in got[0].tags
+    assert wire.lines("CAP REQ :-server-time", "CAP LIST") == ["CAP alice ACK -server-time", "CAP alice LIST multi-prefix"]
+
+
+def test_cap_is_answered_to_a_star_before_the_nick(irc):
+    assert [short(m) for m in irc.wire().ask("CAP LIST")] == ["CAP * LIST "]
+    names = irc.wire().ask("CAP LS")[0].text.split()
+    assert {"multi-prefix", "echo-message", "server-time"} <= set(names) and not [n for n in names if "=" in n]
+
+
+def test_a_renaming_reaches_each_neighbour_once(irc):
+    alice, bob, carol = (irc.client(nick, channel="#a,#b") for nick in ("alice", "bob", "carol"))
+    carol.ask("PART #a,#b")
+    for wire in (alice, bob, carol):
+        wire.ask()
+    assert [(m.source, short(m)) for m in alice.ask("NICK Alice2")] == [("alice!alice@127.0.0.1", "NICK Alice2")]
+    assert bob.lines() == ["NICK Alice2"]
+    assert carol.lines() == []
+    assert alice.lines("NICK ALICE2", "NICK ALICE2") == ["NICK ALICE2"]
+    assert alice.lines("NICK bob", "NICK 9") == ["433 bob Nickname is already in use", "432 9 Erroneous nickname"]
+    assert carol.codes("PRIVMSG alice2 :hi", "PRIVMSG alice :hi") == ["401"]
+
+
+def test_ping_is_answered_with_its_token(irc):
+    alice = irc.client("alice")
+    alice.send("PING abc def")
+    assert short(alice.read()) == "PONG irc.test abc"
+    assert alice.lines("PING", "PING :", "PONG", "PONG x") == ["409 No origin specified"] * 2
+
+
+def test_quit_is_told_once_and_ends_with_error(irc):
+    alice, bob = irc.client("alice", channel="#a,#b"), irc.client("bob", channel="#a,#b")
+    alice.ask()
+    bob.send("QUIT :gone fishing\r\nPRIVMSG #a :after the end")
+    assert [short(m) for m in bob.goodbye()] == ["ERROR Closing Link: 127.0.0.1 (Quit: gone fishing)"]
+    assert [(m.source, short(m)) for m in alice.ask()] == [("bob!bob@127.0.0.1", "QUIT Quit: gone fishing")]
+
+
+def test_a_lost_connection_is_a_quit(irc):
+    alice, bob = irc.client("alice", channel="#a"), irc.client("bob", channel="#a")
+    alice.ask()
+    bob.close()
+    assert short(alice.read()) == "QUIT Connection closed"
+
+
+def test_the_silent_are_asked_and_then_sent_away(irc):
+    irc.start(ping_timeout_s=0.2)
+    alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")
+    got = []
+    while not got or got[-1].command != "QUIT":  # alice answers, bob does not
+        got.append(alice.read())
+        if got[-1].command == "PING":
+            alice.send("PONG :" + got[-1].text)
+    assert short(got[-1]).startswith("QUIT Ping timeout")
+    assert [m.command for m in bob.goodbye() if m.command != "JOIN"] == ["PING", "ERROR"]
+
+
+def test_who_never_registers_is_sent_away(irc):
+    irc.start(login_timeout_s=0.2)
+    assert [m.command for m in irc.wire().goodbye()] == ["ERROR"]
+
+
+def test_a_full_server_says_so(irc):
+    irc.start(max_clients=1)
+    irc.client("alice")
+    assert [m.command for m in irc.wire().goodbye()] == ["ERROR"]
+
+
+def test_a_stopping_server_tells_everyone(irc):
+    server, alice = irc.start(), irc.client("alice")
+    server.stop()
+    assert [m.command for m in alice.goodbye()] == ["ERROR"]
+
+
+def test_a_flooder_is_slowed_down_and_loses_nothing(irc):
+    irc.start(flood=(5.0, 200.0))
+    alice, bob = irc.client("alice"), irc.client("bob")
+    alice.send("\r\n".join(f"PRIVMSG bob :{n}" for n in range(60)))
+    assert [bob.read().text for _ in range(60)] == [str(n) for n in range(60)]
+
+
+def test_ipv6_addresses_do_not_look_like_a_text():
+    try:
+        server = IrcServer(("::1", 0))
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with running(server), IrcWire(server.server_address) as wire:
+        wire.send("NICK alice\r\nUSER u 0 * :x")
+        assert wire.read().text.endswith("alice!u@0::1")

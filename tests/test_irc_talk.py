@@ -1,0 +1,193 @@
+"""PRIVMSG, NOTICE, TAGMSG and AWAY, and the capabilities that change how a message looks."""
+
+import pytest
+
+from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
+
+
+def test_messages_to_users_and_channels(irc):
+    alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")
+    alice.ask()
+    for command in ("PRIVMSG", "NOTICE"):
+        assert alice.lines(f"{command} bob,#tea,BOB :hello  there ") == []
+        assert [(m.source, short(m)) for m in bob.ask()] == [
+            ("alice!alice@127.0.0.1", f"{command} bob hello  there "),
+            ("alice!alice@127.0.0.1", f"{command} #tea hello  there "),
+            ("alice!alice@127.0.0.1", f"{command} bob hello  there "),
+        ]
+    assert alice.lines("PRIVMSG alice :me") == ["PRIVMSG alice me"]
+
+
+def test_each_target_gets_it_once(irc):
+    alice, bob = irc.client("alice"), irc.client("bob")
+    alice.ask("PRIVMSG bob,bob :once")
+    assert bob.lines() == ["PRIVMSG bob once"]
+
+
+def test_errors_are_for_privmsg_alone(irc):
+    alice = irc.client("alice")
+    assert alice.lines("PRIVMSG #none :x", "PRIVMSG nobody,,:odd :x", "PRIVMSG", "PRIVMSG bob", "PRIVMSG bob :", "PRIVMSG @ :x", "PRIVMSG $* :x") == [
+        "401 #none No such nick/channel", "401 nobody No such nick/channel", "401 * No such nick/channel", "401 * No such nick/channel",
+        "411 No recipient given (PRIVMSG)", "412 No text to send", "412 No text to send", "401 @ No such nick/channel",
+        "481 Permission Denied- You're not an IRC operator",
+    ]
+    assert alice.lines("NOTICE #none :x", "NOTICE nobody :x", "NOTICE", "NOTICE bob", "NOTICE $* :x") == []
+    targets = ",".join(f"n{n}" for n in range(25))
+    assert alice.codes(f"PRIVMSG {targets} :x") == ["401"] * 20 + ["407"]
+
+
+def test_status_messages_reach_that_status_and_higher(irc):
+    alice, bob, carol, dave = (irc.client(nick, channel="#tea") for nick in ("alice", "bob", "carol", "dave"))
+    alice.ask("MODE #tea +hv bob carol")
+    for wire in (alice, bob, carol, dave):
+        wire.ask()
+    assert dave.lines("PRIVMSG @#tea :ops", "PRIVMSG %#TEA :half", "NOTICE +#tea :voices", "PRIVMSG @%#tea :both") == []
+    assert alice.lines() == ["PRIVMSG @#tea ops", "PRIVMSG %#tea half", "NOTICE +#tea voices", "PRIVMSG @%#tea both"]
+    assert bob.lines() == ["PRIVMSG %#tea half", "NOTICE +#tea voices", "PRIVMSG @%#tea both"]
+    assert carol.lines() == ["NOTICE +#tea voices"]
+
+
+def test_operators_speak_to_all_users_of_the_server(irc):
+    alice, bob = irc.client("alice"), irc.client("bob")
+    alice.ask("OPER root secret")
+    assert alice.lines("NOTICE $*.test :maintenance", "PRIVMSG $*.org :x") == ["401 $*.org No such nick/channel"]
+    assert bob.lines() == ["NOTICE $*.test maintenance"]
+
+
+def test_away(irc):
+    alice, bob = irc.client("alice"), irc.client("bob")
+    assert bob.lines("AWAY :at lunch") == ["306 You have been marked as being away"]
+    assert alice.lines("PRIVMSG bob :hi", "NOTICE bob :hi") == ["301 bob at lunch"]
+    assert "301 bob at lunch" in alice.lines("WHOIS bob")
+    assert alice.lines("USERHOST bob") == ["302 bob=-bob@127.0.0.1"]
+    assert bob.lines("AWAY")[-1] == "305 You are no longer marked as being away"
+    assert alice.lines("PRIVMSG bob :hi", "USERHOST bob") == ["302 bob=+bob@127.0.0.1"]
+
+
+@pytest.mark.parametrize("colon", ["", ":"])
+def test_a_line_at_the_limit_is_cut_for_the_receiver_and_a_longer_one_refused(irc, colon):
+    alice, bob = irc.client("alice"), irc.client("bob")
+    front = f"PRIVMSG bob {colon}"
+    for letters in ("a" * (510 - len(front)), "a" * (506 - len(front)) + "😃"):
+        assert alice.lines(front + letters) == []
+        got = bob.read().text
+        assert letters.startswith(got) and len(got) > 440
+    assert alice.lines(front + "a" * (511 - len(front)), "PING " + "x" * 506) == ["417 Input line was too long"] * 2
+    assert alice.lines("PRIVMSG bob " + "a" * 20_000) == ["417 Input line was too long"]
+    assert alice.ask("PING " + "x" * 505)[0].text.startswith("x" * 450)
+
+
+@pytest.mark.parametrize("sep", [b"\r\n", b"\n", b"\r", b"\r\n\r\n", b"\n\r"])
+def test_lines_end_in_cr_lf_or_either(irc, sep):
+    alice, bob = irc.client("alice"), irc.client("bob")
+    alice.send(b"".join(b"PRIVMSG bob :%d" % n + sep for n in range(3)))
+    assert [bob.read().text for _ in range(3)] == ["0", "1", "2"]
+
+
+def test_bytes_that_are_not_utf8_are_carried(irc):
+    alice, bob = irc.client("alice", channel="#caf\udce9"), irc.client("bob")
+    alice.send(b"PRIVMSG bob :caf\xe9 \xff\x00!\r\n")
+    assert bob.read().text == "caf\udce9 \udcff!"
+    assert bob.codes("JOIN #caf\udce9")[1] == "353"
+    assert alice.lines("TOPIC #caf\udce9 :\udce9")[-1] == "TOPIC #caf\udce9 \udce9"
+
+
+# --- capabilities ---------------------------------------------------------------------------------
+
+
+def test_echo_and_time(irc):
+    alice = irc.client("alice", caps="echo-message server-time", channel="#tea")
+    bob, carol = irc.client("bob", caps="server-time", channel="#tea"), irc.client("carol", channel="#tea")
+    alice.ask(), bob.ask()
+    (echo,) = alice.ask("PRIVMSG #tea :hi")
+    (copy,), (plain,) = bob.ask(), carol.ask()
+    assert short(echo) == short(copy) == short(plain) == "PRIVMSG #tea hi"
+    assert list(echo.tags) == list(copy.tags) == ["time"] and not plain.tags
+    assert [short(m) for m in alice.ask("NOTICE bob :x", "PRIVMSG alice :me")] == ["NOTICE bob x", "PRIVMSG alice me", "PRIVMSG alice me"]
+
+
+def test_client_tags_reach_those_who_know_tags(irc):
+    alice = irc.client("alice", caps="message-tags echo-message", channel="#tea")
+    bob = irc.client("bob", caps="message-tags", channel="#tea")
+    carol = irc.client("carol", caps="server-time", channel="#tea")
+    alice.ask(), bob.ask()
+    (echo,) = alice.ask(r"@+x=a\:b;label=no;+y PRIVMSG #tea hi")
+    (copy,), (plain,) = bob.ask(), carol.ask()
+    assert echo.tags == copy.tags and copy.tags["+x"] == r"a\:b" and copy.tags["+y"] == "" and copy.tags["msgid"]
+    assert set(copy.tags) == {"msgid", "+x", "+y"} and set(plain.tags) == {"time"}
+    (echo,) = alice.ask("@+typing=active TAGMSG #tea")
+    (copy,) = bob.ask()
+    assert echo == copy and short(copy) == "TAGMSG #tea" and carol.ask() == []
+    assert carol.codes("TAGMSG #tea") == ["421"]
+
+
+def test_tags_have_a_limit_of_their_own(irc):
+    alice = irc.client("alice", caps="message-tags echo-message", channel="#tea")
+    tag = "@a=b;+c=" + "x" * 4087
+    assert alice.ask(tag + " TAGMSG #tea")[0].tags["+c"] == "x" * 4087
+    assert alice.codes(tag + "x TAGMSG #tea", tag + " PRIVMSG #tea :" + "y" * 497) == ["417", "417"]
+    assert alice.ask(tag + " PRIVMSG #tea :" + "y" * 496)[0].tags["+c"] == "x" * 4087
+
+
+def test_labels_tie_replies_to_their_request(irc):
+    caps = "batch echo-message labeled-response message-tags"
+    alice, bob = irc.client("alice", caps=caps), irc.client("bob", caps=caps)
+    (echo,) = alice.ask("@label=1;+t=v PRIVMSG bob :hi")
+    (copy,) = bob.ask()
+    assert echo.tags.pop("label") == "1" and echo.tags == copy.tags
+    assert alice.ask("@label=2 PONG x")[0][2:] == ("ACK", [])
+    assert alice.ask("@label=3 NONSENSE")[0].tags == {"label": "3"}
+    got = alice.ask("@label=4 JOIN #tea")
+    number = got[0].params[0][1:]
+    assert [m.command for m in got] == ["BATCH", "JOIN", "353", "366", "BATCH"]
+    assert got[0].tags == {"label": "4"} and got[0].params[1:] == ["labeled-response"] and got[-1].params == ["-" + number]
+    assert all(m.tags["batch"] == number for m in got[1:-1])
+    got = alice.ask("@label=5 PRIVMSG alice :me")
+    assert sorted("label" in m.tags for m in got) == [False, True]
+    assert [m.command for m in alice.ask("@label=6 PRIVMSG bob,alice,#tea :all")][-1] == "BATCH"
+    assert alice.ask("@label=7 MODE #tea +m")[0].tags["label"] == "7"
+
+
+def test_away_notify(irc):
+    alice = irc.client("alice", caps="away-notify", channel="#a,#b")
+    bob = irc.client("bob", channel="#a,#b")
+    alice.ask()
+    bob.ask("AWAY :lunch")
+    assert [(m.nick, short(m)) for m in alice.ask()] == [("bob", "AWAY lunch")]
+    bob.ask("PART #a", "JOIN #a", "AWAY")
+    assert [short(m) for m in alice.ask()] == ["PART #a", "JOIN #a", "AWAY lunch", "AWAY"]
+
+
+def test_extended_join_invite_notify_and_userhost_in_names(irc):
+    alice = irc.client("alice", caps="extended-join invite-notify userhost-in-names", channel="#tea")
+    bob, carol = irc.client("bob"), irc.client("carol", channel="#tea")
+    assert alice.lines("NAMES #tea") == ["JOIN #tea * Real carol", "353 = #tea @alice!alice@127.0.0.1 carol!carol@127.0.0.1", "366 #tea End of NAMES list"]
+    carol.ask("INVITE bob #tea")
+    assert alice.lines() == ["INVITE bob #tea"]
+    assert bob.lines("JOIN #tea")[:2] == ["INVITE bob #tea", "JOIN #tea"]
+
+
+def test_setname(irc):
+    alice = irc.client("alice", caps="setname", channel="#tea")
+    bob, carol = irc.client("bob", caps="setname", channel="#tea"), irc.client("carol", channel="#tea")
+    alice.ask(), bob.ask()
+    assert alice.lines("SETNAME :A. Liddell") == bob.lines() == ["SETNAME A. Liddell"]
+    assert carol.lines() == []
+    assert carol.ask("WHOIS alice")[0].text == "A. Liddell"
+
+
+def test_a_capability_can_be_taken_and_given_back_in_a_channel(irc):
+    alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")
+    alice.ask()
+    for request, tags in (("message-tags", True), ("-message-tags", False)):
+        alice.ask(f"CAP REQ :{request}")
+        bob.ask("PRIVMSG #tea :hi")
+        assert bool(alice.read().tags) is tags
+
+
+def test_bots_are_marked(irc):
+    alice, bob = irc.client("alice", caps="message-tags"), irc.client("bob")
+    bob.ask("MODE bob +B", "PRIVMSG alice :beep")
+    assert "bot" in alice.read().tags
+    assert "335 bob is a bot" in alice.lines("WHOIS bob")
+    assert "B" in alice.ask("WHO bob")[0].params[6]

@@ -1,0 +1,227 @@
+"""Step 4: a stream of chunks becomes lines again, wherever it was cut, in bounded memory and linear time."""
+
+import itertools
+import socket
+import time
+import tracemalloc
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from step4_framing.framing import MAX_LINE_BYTES, LineBuffer, LineTooLong, frame_line
+from step4_framing.naive_framing import NaiveLineBuffer
+from step4_framing.server import FramedServer
+
+TOO_LONG = "LineTooLong"
+# A small alphabet, so that most streams have line ends, and a limit that they often pass.
+PIECES = st.sampled_from([b"\n", b"\r", b"\r\n", b"a", b"bc", "é".encode()[:1], "é".encode()[1:], b"dddd", b""])
+LIMIT = 4
+
+
+def reference(stream, limit):
+    """What a stream holds, in the simplest words: its lines, each as bytes or TOO_LONG."""
+    *lines, rest = [line.removesuffix(b"\r") for line in stream.split(b"\n")]
+    found = [line if len(line) <= limit else TOO_LONG for line in lines]
+    return found + [TOO_LONG] * (len(rest) > limit)
+
+
+def take_all(buffer):
+    """Take lines until the buffer wants more bytes."""
+    found = []
+    while True:
+        try:
+            line = buffer.next_line()
+        except LineTooLong:
+            found.append(TOO_LONG)
+        else:
+            if line is None:
+                return found
+            found.append(line)
+
+
+def check(chunks, limit):
+    """Feed the chunks one by one, and hold what comes out of each against the reference."""
+    buffer, fed, due = LineBuffer(limit), b"", 0
+    rows = []
+    for chunk in chunks:
+        buffer.feed(chunk)
+        fed += chunk
+        got, expected = take_all(buffer), reference(fed, limit)[due:]
+        due += len(expected)
+        rows.append(f"  feed {short(chunk):<22} expected {said(expected):<26} got {said(got)}")
+        picture = f"a limit of {limit} bytes a line; the last chunks:\n" + "\n".join(rows[-8:])
+        assert got == expected, picture
+        assert buffer.pending <= limit + 1, f"{picture}, and it holds {buffer.pending} bytes"
+
+
+def said(found):
+    return ", ".join(map(short, found)) or "nothing yet"
+
+
+def short(line):
+    """Return a line or TOO_LONG as text that fits in a picture."""
+    if line == TOO_LONG or len(line) <= 24:
+        return str(line)
+    return f"{line[:4]}...{line[-4:]} ({len(line)} bytes)"
+
+
+# The lines are the same for every way to cut the stream
+
+@given(st.lists(st.lists(PIECES).map(b"".join)))
+@example([b"aaaa\r", b"\n"])            # a CR at the limit, its LF still on the way
+@example([b"aaaa\r", b"b\n"])           # a CR at the limit that was part of the line
+@example([b"aaaaa", b"a", b"\na\n"])    # too long, reported at once, and once
+@example([b"aaaaa\naaaaa\n"])
+def test_any_cut_gives_the_lines_of_the_whole(chunks):
+    check(chunks, LIMIT)
+    check([b"".join(chunks)], LIMIT)
+
+
+@given(st.binary(), st.lists(st.integers(0, 50)), st.integers(1, 60))
+def test_any_bytes_at_any_limit(stream, cuts, limit):
+    edges = [0, *sorted(cuts), len(stream)]
+    check([stream[start:end] for start, end in itertools.pairwise(edges)] + [b""], limit)
+
+
+@pytest.mark.parametrize("stream", [b"ab\r\ncd\n\r\nef", b"aaaa\r\n12345\nb", b"\r\r\n\n\raaa\r\r\n"])
+def test_every_split_of_a_short_stream(stream):
+    """2 ** (n - 1) of them: between any two bytes a cut, or none."""
+    for cuts in itertools.product([False, True], repeat=len(stream) - 1):
+        edges = [0, *(at for at, cut in enumerate(cuts, 1) if cut), len(stream)]
+        check([stream[start:end] for start, end in itertools.pairwise(edges)], LIMIT)
+
+
+@pytest.mark.parametrize("chunks", [
+    [b"HELP\n"], [b"HE", b"LP\n"], [b"HELP", b"\n"], [b"HELP\r\n"], [b"HELP\r", b"\n"], [b"a\nb\nc\n"], [b"a\nb"],
+    [b"", b"a", b"", b"\n", b""], [b"\n\n\n"], [b"\r\n\r\n"], [b"a\rb\n"], [b"a\r\r\n"], ["é".encode()[:1], "é\n".encode()[1:]],
+], ids=str)
+def test_cases_that_one_should_know(chunks):
+    check(chunks, MAX_LINE_BYTES)
+
+
+def test_byte_by_byte():
+    check([bytes([byte]) for byte in b"LOGIN alice\r\nMSG bob hello\n" * 50], MAX_LINE_BYTES)
+
+
+# Bounds
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("size, fits", [(1023, True), (1024, True), (1025, False), (1026, False)])
+def test_the_limit_counts_the_line_without_its_delimiter(size, fits, ending):
+    line = b"x" * size
+    for chunks in ([line + ending], [line, ending], [line[:-1], line[-1:] + ending[:1], ending[1:]]):
+        check(chunks + [b"next\n"], MAX_LINE_BYTES)
+    buffer = LineBuffer()
+    buffer.feed(line + ending)
+    assert take_all(buffer) == [line if fits else TOO_LONG]
+
+
+def test_a_200_megabyte_line_costs_the_limit_and_one_exception():
+    buffer, chunk = LineBuffer(), b"x" * 65536
+    found, most_held = [], 0
+    tracemalloc.start()
+    try:
+        for _ in range(200 * 2**20 // len(chunk)):
+            buffer.feed(chunk)
+            found += take_all(buffer)
+            most_held = max(most_held, buffer.pending)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == [TOO_LONG]
+    assert most_held <= MAX_LINE_BYTES + 1
+    assert peak < 4 * len(chunk), "bytes of memory, for one chunk at a time"
+    buffer.feed(b"end of it\nHELP\n")
+    assert take_all(buffer) == [b"HELP"]
+
+
+def seconds_to_read(chunks):
+    """Return the CPU time that a buffer takes for these chunks and their lines."""
+    buffer = LineBuffer(10**6)
+    start = time.thread_time()
+    for chunk in chunks:
+        buffer.feed(chunk)
+        while buffer.next_line() is not None:
+            pass
+    return time.thread_time() - start
+
+
+@pytest.mark.parametrize("chunks_of", [
+    lambda size: [b"x"] * size,             # a long line byte by byte: is all of it searched anew each time?
+    lambda size: [b"x" * size + b"\n"],
+    lambda size: [b"\n" * size],            # many lines in one chunk: is the rest copied for each?
+    lambda size: [b"ab\n" * (size // 3)],
+], ids=["byte by byte", "one long line", "empty lines", "short lines"])
+def test_a_hundred_times_the_bytes_take_about_a_hundred_times_the_work(chunks_of):
+    """A proportion, not a duration: who searches or copies bytes anew takes up to 10,000 times the work."""
+    few, many = chunks_of(4_000), chunks_of(400_000)
+    ratio = seconds_to_read(many) / max(min(seconds_to_read(few) for _ in range(5)), 1e-4)
+    assert ratio < 600
+
+
+def test_the_naive_buffer_holds_a_line_without_end():
+    naive, ours = NaiveLineBuffer(), LineBuffer()
+    for number in range(1, 51):
+        for buffer in (naive, ours):
+            buffer.feed(b"x" * 65536)
+            take_all(buffer)
+        assert naive.pending == number * 65536 and ours.pending <= MAX_LINE_BYTES + 1
+
+
+# On the wire
+
+def test_a_framed_line_comes_back():
+    buffer = LineBuffer()
+    buffer.feed(frame_line(b"OK") + frame_line(b"") + frame_line("grüße".encode()))
+    assert take_all(buffer) == [b"OK", b"", "grüße".encode()]
+
+
+@pytest.fixture
+def alice(serve, connect):
+    return connect(serve(FramedServer))
+
+
+def test_two_lines_in_one_chunk_are_two_requests(alice):
+    alice.send(b"LOGIN alice\nMSG alice hi\n")
+    assert alice.read_line().startswith("OK")
+    assert alice.read_answer() == ("OK", ["MSG alice hi"])
+
+
+def test_one_line_in_many_chunks_is_one_request(alice):
+    for byte in "LOGIN alice\nMSG alice grüße\n".encode():
+        alice.send(bytes([byte]))
+    assert alice.read_line().startswith("OK")
+    assert alice.read_answer() == ("OK", ["MSG alice grüße"])
+
+
+def test_lines_of_telnet_end_in_cr_lf(alice):
+    assert alice.request(b"LOGIN alice\r\n").reply.startswith("OK")
+    assert alice.request(b"MSG alice hi\r\n") == ("OK", ["MSG alice hi"])
+
+
+def test_empty_lines_get_no_reply(alice):
+    alice.send(b"\n\r\n\nHELP\n")
+    assert alice.read_line().startswith("OK")
+    assert alice.request("DANCE").reply.startswith("ERR unknown-command")
+
+
+def test_a_line_too_long_is_answered_once_and_the_next_one_counts(alice):
+    alice.send(b"x" * 5000 + b"\n" + b"HELP\n")
+    assert alice.read_line().startswith("ERR line-too-long")
+    assert alice.read_line().startswith("OK")
+
+
+def test_a_line_of_1024_bytes_is_not_too_long(alice):
+    alice.request("LOGIN alice")
+    text = "x" * (MAX_LINE_BYTES - len("MSG alice "))
+    assert alice.request(f"MSG alice {text}") == ("OK", [f"MSG alice {text}"])
+    assert alice.request(f"MSG alice {text}\r\n".encode()) == ("OK", [f"MSG alice {text}"])
+    assert alice.request(f"MSG alice {text}x").reply.startswith("ERR line-too-long")
+
+
+def test_half_a_line_at_eof_is_not_a_request(alice):
+    alice.send(b"HELP\nLOGOU")
+    alice.sock.shutdown(socket.SHUT_WR)
+    replies = alice.expect_eof().splitlines()
+    assert len(replies) == 1 and replies[0].startswith(b"OK")

@@ -1,0 +1,331 @@
+"""Step 5's outbox: nothing lost, doubled or reordered, nobody waits, and the bound holds."""
+
+import re
+import socket
+import threading
+from collections import Counter
+
+import pytest
+
+from step5_server.outbox import Outbox
+
+DEADLINE_S = 20.0  # so that no test hangs; no verdict depends on it
+BUFFER_BYTES = 4096  # a kernel buffer so small that the drainer has work
+
+
+def small_pair():
+    """Return a peer's socket, and an Outbox on a small buffer to it."""
+    ours, peer = socket.socketpair()
+    for sock in (ours, peer):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+    peer.settimeout(DEADLINE_S)
+    return peer, Outbox(ours, max_pending_bytes=100_000)
+
+
+@pytest.fixture
+def pair():
+    """Return a small_pair(), closed at the end."""
+    peer, outbox = small_pair()
+    yield peer, outbox
+    peer.close()
+    outbox.close()
+
+
+def in_thread(work, *args):
+    """Do it in another thread, and wait for it."""
+    thread = threading.Thread(target=work, args=args)
+    thread.start()
+    thread.join(DEADLINE_S)
+    assert not thread.is_alive()
+
+
+def fill(outbox):
+    """Put so much that the kernel does not take it, and a drainer waits with the rest."""
+    outbox.put(b"x" * 50_000)
+    outbox.flush()
+    assert outbox.pending_bytes
+
+
+def read_to_mark(peer, outbox):
+    """Send a mark after all the rest, and read up to it."""
+    outbox.put(b"!")
+    outbox.flush()
+    while not peer.recv(65536).endswith(b"!"):
+        pass
+
+
+def read_all(peer):
+    """Read to the EOF."""
+    return b"".join(iter(lambda: peer.recv(65536), b""))
+
+
+@pytest.mark.parametrize("reads_bytes", [100, 65536])
+def test_nothing_is_lost_doubled_or_reordered(pair, switch_often, reads_bytes):
+    """Puts race with flushes, flushes with flushes, and all of them with the drainer."""
+    peer, outbox = pair
+    outbox.max_pending_bytes = 1 << 30
+    putters, count = 4, 1500
+
+    def put(number):
+        for n in range(count):
+            outbox.put(b"%d %d\n" % (number, n))
+            outbox.flush()
+
+    def wait():
+        for _ in range(count):
+            outbox.wait_until_below(0, 0)
+
+    threads = [threading.Thread(target=put, args=(n,)) for n in range(putters)]
+    threads += [threading.Thread(target=wait)]
+    for thread in threads:
+        thread.start()
+    # No flush is called after the last put's own, so a lost wake-up ends in a timeout here.
+    data = b""
+    while data.count(b"\n") < putters * count:
+        data += peer.recv(reads_bytes)
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    lines = [tuple(map(int, line.split())) for line in data.splitlines()]
+    for number in range(putters):
+        assert [n for who, n in lines if who == number] == list(range(count))
+
+
+def test_a_flush_that_finds_another_at_work_leaves_its_lines_to_it():
+    sent = []
+
+    class Socket:
+        """Takes everything; while it takes "one", another thread puts and flushes "two"."""
+
+        def send(self, data, flags):
+            sent.append(bytes(data))
+            if data == b"one":
+                outbox.put(b"two")
+                in_thread(outbox.flush)
+            return len(data)
+
+    outbox = Outbox(Socket())
+    outbox.put(b"one")
+    outbox.flush()
+    assert sent == [b"one", b"two"]
+
+
+def test_a_flush_during_a_look_at_what_is_pending_is_not_lost(pair):
+    """wait_until_below() holds the lock for a moment: a flush may come just then."""
+    peer, outbox = pair
+    look = outbox._lock.wait_for
+
+    def wait_for(*args):
+        outbox.put(b"two")
+        in_thread(outbox.flush)
+        return look(*args)
+
+    outbox._lock.wait_for = wait_for
+    assert outbox.wait_until_below(0)
+    assert peer.recv(100) == b"two"
+
+
+def test_a_flush_during_the_drainers_last_look_is_not_lost(pair):
+    peer, outbox = pair
+    collect = outbox._collect
+
+    def collect_and_meet_a_flush():
+        collect()
+        if threading.current_thread() is outbox._drainer and not outbox._unsent:
+            outbox._collect = collect
+            outbox.put(b"!")
+            in_thread(outbox.flush)
+
+    outbox._collect = collect_and_meet_a_flush
+    fill(outbox)
+    while not peer.recv(65536).endswith(b"!"):
+        pass
+
+
+def test_many_lines_leave_in_one_send():
+    sizes = []
+
+    class Socket:
+        def send(self, data, flags):
+            sizes.append(len(data))
+            return len(data)
+
+    outbox = Outbox(Socket())
+    for _ in range(100):
+        outbox.put(b"0123456789\n")
+    outbox.flush()
+    outbox.flush()
+    assert sizes == [1100]
+
+
+def test_nobody_waits_for_a_peer_that_does_not_read(pair):
+    peer, outbox = pair
+    fill(outbox)
+    outbox.put(b"y" * 1000)
+    in_thread(outbox.flush)
+    assert outbox.pending_bytes
+
+
+def test_over_the_bound_the_peer_is_cut_off_and_nothing_is_kept(pair):
+    peer, outbox = pair
+    lines = 0
+    while not outbox.aborted and lines < 1_000_000:
+        outbox.put(b"%06d\n" % lines)
+        outbox.flush()
+        lines += 1
+    assert outbox.overflowed
+    assert outbox.pending_bytes == 0
+    # The kernel had some, the bound allows some; and the peer gets a beginning of it all.
+    assert lines * 7 < outbox.max_pending_bytes + 500_000
+    data = read_all(peer)
+    assert data == b"".join(b"%06d\n" % n for n in range(lines))[: len(data)]
+
+
+def test_a_peer_that_pauses_below_the_bound_loses_nothing(pair):
+    peer, outbox = pair
+    fill(outbox)
+    for n in range(1000):
+        outbox.put(b"%03d\n" % n)
+        outbox.flush()
+    outbox.end()
+    data = read_all(peer).lstrip(b"x")
+    assert data == b"".join(b"%03d\n" % n for n in range(1000))
+
+
+def test_a_drainer_ends_when_all_is_sent(pair):
+    peer, outbox = pair
+    fill(outbox)
+    drainer = outbox._drainer
+    assert drainer.is_alive()
+    read_to_mark(peer, outbox)
+    drainer.join(DEADLINE_S)
+    assert not drainer.is_alive()
+    assert outbox._drainer is None
+
+
+def test_the_end_comes_after_everything(pair):
+    peer, outbox = pair
+    fill(outbox)
+    outbox.put(b"last message\n")
+    outbox.end(b"last words\n")
+    outbox.put(b"too late\n")
+    outbox.flush()
+    outbox.end(b"twice\n")
+    assert read_all(peer).lstrip(b"x") == b"last message\nlast words\n"
+
+
+def test_the_end_comes_after_what_the_kernel_did_not_take_at_once(pair):
+    peer, outbox = pair
+    outbox.put(b"x" * 90_000)
+    outbox.end(b"last words\n")
+    assert read_all(peer) == b"x" * 90_000 + b"last words\n"
+
+
+def test_to_wait_until_below_ends_when_the_peer_reads(pair):
+    peer, outbox = pair
+    fill(outbox)
+    assert not outbox.wait_until_below(0, 0.01)
+    answers = []
+    waiter = threading.Thread(target=lambda: answers.append(outbox.wait_until_below(0)))
+    waiter.start()
+    read_to_mark(peer, outbox)
+    waiter.join(DEADLINE_S)
+    assert answers == [True]
+
+
+def test_to_wait_until_below_ends_when_the_peer_is_gone_or_cut_off(pair):
+    peer, outbox = pair
+    fill(outbox)
+    waiter = threading.Thread(target=outbox.wait_until_below, args=(0,))
+    waiter.start()
+    peer.close()
+    waiter.join(DEADLINE_S)
+    assert not waiter.is_alive()
+
+
+def test_an_abort_wakes_whoever_reads_the_socket(pair):
+    peer, outbox = pair
+    chunks = []
+    reader = threading.Thread(target=lambda: chunks.append(outbox._sock.recv(100)))
+    reader.start()
+    outbox.abort()
+    reader.join(DEADLINE_S)
+    assert chunks == [b""]
+
+
+def test_without_a_thread_for_the_drainer_the_slow_peer_is_lost_and_no_one_else(pair, monkeypatch):
+    peer, outbox = pair
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    outbox.put(b"x" * 10_000_000)
+    outbox.flush()
+    assert outbox.aborted
+    assert re.fullmatch(b"x*", read_all(peer))
+
+
+def test_a_close_waits_for_a_send_that_is_under_way():
+    """Else the number of our socket, given to the next connection, would get those bytes."""
+    happened = []
+
+    class Socket:
+        def send(self, data, flags):
+            closer.start()
+            closer.join(0.05)  # a chance to go wrong; right, it waits for us
+            happened.append("sent")
+            return len(data)
+
+        def shutdown(self, how):
+            pass
+
+        def close(self):
+            happened.append("closed")
+
+    outbox = Outbox(Socket())
+    closer = threading.Thread(target=outbox.close)
+    outbox.put(b"secret\n")
+    outbox.flush()
+    closer.join(DEADLINE_S)
+    assert happened == ["sent", "closed"]
+
+
+def test_a_send_never_reaches_the_next_connection(switch_often):
+    """Close while others flush, and open at once what gets the same number."""
+    for _ in range(100):
+        ours, peer = socket.socketpair()
+        number = ours.fileno()
+        outbox = Outbox(ours)
+        go_on = [True]
+
+        def flush():
+            while go_on:
+                outbox.put(b"secret\n")
+                outbox.flush()
+
+        flushers = [threading.Thread(target=flush) for _ in range(2)]
+        for thread in flushers:
+            thread.start()
+        peer.recv(10)
+        outbox.close()
+        stranger, strangers_peer = socket.socketpair()
+        assert number in (stranger.fileno(), strangers_peer.fileno())
+        go_on.clear()
+        for thread in flushers:
+            thread.join(DEADLINE_S)
+        for sock in (stranger, strangers_peer):
+            sock.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                sock.recv(10)
+        for sock in (stranger, strangers_peer, peer):
+            sock.close()
+
+
+def test_a_close_waits_for_the_drainer():
+    left_before = Counter(thread.name for thread in threading.enumerate())
+    peer, outbox = small_pair()
+    fill(outbox)
+    outbox.close()
+    assert Counter(thread.name for thread in threading.enumerate()) == left_before
+    assert outbox._sock.fileno() == -1
+    peer.close()
