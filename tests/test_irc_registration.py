@@ -12,10 +12,9 @@ from tests.irc_wire import IrcWire, irc, short  # noqa: F401  (irc is a fixture)
 
 
 def test_nick_and_user_in_either_order_bring_the_welcome(irc):
-    for lines in ("NICK {0}\r\nUSER u 0 * :Real Name", "USER u 0 * :Real Name\r\nNICK {0}"):
+    for nick, lines in (("one", "NICK one\r\nUSER u 0 * :Real Name"), ("two", "USER u 0 * :Real Name\r\nNICK two")):
         wire = irc.wire()
-        nick = f"n{id(wire)}"[:10]
-        wire.send(lines.format(nick))
+        wire.send(lines)
         welcome = wire.read_until("376")
         assert [m.command for m in welcome if m.command[0] == "0"] == ["001", "002", "003", "004", "005", "005"]
         assert {m.params[0] for m in welcome} == {nick} and {m.source for m in welcome} == {"irc.test"}
