@@ -36,6 +36,8 @@ def pytest_addoption(parser):
                     "such as './my_client {host} {port}'")
     group.addoption("--python", metavar="stepN=MODULE[:NAME]", action="append", default=[],
                     help="judge this Python code in the place of ours (steps 3 and 4)")
+    group.addoption("--patience", metavar="SECONDS", type=float, default=DEADLINE_S,
+                    help="how long to wait for an answer before it counts as missing (default %(default)g)")
     group.addoption("--exercise", choices=["start", "mine", "solution"],
                     help="which file the exercises' tests load (default: mine.py, or else start.py)")
 
@@ -138,7 +140,9 @@ def connect(request, serve):
 
         def connect(to, name="client", **options):
             nonlocal story
-            deadline_s = IMPATIENT_S if request.config.stash.get(WAITED_IN_VAIN, False) else DEADLINE_S
+            deadline_s = request.config.getoption("--patience")
+            if request.config.stash.get(WAITED_IN_VAIN, False):
+                deadline_s = min(deadline_s, IMPATIENT_S)
             wire = Wire(getattr(to, "server_address", to), name, story, deadline_s, **options)
             story = wire.story
             return stack.enter_context(wire)
@@ -204,8 +208,7 @@ def pytest_runtest_makereport(item, call):
     lesson = call.excinfo.value
     if not isinstance(lesson, Lesson):
         lesson = Lesson("that the rule holds", str(lesson))
-    if "nothing in" in lesson.came or "so far, in" in lesson.came:
-        item.config.stash[WAITED_IN_VAIN] = True
+    item.config.stash[WAITED_IN_VAIN] = lesson.waited or item.config.stash.get(WAITED_IN_VAIN, False)
     if item.config.get_verbosity() < 2:
         server = getattr(item.config, "foreign_server", None)
         report.longrepr = lesson.tell(**marker.kwargs, more=server.report() if server else "")

@@ -22,11 +22,12 @@ def rule(title: str, at: str, hint: str):
 class Lesson(AssertionError):
     """A rule is broken."""
 
-    def __init__(self, expected: str, came: str, story: "Story | None" = None):
+    def __init__(self, expected: str, came: str, story: "Story | None" = None, waited: bool = False):
         super().__init__(f"expected {expected}; came {came}")
         self.expected = expected
         self.came = came
-        self.story = story
+        self.story = story  # anything with lines()
+        self.waited = waited  # as long as we wait at all, and in vain
 
     def tell(self, title: str, at: str, hint: str, more: str = "") -> str:
         """Return the whole lesson as text."""

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from step4_framing.framing import MAX_LINE_BYTES, LineBuffer, LineTooLong, frame_line
 from step4_framing.naive_framing import NaiveLineBuffer
 from step4_framing.server import FramedServer
+from tests.conftest import Chat
+from tests.lesson import LINES, REQUESTS, rule, show
 
 TOO_LONG = "LineTooLong"
 # A small alphabet, so that most streams have line ends, and a limit that they often pass.
@@ -179,46 +181,140 @@ def test_a_framed_line_comes_back():
 
 @pytest.fixture
 def alice(serve, connect):
-    return connect(serve(FramedServer))
+    """A logged-in user of step 4's server, or of whatever server is under test."""
+    return Chat(serve(FramedServer), connect).login("alice")
 
 
+ONE_EACH = "A recv() returns bytes, not lines: collect them, and answer as often as there is a whole line, no more."
+
+
+@rule("two lines in one segment are two requests", LINES, hint=ONE_EACH)
 def test_two_lines_in_one_chunk_are_two_requests(alice):
-    alice.send(b"LOGIN alice\nMSG alice hi\n")
-    assert alice.read_line().startswith("OK")
-    assert alice.read_answer() == ("OK", ["MSG alice hi"])
+    alice.send(b"HELP\nDANCE\nHELP\n")
+    alice.expect("OK ...", "ERR unknown-command ...", "OK ...")
+    alice.fence()
 
 
+@rule("a line cut anywhere is one request", LINES, hint=ONE_EACH)
+def test_a_line_cut_anywhere_is_one_request(alice):
+    stream = b"HELP\nDANCE\n"
+    for cut in range(1, len(stream)):
+        alice.send_cut(stream[:cut], stream[cut:])
+        alice.expect("OK ...", "ERR unknown-command ...")
+    alice.fence()
+
+
+@rule("a line that comes byte by byte is one request", LINES, hint=ONE_EACH)
 def test_one_line_in_many_chunks_is_one_request(alice):
-    for byte in "LOGIN alice\nMSG alice grüße\n".encode():
-        alice.send(bytes([byte]))
-    assert alice.read_line().startswith("OK")
-    assert alice.read_answer() == ("OK", ["MSG alice grüße"])
+    line = f"MSG {alice.name} hi\n".encode()
+    alice.send_cut(*(line[at : at + 1] for at in range(len(line))))
+    alice.expect_in_any_order(f"MSG {alice.name} hi", "OK ...")
+    alice.fence()
 
 
-def test_lines_of_telnet_end_in_cr_lf(alice):
-    assert alice.request(b"LOGIN alice\r\n").reply.startswith("OK")
-    assert alice.request(b"MSG alice hi\r\n") == ("OK", ["MSG alice hi"])
+@rule("a character cut in two arrives whole", LINES,
+      hint="One character of UTF-8 may be four bytes, and a chunk may end between them: decode whole lines, not chunks.")
+def test_a_character_cut_in_two_arrives_whole(alice):
+    event = f"MSG {alice.name} grüße 🌍"
+    line = event.encode() + b"\n"
+    for cut in (line.index(b"\xc3") + 1, len(line) - 3, len(line) - 2):
+        alice.send_cut(line[:cut], line[cut:])
+        alice.expect_in_any_order(event, "OK ...")
 
 
-def test_empty_lines_get_no_reply(alice):
-    alice.send(b"\n\r\n\nHELP\n")
-    assert alice.read_line().startswith("OK")
-    assert alice.request("DANCE").reply.startswith("ERR unknown-command")
+@rule("a \\r before the \\n is dropped", LINES,
+      hint="telnet ends its lines with \\r\\n. Take one \\r off the end of a whole line, before you look at the words.")
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut between the two"])
+def test_lines_of_telnet_end_in_cr_lf(alice, cut):
+    for line, reply in ((b"HELP\r\n", ["OK ..."]), (b"DANCE\r\n", ["ERR unknown-command ..."]),
+                        (f"MSG {alice.name} hi\r\n".encode(), [f"MSG {alice.name} hi", "OK ..."])):
+        alice.send_cut(*([line[:-1], line[-1:]] if cut else [line]))
+        alice.expect_in_any_order(*reply)
+    assert f"MSG {alice.name} hi\r\n".encode() not in alice.raw_lines, "the \\r came back in the event"
 
 
-def test_a_line_too_long_is_answered_once_and_the_next_one_counts(alice):
-    alice.send(b"x" * 5000 + b"\n" + b"HELP\n")
-    assert alice.read_line().startswith("ERR line-too-long")
-    assert alice.read_line().startswith("OK")
+@rule("an empty line is ignored: no reply", LINES, hint="\\n alone and \\r\\n alone are empty lines: skip them.")
+@pytest.mark.parametrize("empty", [b"\n", b"\r\n"], ids=["LF", "CR LF"])
+def test_empty_lines_get_no_reply(alice, empty):
+    alice.send(empty + empty + b"DANCE\n" + empty)
+    alice.expect("ERR unknown-command ...")
+    alice.fence()
 
 
-def test_a_line_of_1024_bytes_is_not_too_long(alice):
-    alice.request("LOGIN alice")
-    text = "x" * (MAX_LINE_BYTES - len("MSG alice "))
-    assert alice.request(f"MSG alice {text}") == ("OK", [f"MSG alice {text}"])
-    assert alice.request(f"MSG alice {text}\r\n".encode()) == ("OK", [f"MSG alice {text}"])
-    assert alice.request(f"MSG alice {text}x").reply.startswith("ERR line-too-long")
+@rule("each reply is one line that ends with a bare \\n", LINES,
+      hint="Only readers put up with \\r\\n; a server writes \\n. A second \\n would be an empty line.")
+def test_replies_end_with_a_bare_newline(alice):
+    alice.ask(b"HELP\r\n", "OK ...")
+    alice.ask("DANCE", "ERR unknown-command ...")
+    for line in alice.raw_lines:
+        if line.endswith(b"\r\n"):
+            raise alice.lesson("a line that ends with \\n alone", show(line))
 
+
+@rule("a thousand requests in one go get their replies in order", REQUESTS,
+      hint="Answer every line that you have before you wait for more bytes, one after the other.")
+def test_a_thousand_pipelined_requests_get_their_replies_in_order(alice):
+    alice.send(b"HELP\nDANCE\nLOGIN x\n" * 333)
+    alice.expect(*["OK ...", "ERR unknown-command ...", "ERR already-logged-in ..."] * 333)
+    alice.fence()
+
+
+@rule("a line of 1024 bytes is not too long, its terminator not counted", LINES,
+      hint="Compare the length of the line without its \\n or \\r\\n, and with >, not >=.")
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CR LF"])
+def test_a_line_of_1024_bytes_is_not_too_long(alice, end):
+    head = f"MSG {alice.name} "
+    event = head + "x" * (MAX_LINE_BYTES - len(head))
+    alice.send(event.encode() + end)
+    alice.expect_in_any_order(event, "OK ...")
+
+
+@rule("a line over 1024 bytes gets ERR line-too-long, once, and the next line counts", LINES,
+      hint="Once the line is over the limit, remember only that you are skipping, up to its \\n; answer once.")
+@pytest.mark.parametrize("size", [1025, 1026, 2048, 5000, 300_000])
+def test_a_line_too_long_is_answered_once_and_the_next_one_counts(alice, size):
+    head = f"MSG {alice.name} ".encode()
+    line = head + b"x" * (size - len(head)) + b"\n"
+    alice.send(line + b"DANCE\n")
+    alice.expect("ERR line-too-long ...", "ERR unknown-command ...")
+    alice.send_cut(line[:700], line[700:1200], line[1200:])  # the same line, whatever its chunks
+    alice.expect("ERR line-too-long ...")
+    alice.fence()
+
+
+@rule("the limit counts bytes, not characters", LINES,
+      hint="é is one character and two bytes. Measure the line before you decode it.")
+def test_the_limit_counts_bytes(alice):
+    head = f"MSG {alice.name} "
+    alice.ask(head + "é" * 600, "ERR line-too-long ...")
+    alice.fence()
+
+
+@rule("a line that is not UTF-8 gets ERR bad-encoding, and the connection goes on", REQUESTS,
+      hint="Decode strictly, and answer where that fails: to replace or leave out bytes changes what somebody said.")
+@pytest.mark.parametrize("text", [b"\xff", b"caf\xe9", b"\xc3"], ids=["ff", "Latin-1", "half a character"])
+def test_bad_utf_8_is_answered(alice, text):
+    alice.ask(f"MSG {alice.name} ".encode() + text + b"\n", "ERR bad-encoding ...")
+    alice.fence()
+
+
+@rule("what was asked before a half-close is still answered", REQUESTS,
+      hint="EOF means that the client sends no more. It still listens: write all replies, then close.")
+def test_requests_before_a_half_close_are_answered(alice):
+    alice.send(b"HELP\nDANCE\n")
+    alice.send_eof()
+    alice.expect("OK ...", "ERR unknown-command ...")
+    alice.compare(b"", alice.read_to_eof())
+
+
+@rule("LOGOUT gets OK, and then the server closes the connection", REQUESTS,
+      hint="Write the OK first, then close; a client that waits for the end must see it.")
+def test_logout_ends_the_connection(alice):
+    alice.ask("LOGOUT", "OK ...")
+    alice.compare(b"", alice.read_to_eof())
+
+
+# Our own server
 
 def test_half_a_line_at_eof_is_not_a_request(alice):
     alice.send(b"HELP\nLOGOU")

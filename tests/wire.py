@@ -44,8 +44,8 @@ class Wire:
     def __exit__(self, *exc):
         self.close()
 
-    def lesson(self, expected: str, came: str) -> Lesson:
-        return Lesson(expected, came, self.story)
+    def lesson(self, expected: str, came: str, waited: bool = False) -> Lesson:
+        return Lesson(expected, came, self.story, waited)
 
     def close(self) -> None:
         """Close the connection."""
@@ -68,7 +68,7 @@ class Wire:
                 self.sock.sendall(data)
             except TimeoutError:
                 raise self.lesson("that the server reads what it is sent",
-                                  f"it took no more for {self.sock.gettimeout():g} s") from None
+                                  f"it took no more for {self.sock.gettimeout():g} s", waited=True) from None
             except OSError as error:
                 raise self.lesson("that the connection stays open", f"the server ended it ({error})") from None
 
@@ -116,9 +116,9 @@ class Wire:
             return
         at = next((at for at, (one, other) in enumerate(zip(data, came)) if one != other), min(len(data), len(came)))
         where = f"\nat byte {at + 1}: ... {show(data[at : at + 20])}" if len(data) > 40 else ""
-        end = "\nthen the connection ended" if len(came) < len(data) else ""
+        end = "\nthen the connection ended" if came and len(came) < len(data) else ""
         there = f"\nat byte {at + 1}: ... {show(came[at : at + 20])}" if where and at < len(came) else ""
-        raise self.lesson(f"{self.name}: {show(data)}{where}", f"{self.name}: {show(came) or 'nothing'}{there}{end}")
+        raise self.lesson(f"{self.name}: {show(data) or 'nothing more'}{where}", f"{self.name}: {show(came) or 'nothing'}{there}{end}")
 
     def read_line(self) -> str:
         """Return the next line without its newline."""
@@ -128,7 +128,7 @@ class Wire:
                     rest = self._take(len(self._held))
                     if rest:
                         self.story.add(self.name, "<", rest)
-                    raise self.lesson("a line, with its \\n", f"the end of the connection, after {show(rest)!r}"
+                    raise self.lesson("a line, with its \\n", f"the end of the connection, after {show(rest)}"
                                       if rest else "the end of the connection")
             line = self._take(end + 1)
             self.raw_lines.append(line)
@@ -193,7 +193,9 @@ class Wire:
         while self._receive("the end of the connection"):
             pass
         data = self._take(len(self._held))
-        self.story.add(self.name, "<", data + b"(EOF)")
+        if data:
+            self.story.add(self.name, "<", data)
+        self.story.add(self.name, "", "(sees the end of the connection)")
         return data
 
     def expect_eof(self) -> bytes:
@@ -208,7 +210,8 @@ class Wire:
         while len(self._held) < size:
             readable, writable, _ = select.select([self.sock], [self.sock] if unsent else [], [], deadline_s)
             if not readable and not writable:
-                raise self.lesson(f"{size} bytes", f"{len(self._held)} bytes, then nothing for {deadline_s:g} s")
+                raise self.lesson(f"{size} bytes", f"{len(self._held)} bytes, then nothing for {deadline_s:g} s",
+                                  waited=True)
             try:
                 if readable and not self._receive():
                     break
@@ -229,8 +232,8 @@ class Wire:
         try:
             chunk = self.sock.recv(65536)
         except TimeoutError:
-            came = f"nothing more, {show(bytes(self._held))!r} so far," if self._held else "nothing"
-            raise self.lesson(what, f"{came} in {time.monotonic() - start:.0f} s") from None
+            came = f"only {show(bytes(self._held))}   and nothing more" if self._held else "nothing"
+            raise self.lesson(what, f"{came} in {time.monotonic() - start:.0f} s", waited=True) from None
         except OSError:
             chunk = b""  # RST: for us the end, as EOF is
         self._held += chunk
