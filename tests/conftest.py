@@ -19,12 +19,13 @@ import pytest
 from tests.foreign import NeverListened, RunningServer, ServerCommand, parse_address
 from tests.lesson import Lesson
 from tests.wire import DEADLINE_S, Wire
+from tests.yours import choose, chosen
 
 JOIN_S = 10.0  # for threads to end; a limit, not a wait
 IMPATIENT_S = 3.0  # once a server has let us wait in vain, it has failed: wait less from then on
 
-# flag -> the fixture that gives a test what the flag puts under test
-FLAGS = {"--server": "serve", "--connect": "serve", "--client": "start_client", "--python": "ours_or_yours"}
+# flag -> the fixture that gives a check what the flag puts under test; --python works by file
+FLAGS = {"--server": "serve", "--connect": "serve", "--client": "template", "--python": None}
 
 
 def pytest_addoption(parser):
@@ -44,7 +45,6 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "rule(title, at, hint): this test judges anybody's server or client")
-    config.addinivalue_line("markers", "ours: this test needs our own code, such as a server's settings")
     given = [flag for flag in FLAGS if config.getoption(flag)]
     if len(given) > 1:
         raise pytest.UsageError(f"{' and '.join(given)}: one at a time, please")
@@ -53,6 +53,11 @@ def pytest_configure(config):
         if config.flag == flag and "{port}" not in config.getoption(flag):
             raise pytest.UsageError(f"{flag}: the command has no {{port}}, so it cannot be told which port to use. "
                                     f"Write {{port}} where the number goes: {flag} {example!r}")
+    for spec in config.getoption("--python"):
+        try:
+            choose(spec, config.invocation_params.dir)
+        except ValueError as error:
+            raise pytest.UsageError(f"--python: {error}") from None
     if config.flag == "--connect":
         try:
             parse_address(config.getoption("--connect"))
@@ -64,11 +69,17 @@ def pytest_collection_modifyitems(config, items):
     """With a flag, keep the checks of what it puts under test."""
     if not config.flag:
         return
-    checks = [item for item in items if item.get_closest_marker("rule") and not item.get_closest_marker("ours")
-              and FLAGS[config.flag] in item.fixturenames]
+    checks = [item for item in items if item.get_closest_marker("rule") and judges(item, config)]
     config.deselected = len(items) - len(checks)
     config.hook.pytest_deselected(items=[item for item in items if item not in checks])
     items[:] = checks
+
+
+def judges(item, config):
+    """Say whether a check is about what the flag puts under test."""
+    if config.flag == "--python":
+        return item.path.name[len("test_") :].split("_")[0] in chosen and not {"serve", "template"} & set(item.fixturenames)
+    return FLAGS[config.flag] in item.fixturenames
 
 
 def pytest_report_collectionfinish(config, items):
@@ -198,6 +209,7 @@ def pytest_runtest_makereport(item, call):
         return
     outcomes = item.config.stash.setdefault(OUTCOMES, {})
     title = marker.kwargs["title"]
+    told_before = outcomes.get(title) == "failed"
     if report.failed:
         item.stash[FAILED] = True
         outcomes[title] = "failed"
@@ -211,7 +223,10 @@ def pytest_runtest_makereport(item, call):
     item.config.stash[WAITED_IN_VAIN] = lesson.waited or item.config.stash.get(WAITED_IN_VAIN, False)
     if item.config.get_verbosity() < 2:
         server = getattr(item.config, "foreign_server", None)
-        report.longrepr = lesson.tell(**marker.kwargs, more=server.report() if server else "")
+        if told_before:
+            report.longrepr = lesson.tell(title, "(once more; the hint is above)")
+        else:
+            report.longrepr = lesson.tell(**marker.kwargs, more=server.report() if server else "")
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -29,15 +29,17 @@ class Lesson(AssertionError):
         self.story = story  # anything with lines()
         self.waited = waited  # as long as we wait at all, and in vain
 
-    def tell(self, title: str, at: str, hint: str, more: str = "") -> str:
-        """Return the whole lesson as text."""
+    def tell(self, title: str, at: str, hint: str = "", more: str = "") -> str:
+        """Return the lesson as text, with `more` before the hint."""
         told = [f"rule      {title}", f"          {at}"]
         if self.story:
             told += ["", *self.story.lines()]
         told += ["", f"expected  {indent(self.expected)}", f"came      {indent(self.came)}"]
         if more:
             told += ["", more]
-        return "\n".join([*told, "", f"hint      {hint}"])
+        if hint:
+            told += ["", f"hint      {hint}"]
+        return "\n".join(told)
 
 
 class Story:

@@ -10,41 +10,78 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from step3_protocol.naive_server import NaiveServer
-from step3_protocol.protocol import (
-    CONTROL, VERBS, ProtocolError, Request, check_name, check_text, format_line, parse_line)
+from step3_protocol import protocol as ours
+from step3_protocol.protocol import CONTROL, VERBS
 from step3_protocol.session import Session
+from tests.lesson import LINES, REQUESTS, Lesson, rule
+from tests.yours import under_test
+
+protocol = under_test("step3", ours)  # ours, or what --python puts in its place
 
 NAMES = st.text(string.ascii_letters + string.digits + "_-", max_size=19).map("a".__add__)
 TEXTS = st.text(st.characters(blacklist_categories=("Cc", "Cs"))).filter(lambda text: text.strip(" "))
 
 
-def code_of(function, *args):
-    """Return the code of the ProtocolError that a call raises."""
-    with pytest.raises(ProtocolError) as caught:
-        function(*args)
-    assert caught.value.text, "a person gets a text with it"
-    return caught.value.code
+class Code(str):
+    """The code of a ProtocolError."""
+
+    def __repr__(self):
+        return f"ProtocolError with the code {self}"
+
+
+class Call:
+    """A call of a function under test."""
+
+    def __init__(self, name, *args):
+        self.name, self.args = name, args
+
+    def lines(self):
+        return [f"what was called\n    {self.name}({', '.join(map(repr, self.args))})"]
+
+    def result(self):
+        """Return what it returns, the Code of its ProtocolError, or the name of another error."""
+        try:
+            return getattr(protocol, self.name)(*self.args)
+        except ValueError:
+            return "ValueError"
+        except Exception as error:
+            if type(error).__name__ == "ProtocolError":
+                return Code(error.code)
+            return f"{type(error).__name__}: {error}"
+
+
+def expect(wanted, name, *args):
+    """Hold the result of a call against what is wanted."""
+    call = Call(name, *args)
+    got = call.result()
+    if got != wanted or isinstance(wanted, Code) != isinstance(got, Code):
+        raise Lesson(repr(wanted), repr(got), call)
 
 
 # Parsing
 
+@rule("a good line becomes its verb and its arguments, a text with its spaces", LINES,
+      hint="The verb ends at the first space and counts in any case; the last argument, where it is a text, is all the rest.")
 @pytest.mark.parametrize("line, request_", [
-    (b"HELP", Request("HELP", ())),
-    (b"help", Request("HELP", ())),
-    (b"LoGiN alice", Request("LOGIN", ("alice",))),
-    (b"MSG bob hello", Request("MSG", ("bob", "hello"))),
-    (b"MSG bob hello there, bob", Request("MSG", ("bob", "hello there, bob"))),
-    (b"MSG bob   three  spaces ", Request("MSG", ("bob", "  three  spaces "))),
-    ("MSG bob grüße 🌍".encode(), Request("MSG", ("bob", "grüße 🌍"))),
+    (b"HELP", ("HELP", ())),
+    (b"help", ("HELP", ())),
+    (b"LoGiN alice", ("LOGIN", ("alice",))),
+    (b"MSG bob hello", ("MSG", ("bob", "hello"))),
+    (b"MSG bob hello there, bob", ("MSG", ("bob", "hello there, bob"))),
+    (b"MSG bob   three  spaces ", ("MSG", ("bob", "  three  spaces "))),
+    ("MSG bob grüße 🌍".encode(), ("MSG", ("bob", "grüße 🌍"))),
 ])
 def test_a_good_line_is_a_request(line, request_):
-    assert parse_line(line) == request_
+    expect(request_, "parse_line", line)
 
 
+@rule("an empty line is nothing", LINES, hint="Return None for it, before you look for a verb.")
 def test_an_empty_line_is_nothing():
-    assert parse_line(b"") is None
+    expect(None, "parse_line", b"")
 
 
+@rule("a bad line gets the code of what is wrong with it", REQUESTS,
+      hint="Decode first, then look the verb up, then count the arguments against the verb's own.")
 @pytest.mark.parametrize("line, code", [
     (b"DANCE", "unknown-command"), (b" HELP", "unknown-command"), (b" ", "unknown-command"),
     (b"HELP\tme", "unknown-command"), ("LOGıN alice".encode(), "unknown-command"),
@@ -54,70 +91,94 @@ def test_an_empty_line_is_nothing():
     (b"\xff", "bad-encoding"), (b"MSG bob \xc3", "bad-encoding"), (b"MSG bob \xed\xa0\x80", "bad-encoding"),
 ])
 def test_a_bad_line_is_a_code_and_a_text(line, code):
-    assert code_of(parse_line, line) == code
+    expect(Code(code), "parse_line", line)
 
 
+@rule("before login only LOGIN, LOGOUT and HELP are allowed", REQUESTS,
+      hint="The third argument, logged_in, says which; what is not allowed yet is not-logged-in.")
 @pytest.mark.parametrize("line, code", [
     (b"MSG bob hello", "not-logged-in"), (b"MSG", "not-logged-in"), (b"DANCE", "unknown-command")])
 def test_before_login_only_three_verbs_are_allowed(line, code):
-    assert code_of(parse_line, line, VERBS, False) == code
-    for allowed in (b"LOGIN alice", b"HELP", b"LOGOUT"):
-        assert parse_line(allowed, VERBS, False)
+    expect(Code(code), "parse_line", line, VERBS, False)
+    for allowed, request in ((b"LOGIN alice", ("LOGIN", ("alice",))), (b"HELP", ("HELP", ())), (b"LOGOUT", ("LOGOUT", ()))):
+        expect(request, "parse_line", allowed, VERBS, False)
 
 
+@rule("the table of verbs says which there are, and what they take", REQUESTS,
+      hint="Look the verb up in the second argument, and read the shape there, so that an extra can add its verbs.")
 def test_the_table_of_verbs_drives_the_parser():
     verbs = {"SAY": "room text", "WHO": ""}
-    assert parse_line(b"say tea  more tea", verbs) == Request("SAY", ("tea", " more tea"))
-    assert code_of(parse_line, b"HELP", verbs) == "unknown-command"
+    expect(("SAY", ("tea", " more tea")), "parse_line", b"say tea  more tea", verbs)
+    expect(Code("unknown-command"), "parse_line", b"HELP", verbs)
 
 
+@rule("any bytes are a request, nothing, or a ProtocolError with a code", REQUESTS,
+      hint="Whatever a peer sends is its fault, not yours: no other error may leave parse_line().")
 @given(st.binary())
 def test_any_bytes_are_a_request_or_nothing_or_a_protocol_error(line):
-    try:
-        request = parse_line(line)
-    except ProtocolError as error:
-        assert re.fullmatch("[a-z]+(-[a-z]+)*", error.code)
-    else:
-        assert (request is None) == (line == b"")
+    call = Call("parse_line", line)
+    got = call.result()
+    good = re.fullmatch("[a-z]+(-[a-z]+)*", got) if isinstance(got, Code) else got is None or isinstance(got, tuple)
+    if not good or (got is None) != (line == b""):
+        raise Lesson("a Request, a ProtocolError, or None for an empty line", repr(got), call)
 
 
+@rule("parsing undoes formatting", LINES, hint="Put one space between the words, and nothing else anywhere.")
 @given(NAMES, TEXTS)
 def test_parsing_undoes_formatting(name, text):
-    assert parse_line(format_line("MSG", name, text)) == Request("MSG", (name, text))
+    line = Call("format_line", "MSG", name, text).result()
+    expect(("MSG", (name, text)), "parse_line", line)
 
 
 # Formatting: what cannot be said is our own mistake, never half a line on the wire
 
+@rule("what would not come back as it was is refused with ValueError", LINES,
+      hint="Only the last word may hold a space, none may be empty, and a line end inside would make two lines of one.")
 @pytest.mark.parametrize("words", [
     (), ("",), ("MSG", "", "text"), ("MSG", "bob smith", "text"), ("MSG", "bob", "two\nlines"),
     ("MSG", "bob", "return\r"), ("OK", "bob\n")])
 def test_what_would_not_come_back_is_refused(words):
-    with pytest.raises(ValueError):
-        format_line(*words)
+    expect("ValueError", "format_line", *words)
 
 
 # Names and texts
 
+name_rule = rule("a name is a letter, then letters, digits, _ or -, at most 20 in all", REQUESTS,
+                 hint="ASCII letters only: str.isalpha() says yes to many more, and $ in a pattern lets a newline through.")
+text_rule = rule("a text has a character that is no space, and no control character but tab", REQUESTS,
+                 hint="Control characters are 0x00 to 0x1f, 0x7f, and 0x80 to 0x9f; a tab is allowed.")
+
+
+@name_rule
 @pytest.mark.parametrize("name", ["a", "Z", "alice", "A-1_b", "a" * 20])
 def test_a_good_name(name):
-    assert check_name(name) == name
+    expect(name, "check_name", name)
 
 
+@name_rule
 @pytest.mark.parametrize("name", [
     "", "1a", "_a", "-a", "a" * 21, "al ice", "al.ice", "ålice", "alicé", "а", "alice\n", "alice\x00", "ａlice"])
 def test_a_bad_name(name):
-    assert code_of(check_name, name) == "bad-name"
+    expect(Code("bad-name"), "check_name", name)
 
 
+@text_rule
 @pytest.mark.parametrize("text", ["hello", " x ", "tab\there", "grüße", "🌍", "\u00a0", "a" * 1024])
 def test_a_good_text(text):
-    assert check_text(text) == text
+    expect(text, "check_text", text)
 
 
+@text_rule
 @pytest.mark.parametrize("text", [
     "", " ", "   ", "\x00", "bell\x07", "\x1b[2J", "delete\x7f", "c1\x9b31m", "half\rline", "a\x85b"])
 def test_a_bad_text(text):
-    assert code_of(check_text, text) == "bad-text"
+    expect(Code("bad-text"), "check_text", text)
+
+
+def test_an_error_tells_a_person_what_is_wrong():
+    with pytest.raises(ours.ProtocolError) as caught:
+        ours.check_name("1st")
+    assert "a letter first" in caught.value.text
 
 
 def test_a_text_has_no_character_that_unicode_calls_control_but_the_tab():

@@ -1,0 +1,63 @@
+"""A learner's own functions and classes in the place of ours: --python step4=my.framing:LineBuffer.
+
+The tests of steps 3 and 4 take what they test from here:
+
+    framing = under_test("step4", step4_framing.framing)
+    buffer = framing.LineBuffer()
+"""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+STAND_FOR = {"step4": "LineBuffer"}  # what a NAME after the colon takes the place of, if not its own
+
+
+class Yours:
+    """A module of ours, some of whose names are somebody else's."""
+
+    def __init__(self, ours: ModuleType, theirs: dict):
+        self._ours = ours
+        self._theirs = theirs
+
+    def __getattr__(self, name):
+        return self._theirs[name] if name in self._theirs else getattr(self._ours, name)
+
+
+chosen: dict[str, dict] = {}  # step -> the names that --python gives
+
+
+def choose(spec: str, directory: Path) -> None:
+    """Take in one stepN=MODULE[:NAME].  Raises: ValueError, with what is wrong."""
+    step, _, place = spec.partition("=")
+    where, _, name = place.partition(":")
+    if step not in ("step3", "step4") or not where:
+        raise ValueError(f"{spec!r} is not step3=MODULE or step4=MODULE:LineBuffer")
+    module = load(where, directory)
+    names = {key: value for key, value in vars(module).items() if not key.startswith("_")}
+    if name and name not in names:
+        raise ValueError(f"{where} has no {name}")
+    if name:
+        names[STAND_FOR.get(step, name)] = names[name]
+    chosen[step] = names
+
+
+def load(where: str, directory: Path) -> ModuleType:
+    """Import a module by its dotted name or its path.  Raises: ValueError."""
+    sys.path.insert(0, str(directory))
+    try:
+        if not where.endswith(".py"):
+            return importlib.import_module(where)
+        spec = importlib.util.spec_from_file_location(Path(where).stem + "_under_test", directory / where)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+    except Exception as error:  # whatever it is, it is in their code, and they shall read it
+        raise ValueError(f"cannot import {where}: {type(error).__name__}: {error}") from None
+
+
+def under_test(step: str, ours: ModuleType) -> Yours:
+    """Return our module, with the learner's names in the place of ours where --python gave some."""
+    return Yours(ours, chosen.get(step, {}))
