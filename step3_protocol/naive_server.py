@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step1_echo is found
 
-from step1_echo.serving import Server, argument_parser, main
+from step1_echo.serving import Server, argument_parser, format_address, log, main
 from step3_protocol.session import Session
 
 CHUNK_BYTES = 4096
@@ -21,8 +21,10 @@ class OneRecvHandler(socketserver.BaseRequestHandler):
 
     def handle(self):
         """Answer each chunk as if it were one line."""
+        log.info("%s: connected", format_address(self.client_address))
         session = Session()
         while not session.over and (chunk := self.request.recv(CHUNK_BYTES)):
+            log.info("%s: %r", format_address(self.client_address), chunk)
             for reply in session.answer(chunk.rstrip(b"\r\n")):
                 self.request.sendall(reply + b"\n")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step1_echo is found
 
-from step1_echo.serving import Server, argument_parser, main
+from step1_echo.serving import Server, argument_parser, format_address, log, main
 from step3_protocol.session import Session
 from step4_framing.framing import LineBuffer, LineTooLong, frame_line
 
@@ -22,6 +22,7 @@ class FramedHandler(socketserver.BaseRequestHandler):
 
     def handle(self):
         """Answer each line, however its bytes were cut."""
+        log.info("%s: connected", format_address(self.client_address))
         session = Session()
         buffer = LineBuffer()
         while not session.over and (chunk := self.request.recv(CHUNK_BYTES)):
@@ -34,6 +35,7 @@ class FramedHandler(socketserver.BaseRequestHandler):
                     continue
                 if line is None:
                     break
+                log.info("%s: %r", format_address(self.client_address), line)
                 for reply in session.answer(line):
                     self.request.sendall(frame_line(reply))
 
