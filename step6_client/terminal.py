@@ -86,7 +86,7 @@ class Terminal(Pipe):
         self._text = ""  # what the main thread is to show
         self._shown = threading.Event()
         self._editor = find_editor()
-        if readline:
+        if self._editor:
             # The system too edits lines (ICANON) and shows what is typed (ECHO).  It must not while
             # readline rests: it would swallow a Ctrl-D, and write into the text that is shown.
             self._found = termios.tcgetattr(sys.stdin)
@@ -94,11 +94,11 @@ class Terminal(Pipe):
 
     def close(self) -> None:
         super().close()
-        if readline:
+        if self._editor:
             termios.tcsetattr(sys.stdin, termios.TCSANOW, self._found)
 
     def _set_modes(self, echo: bool) -> None:
-        if readline:
+        if self._editor:
             modes = self._found[:]
             modes[3] &= ~termios.ICANON if echo else ~(termios.ICANON | termios.ECHO)  # 3: local modes
             termios.tcsetattr(sys.stdin, termios.TCSANOW, modes)
@@ -181,8 +181,8 @@ class Editor:
 
 
 def find_editor() -> Editor | None:
-    """Return an Editor, None where Python has none or one of another make (libedit on macOS)."""
+    """Return an Editor, None where Python has none, or one of another make (libedit on macOS)."""
     try:
-        return Editor()
-    except (NameError, AttributeError, ValueError, OSError):
+        return Editor() if readline and "GNU" in readline.__doc__ else None
+    except (AttributeError, ValueError, OSError):
         return None
