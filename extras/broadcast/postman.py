@@ -36,7 +36,7 @@ class Postman:
         # A dict is a queue in which each has one place: the keys keep the order in which
         # they came.  (Last come, first served would let the first wait for ever.)
         self._dirty: dict[Outbox, None] = {}
-        self._senders: set[int] = set()  # the threads that made them dirty
+        self._senders: set[threading.Thread] = set()  # who made them dirty
         self._ended = False
         self._thread = threading.Thread(target=self._walk, name="postman", daemon=True)
         self._thread.start()
@@ -60,14 +60,13 @@ class Postman:
         with self._bell:
             self._ended = True
             self._bell.notify()
-            self._round_begins.notify_all()
         self._thread.join()
 
     def _hand_over(self, outboxes: Collection[Outbox]) -> bool:
         """Give the outboxes to the postman, or return False when it has gone home."""
-        me = threading.get_ident()
+        me = threading.current_thread()
         with self._bell:
-            while me in self._senders and not self._ended:
+            while me in self._senders:
                 self._round_begins.wait()
             if self._ended:
                 return False
