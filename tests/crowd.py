@@ -1,6 +1,8 @@
 """Many clients at once: log them in, let them talk, and gather what each one hears."""
 
 import contextlib
+import socket
+import struct
 import sys
 
 from tests.wire import Wire
@@ -43,3 +45,69 @@ def talk(wires: list[Wire], lines_of: list[list[str]]) -> list[list[str]]:
     for wire in wires:  # what is still queued for somebody would stand before this reply
         assert wire.request("HELP").events == []
     return all_events
+
+
+def follow(lines: list[str], name: str, listed: str, came: str, left: str) -> tuple[set, list]:
+    """Return who `name` thinks is here, after these lines, and which of them cannot be true.
+
+    Nobody comes who is here already, and nobody leaves who is not.
+    """
+    here, wrong = set(), []
+    for line in lines:
+        verb, *words = line.split()
+        if verb == listed:
+            here = set(words) - {name}
+        elif verb == came:
+            if words[-1] in here | {name}:
+                wrong.append(line)
+            here.add(words[-1])
+        elif verb == left:
+            if words[-1] not in here:
+                wrong.append(line)
+            here.discard(words[-1])
+    return here, wrong
+
+
+def reset(wire: Wire) -> None:
+    """Make the connection end with RST instead of EOF, as when a process crashes."""
+    wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    wire.close()
+
+
+class UnlockedRegistry:
+    """The server's registry, but its lock locks nothing."""
+
+    def __init__(self, registry):
+        self._registry = registry
+        self.lock = contextlib.nullcontext()
+
+    def __getattr__(self, name):
+        return getattr(self._registry, name)
+
+
+def without_lock(server_class: type) -> type:
+    """Return the server, with requests that are no critical sections any more."""
+
+    class UnlockedHandler(server_class.handler_class):
+        def setup(self):
+            super().setup()
+            self.registry = UnlockedRegistry(self.registry)
+
+    class UnlockedServer(server_class):
+        handler_class = UnlockedHandler
+
+    return UnlockedServer
+
+
+class Walkon:
+    """A user without a connection, to fill a server with thousands."""
+
+    def __init__(self, name: str):
+        self.name = name
+        self.outbox = self
+
+    def put(self, data: bytes) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass

@@ -1,11 +1,9 @@
 """Broadcast: ALL reaches everybody else, once, and in one order."""
 
-import contextlib
-
 import pytest
 
-from extras.broadcast.server import BroadcastHandler, BroadcastServer
-from tests.crowd import eager_threads, log_in, talk
+from extras.broadcast.server import BroadcastServer
+from tests.crowd import eager_threads, log_in, talk, without_lock
 
 TALKERS = [f"talker{n}" for n in range(12)]
 
@@ -75,27 +73,6 @@ def test_all_users_hear_one_order(connect, server):
     assert orders_agree(connect, server)
 
 
-class UnlockedRegistry:
-    """The registry, but its lock locks nothing."""
-
-    def __init__(self, registry):
-        self._registry = registry
-        self.lock = contextlib.nullcontext()
-
-    def __getattr__(self, name):
-        return getattr(self._registry, name)
-
-
-class UnlockedHandler(BroadcastHandler):
-    def setup(self):
-        super().setup()
-        self.registry = UnlockedRegistry(self.registry)
-
-
-class UnlockedServer(BroadcastServer):
-    handler_class = UnlockedHandler
-
-
 def test_without_the_lock_the_orders_differ(connect, serve):
     # Ten tries, since a race need not show each time; one is enough nearly always.
-    assert not all(orders_agree(connect, serve(UnlockedServer)) for _ in range(10))
+    assert not all(orders_agree(connect, serve(without_lock(BroadcastServer))) for _ in range(10))
