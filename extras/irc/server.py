@@ -29,7 +29,6 @@ from step5_server.line_server import positive, server_parser
 PORT = 6667  # what clients try first
 MAX_CHANNELS = 20  # for one user: more is hard to read, and each costs
 PING_TIMEOUT_S = 120.0  # silence before PING, and once more before the end
-MAX_CLIENTS = 10_000
 # 422 for a file that nobody asked for would be the first thing that a newcomer reads.
 DEFAULT_MOTD = ["Welcome.  This is the IRC server of a chat tutorial.", "/join a channel, or ask for /list."]
 
@@ -54,7 +53,6 @@ class IrcServer(PostmanServer):
         flood: tuple[float, float] | None = None,
         ping_timeout_s: float = PING_TIMEOUT_S,
         rfc2812: bool = False,
-        max_clients: int = MAX_CLIENTS,
         **settings,
     ):
         self.name, self.network, self.info = name, network, info
@@ -69,7 +67,7 @@ class IrcServer(PostmanServer):
         self.mode_letters = (USER_MODES, "".join(sorted(FLAGS + with_parameter)), with_parameter)
         self.command_counts: Counter[str] = Counter()
         self._motd: tuple[object, list[str] | None] = (None, None)
-        super().__init__(address, max_clients=max_clients, **settings)
+        super().__init__(address, **settings)
 
     @classmethod
     def settings(cls, args) -> dict:
@@ -133,7 +131,6 @@ class IrcServer(PostmanServer):
 def parser() -> argparse.ArgumentParser:
     """Return step 5's flags and ours."""
     flags = server_parser("Serve IRC.", port=PORT)
-    flags.set_defaults(max_clients=MAX_CLIENTS)
     flags.add_argument("--name", default="irc.example.net", type=word, help="of the server (default %(default)s)")
     flags.add_argument("--network", default="ExampleNet", help="its network (default %(default)s)")
     flags.add_argument("--info", default="test server of a chat tutorial", help="what WHOIS says of it")
