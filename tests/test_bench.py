@@ -71,7 +71,7 @@ def test_a_quick_run_measures_every_workload(tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
     rounds = json.loads(report.read_text())["rounds"]
     assert set(rounds["pairs"]) == set(rounds["logins"]) == {"step5", "irc"}
-    assert set(rounds["fan-out/64"]) == set(rounds["fan-out/1"]) == set(rounds["growth/6"]) == {"irc"}
+    assert set(rounds["fan-out/64"]) == set(rounds["fan-out/1"]) == set(rounds["growth/10"]) == {"irc"}
     assert all(one["count"] > 0 for servers in rounds.values() for many in servers.values() for one in many)
     assert "fan-out/64  our IRC" in run.stderr  # the progress
     assert "deliveries/s" in run.stdout and "step 5 " in run.stdout

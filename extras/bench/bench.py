@@ -29,7 +29,7 @@ from extras.bench.servers import KINDS, Connected
 from extras.bench.workloads import WORKLOADS
 
 DIALECTS = {"chat": Chat(), "broadcast": Broadcast(), "rooms": Rooms(), "irc": Irc()}
-QUICK = {"idle": (4, 20), "growth": (6, 12)}  # levels that take no time
+QUICK = {"idle": (4, 20), "growth": (10, 20)}  # levels that take no time
 
 
 def measure(report: Report, name: str, server: str, kind, args, round_number: int) -> None:

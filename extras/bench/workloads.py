@@ -2,8 +2,8 @@
 
 Each takes a running server and a Crowd, and yields one Result or several.
 
-fan-out   one room of 50; 5 of them talk; a message is in flight until the member who
-          joined last has it
+fan-out   one room of 50; 5 of them talk; a message is in flight until its listener, one
+          certain other member, has it
 pairs     20 pairs; each of the two answers the other: a round trip at a time
 logins    connect, register, quit; 5 at a time
 idle      more and more connections that are silent, and one pair that talks
@@ -83,31 +83,35 @@ def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders
     """Let `senders` keep `in_flight` messages each under way to a room."""
     crowd.grow(members, join=True)
     crowd.settle()
-    last = crowd.clients[-1]
-    talkers = [
-        (client, b"%c" % mark, crowd.dialect.say(TEXT + b"%c" % mark + MARK), collections.deque())
-        for client, mark in zip(crowd.clients[:senders], SENDER_MARKS)
-    ]
+    # Each sender has a listener, and these stand apart: one in ten in a room of 50.
+    listeners = {}
+    for number, sender in enumerate(crowd.clients[:senders], 1):
+        mark = b"%c" % SENDER_MARKS[number - 1]
+        line = crowd.dialect.say(TEXT + mark + MARK)
+        listeners[crowd.clients[number * members // senders - 1]] = sender, mark, line
+    cold = [client for client in crowd.clients if client not in listeners]
     latencies = []
+    sent_at = collections.defaultdict(collections.deque)
     watch = Stopwatch(server)
     now = begin = time.perf_counter()
     next_cold = begin + COLD_INTERVAL_S
-    for client, _, line, times in talkers:
-        client.send(line * in_flight, in_flight)
-        times.extend([now] * in_flight)
     with selectors.DefaultSelector() as selector:
-        selector.register(last, selectors.EVENT_READ)
+        for listener, (sender, _, line) in listeners.items():
+            selector.register(listener, selectors.EVENT_READ)
+            sender.send(line * in_flight, in_flight)
+            sent_at[sender].extend([now] * in_flight)
         while now < begin + seconds:
-            selector.select(COLD_INTERVAL_S)
-            chunk = last.read()
-            now = time.perf_counter()
-            for client, mark, line, times in talkers:
-                if arrived := chunk.count(mark):
+            for key, _ in selector.select(COLD_INTERVAL_S):
+                sender, mark, line = listeners[key.fileobj]
+                arrived = key.fileobj.read().count(mark)
+                now = time.perf_counter()
+                if arrived:
+                    times = sent_at[sender]
                     latencies += [now - times.popleft() for _ in range(arrived)]
-                    client.send(line * arrived, arrived)
+                    sender.send(line * arrived, arrived)
                     times.extend([now] * arrived)
             if now >= next_cold:
-                crowd.read_all(crowd.clients[:-1])
+                crowd.read_all(cold)
                 next_cold = now + COLD_INTERVAL_S
     total = sum(client.sent for client in crowd.clients)
     expected = [total - client.sent for client in crowd.clients]
