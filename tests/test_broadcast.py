@@ -2,7 +2,9 @@
 
 import pytest
 
+from extras.broadcast.client import BroadcastCommands
 from extras.broadcast.server import BroadcastServer
+from step6_client.chat_client import Event
 from tests.crowd import eager_threads, log_in, talk, without_lock
 
 TALKERS = [f"talker{n}" for n in range(12)]
@@ -76,3 +78,14 @@ def test_all_users_hear_one_order(connect, server):
 def test_without_the_lock_the_orders_differ(connect, serve):
     # Ten tries, since a race need not show each time; one is enough nearly always.
     assert not all(orders_agree(connect, serve(without_lock(BroadcastServer))) for _ in range(10))
+
+
+# The client
+
+
+def test_slash_all_says_it_to_everybody():
+    commands = BroadcastCommands()
+    assert commands.parse_input("/all hello  there").send == "ALL hello  there"
+    assert commands.parse_input("/all").show == "! usage: /all TEXT"
+    assert commands.render(Event("ALL bob hello  there")) == "bob to all: hello  there"
+    assert "/all TEXT" in commands.parse_input("/help").show

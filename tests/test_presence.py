@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extras.presence.client import PresenceCommands
 from extras.presence.listing import list_lines
 from extras.presence.server import PresenceServer
+from step6_client.chat_client import Event
 from tests.crowd import Walkon, eager_threads, follow, log_in, reset, without_lock
 
 
@@ -152,3 +154,13 @@ def test_no_list_contradicts_what_is_told_before_and_after_it(connect, serve):
 def test_without_the_lock_they_contradict(connect, serve):
     # Ten tries, since a race need not show each time; one is enough nearly always.
     assert not all(all_agree(connect, serve(without_lock(PresenceServer))) for _ in range(10))
+
+
+# The client
+
+
+def test_slash_who_and_what_a_person_reads():
+    commands = PresenceCommands()
+    assert commands.parse_input("/who").send == "WHO"
+    shown = [commands.render(Event(line)) for line in ("USERS alice bob", "ONLINE bob", "OFFLINE bob")]
+    assert shown == ["online: alice bob", "bob is online", "bob has gone"]

@@ -7,8 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from extras.rooms.client import RoomsCommands
 from extras.rooms.hub import MAX_ROOMS
 from extras.rooms.server import RoomsServer
+from step6_client.chat_client import Event, Reply
 from tests.conftest import running
 from tests.crowd import (
     Walkon, eager_threads, follow, log_in, reset, talk, without_lock)
@@ -322,3 +324,61 @@ def test_without_the_lock_they_contradict(connect, serve):
     with pytest.raises((AssertionError, EOFError)):  # EOF: a handler saw a dict change under it
         for _ in range(10):
             assert all_agree(connect, serve(without_lock(RoomsServer)))
+
+
+# The client
+
+
+@pytest.fixture
+def commands():
+    commands = RoomsCommands()
+    commands.heed(Reply("LOGIN alice", True, "", "welcome"))
+    return commands
+
+
+def sent(commands, *typed):
+    return [commands.parse_input(line).send for line in typed]
+
+
+def test_plain_text_goes_to_the_room_that_she_is_in(commands):
+    assert sent(commands, "/join tea", "hello", "/join coffee", "hello") == [
+        "JOIN tea", "SAY tea hello", "JOIN coffee", "SAY coffee hello"]
+    assert commands.prompt == "coffee> "
+    assert sent(commands, "/leave", "hello", "/join TEA", "/leave tea") == [
+        "LEAVE coffee", "SAY tea hello", "JOIN TEA", "LEAVE tea"]
+    assert commands.parse_input("hello").show.startswith("! to whom?")
+    assert commands.parse_input("/leave").show.startswith("! you are in no room")
+
+
+def test_join_goes_back_to_a_room_and_not_into_one_that_refuses(commands):
+    sent(commands, "/join tea", "/msg bob psst")
+    assert sent(commands, "more", "/join Tea") == ["MSG bob more", "JOIN Tea"]
+    commands.heed(Reply("JOIN Tea", False, "already-joined", "you are in this room"))
+    assert sent(commands, "hello", "/join 1st") == ["SAY Tea hello", "JOIN 1st"]
+    commands.heed(Reply("JOIN 1st", False, "bad-name", "a letter first"))
+    assert sent(commands, "hello", "/leave") == ["SAY Tea hello", "LEAVE Tea"]
+
+
+def test_rooms_before_the_login_change_nothing():
+    commands = RoomsCommands()
+    assert sent(commands, "/join tea", "/leave tea", "alice") == ["JOIN tea", "LEAVE tea", "LOGIN alice"]
+
+
+def test_leaving_a_room_does_not_end_a_private_talk(commands):
+    assert sent(commands, "/join tea", "/msg bob psst", "/leave", "more") == [
+        "JOIN tea", "MSG bob psst", "LEAVE tea", "MSG bob more"]
+
+
+@pytest.mark.parametrize(
+    "line, shown",
+    [
+        ("MEMBERS tea alice bob", "[tea] in here: alice bob"),
+        ("JOINED tea bob", "[tea] bob has come in"),
+        ("SAY tea bob hello  there", "[tea] bob: hello  there"),
+        ("LEFT tea bob", "[tea] bob has left"),
+        ("ROOM tea 2", "[tea] members: 2"),
+        ("ONLINE bob", "bob is online"),
+    ],
+)
+def test_events_are_shown_in_words(commands, line, shown):
+    assert commands.render(Event(line)) == shown
