@@ -106,7 +106,8 @@ class Output:
 
     def __init__(self, fd: int):
         self.seen = b""
-        self.arrived = threading.Condition()  # guards `seen`
+        self.ended = False
+        self.arrived = threading.Condition()  # guards both
         self.thread = threading.Thread(target=self._collect, args=(fd,))
         self.thread.start()
 
@@ -119,18 +120,22 @@ class Output:
         except OSError:
             pass  # NOTE: on Linux a terminal whose last program has gone says EIO, not EOF
         os.close(fd)
+        with self.arrived:
+            self.ended = True
+            self.arrived.notify_all()
 
     def wait_for(self, wanted, what: str) -> None:
         """Wait until `wanted(seen)` holds."""
         with self.arrived:
-            held = self.arrived.wait_for(lambda: wanted(self.seen), DEADLINE_S)
-            assert held, f"waited {DEADLINE_S} s for {what}; the client printed {self.seen!r}"
+            self.arrived.wait_for(lambda: self.ended or wanted(self.seen), DEADLINE_S)
+            assert wanted(self.seen), f"waited for {what}; the client printed {self.seen!r}"
 
 
 class Client:
     """A running client, in a pipe or (terminal=True) in a pseudo-terminal.  A context manager."""
 
-    def __init__(self, command: list[str], terminal: bool = False, env: dict[str, str] = {}):
+    def __init__(self, command: list[str], terminal: bool = False, env: dict[str, str] = {},
+                 read_output: bool = True):
         environment = {**os.environ, "PYTHONUTF8": "1", "TERM": "xterm", "INPUTRC": os.devnull, **env}
         if terminal:
             self.input, theirs = pty.openpty()
@@ -147,6 +152,9 @@ class Client:
                 env=environment, cwd=ROOT)
             self.input = os.dup(self.process.stdin.fileno())
             self.process.stdin.close()
+            if not read_output:  # what `client | head -1` does to the client
+                self.process.stdout.close()
+                self.process.stdout = open(os.devnull, "rb")
             self.out, self.err = (Output(os.dup(file.fileno()))
                                   for file in (self.process.stdout, self.process.stderr))
             self.process.stdout.close()

@@ -1,5 +1,7 @@
 """Step 2: a client that sends what is typed and prints what arrives, both at once."""
 
+import socket
+import sys
 import threading
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from tests.client_process import Client, PlayedServer, command_line, pty
 
 OURS = "{python} step2_client/client.py --host {host} --port {port}"
+NAIVE = OURS.replace("client.py", "naive_client.py")
 
 needs_terminal = pytest.mark.skipif(pty is None, reason="Windows has no pseudo-terminals")
 in_a_pipe_and_a_terminal = pytest.mark.parametrize(
@@ -134,3 +137,41 @@ def test_ctrl_c_ends_the_client_without_a_traceback(server, template):
         client.type(b"\x03")
         client.exit_status()
         assert b"Traceback" not in client.printed
+
+
+@pytest.mark.ours
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has another error for a pipe without a reader")
+def test_nobody_reading_the_output_ends_the_client_quietly(server):
+    with Client(command_line(OURS, server.port), read_output=False) as client:
+        server.accept().send(b"hello\n")
+        assert client.exit_status() == 1
+        assert client.err.seen == b""
+
+
+@pytest.mark.ours
+def test_the_naive_client_does_not_notice_the_servers_end(server):
+    with Client(command_line(NAIVE, server.port)) as client:
+        peer = server.accept()
+        peer.sock.shutdown(socket.SHUT_WR)  # the server has ended its half, and we watch what still comes
+        client.type(b"are you there?\n")
+        peer.expect(b"are you there?")
+        client.type(b"hello?\n")
+        peer.expect(b"hello?")
+
+
+@pytest.mark.ours
+def test_the_naive_client_is_one_answer_late_once_the_server_speaks_first(server):
+    with Client(command_line(NAIVE, server.port)) as client:
+        peer = server.accept()
+        peer.send(b"welcome\n")
+        client.type(b"hello\n")
+        peer.expect(b"hello")
+        client.wait_for(b"welcome")
+        peer.send(b"the answer to hello\n")
+        client.type(b"goodbye\n")
+        peer.expect(b"goodbye")
+        client.wait_for(b"the answer to hello")
+        peer.send(b"the answer to goodbye\n")
+        client.end_input()
+        assert client.exit_status() == 0
+        assert client.out.seen == b"welcome\nthe answer to hello\n"
