@@ -1,0 +1,229 @@
+"""The same faults for every server: what each of them calls a login, a message and a sign of life.
+
+dialect   how one server is spoken to
+guest     a client that speaks it: lines as bytes, and no opinion about them
+fence     ask for a sign of life and read up to it: all that was due before has come by then
+"""
+
+import os
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from extras.irc.server import IrcServer
+from extras.rooms.server import RoomsServer
+from step5_server.server import ChatServer
+from tests.chapter import ROOT
+from tests.foreign import parse_address
+
+DEADLINE_S = 20.0  # so that no test hangs; no verdict depends on it
+
+
+class Chat:
+    """Step 5's protocol; the extras that add to it understand it too."""
+
+    eol = b"\n"
+    sign_of_life = b"HELP\n"
+    goodbye = b"LOGOUT\n"
+    in_time = rb"OK"  # how the answer to a login begins
+    refused = rb"ERR name-taken"
+
+    def __init__(self, server_class, script):
+        self.server_class = server_class
+        self.script = script
+
+    def __repr__(self):
+        return self.script.split("/")[-2]
+
+    def login(self, name):
+        return b"LOGIN %s\n" % name.encode()
+
+    def message(self, to, text):
+        return b"MSG %s %s\n" % (to.encode(), text)
+
+    def is_alive(self, line):
+        return line.startswith(b"OK LOGIN MSG")
+
+    def parse(self, line):
+        """Return (sender, text) of a message, None for any other line."""
+        words = line.split(b" ", 2)
+        return (words[1].decode(), words[2]) if words[0] == b"MSG" else None
+
+
+class Irc(Chat):
+    """IRC: no reply to a message, so that only the fence tells that it was taken."""
+
+    eol = b"\r\n"
+    sign_of_life = b"PING fence\r\n"
+    goodbye = b"QUIT\r\n"
+    in_time = rb":\S+ 001"
+    refused = rb":\S+ 433"
+
+    def login(self, name):
+        return b"NICK %s\r\nUSER %s 0 * :guest\r\n" % (name.encode(), name.encode())
+
+    def message(self, to, text):
+        return b"PRIVMSG %s :%s\r\n" % (to.encode(), text)
+
+    def is_alive(self, line):
+        return b" PONG " in line
+
+    def parse(self, line):
+        match = re.fullmatch(rb":([^!]+)!\S+ PRIVMSG \S+ :(.*)", line, re.DOTALL)
+        return (match[1].decode(), match[2]) if match else None
+
+
+DIALECTS = [
+    Chat(ChatServer, "step5_server/server.py"),
+    Chat(RoomsServer, "extras/rooms/server.py"),
+    Irc(IrcServer, "extras/irc/server.py"),
+]
+
+
+class Guest:
+    """One client."""
+
+    def __init__(self, dialect, address, name=None, receive_bytes=None):
+        self.dialect = dialect
+        self.sock = socket.socket(socket.AF_INET)
+        if receive_bytes:  # the kernel then hides less of a slow reader
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.sock.settimeout(DEADLINE_S)
+        self.sock.connect(address[:2])
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._file = self.sock.makefile("rb")
+        if name:
+            assert self.login(name), f"{name} cannot log in"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        self._file.close()
+        self.sock.close()
+
+    def reset(self):
+        """End as a crash does: with RST.  Source: SO_LINGER in socket(7)."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+    def tell(self, to, text):
+        """Send one message."""
+        self.send(self.dialect.message(to, text))
+
+    def line(self):
+        """Return the next line.  Raises: EOFError at the end of the connection, however it came."""
+        try:
+            line = self._file.readline()
+        except ConnectionError:
+            line = b""
+        if not line.endswith(b"\n"):
+            raise EOFError(line)
+        return line.rstrip(b"\r\n")
+
+    def login(self, name):
+        """Log in; return False if somebody else has the name."""
+        self.send(self.dialect.login(name))
+        while True:
+            line = self.line()
+            if re.match(self.dialect.refused, line):
+                return False
+            if re.match(self.dialect.in_time, line):
+                self.fence()
+                return True
+
+    def fence(self):
+        """Return the messages [(sender, text)] that came before a sign of life."""
+        self.send(self.dialect.sign_of_life)
+        messages = []
+        while not self.dialect.is_alive(line := self.line()):
+            messages.append(self.dialect.parse(line))
+        return [message for message in messages if message]
+
+    def messages(self, count):
+        """Return the next `count` messages."""
+        found = []
+        while len(found) < count:
+            if message := self.dialect.parse(self.line()):
+                found.append(message)
+        return found
+
+    def rest(self):
+        """Return all lines up to the end of the connection."""
+        lines = []
+        try:
+            while True:
+                lines.append(self.line())
+        except EOFError:
+            return lines
+
+
+class Process:
+    """A server in a process of its own, as a user starts it; looks into /proc on Linux."""
+
+    def __init__(self, script, *flags, port=0, log, limits=None):
+        self.log_path = Path(log)
+        self._log = open(log, "wb")
+        self.popen = subprocess.Popen(
+            [sys.executable, str(ROOT / script), "--port", str(port), *flags],
+            stdout=subprocess.PIPE, stderr=self._log, preexec_fn=limits,
+        )
+        first = self.popen.stdout.readline().decode()
+        assert first.startswith("listening on "), self.log
+        self.address = parse_address(first.split()[-1])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.popen.kill()
+        self.popen.wait()
+        self.popen.stdout.close()
+        self._log.close()
+
+    @property
+    def log(self):
+        return self.log_path.read_text()
+
+    def signal(self, number=signal.SIGTERM):
+        self.popen.send_signal(number)
+
+    def wait(self):
+        """Return the exit status."""
+        return self.popen.wait(DEADLINE_S)
+
+    def memory_kb(self):
+        return int(re.search(r"VmRSS:\s+(\d+)", self._proc("status"))[1])
+
+    def cpu_s(self):
+        fields = self._proc("stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.popen.pid}/fd"))
+
+    def threads(self):
+        return len(os.listdir(f"/proc/{self.popen.pid}/task"))
+
+    def _proc(self, name):
+        return Path(f"/proc/{self.popen.pid}/{name}").read_text()
+
+
+def eventually(true, what):
+    """Ask until it is true: for what happens soon, and tells nobody when."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not true():
+        assert time.monotonic() < deadline, f"never came true: {what}"
+        select.select([], [], [], 0.01)
