@@ -11,7 +11,6 @@ drainer    the thread that does blocking sendall()s while something is unsent
 
 import socket
 import threading
-from collections import deque
 
 MAX_PENDING_BYTES = 1 << 20  # 1 MiB: minutes of chat; the kernel holds as much again or more
 DRAIN_BYTES = 65536  # what one sendall() of the drainer takes: `unsent` is true to that much
@@ -34,8 +33,8 @@ class Outbox:
         self.aborted = False  # somebody cut the peer off
         self.overflowed = False  # because it was too slow
         self._sock = sock
-        self._queue: deque[bytes] = deque()
-        # put(data) queues whole framed lines.  It is the deque's own append, which is
+        self._queue: list[bytes] = []
+        # put(data) queues whole framed lines.  It is the list's own append, which is
         # atomic in CPython with and without the GIL, and so needs no lock of ours.
         self.put = self._queue.append
         # Guards all below, and the sending side of the socket, so that no byte overtakes
@@ -131,9 +130,10 @@ class Outbox:
 
     def _collect(self) -> None:
         """Move the queue to `unsent`; cut off a slow consumer.  Holds the lock."""
-        queue = self._queue
-        # Only a lock holder takes, so what is counted is still there when we pop it.
-        self._unsent += b"".join([queue.popleft() for _ in range(len(queue))])
+        # Only a lock holder takes; others may append meanwhile, behind what is counted here.
+        count = len(self._queue)
+        self._unsent += b"".join(self._queue[:count])
+        del self._queue[:count]
         if self._dead:
             self._unsent.clear()
         elif self._drainer and len(self._unsent) > self.max_pending_bytes:
