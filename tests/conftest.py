@@ -16,6 +16,8 @@ import threading
 
 import pytest
 
+from extras.wiretap.relay import Spoiling
+from extras.wiretap.wiretap import Wiretap
 from tests.foreign import NeverListened, RunningServer, ServerCommand, parse_address
 from tests.lesson import Lesson
 from tests.wire import DEADLINE_S, Wire
@@ -44,6 +46,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "direct: this test never runs through the wiretap")
     config.addinivalue_line("markers", "rule(title, at, hint): this test judges anybody's server or client")
     given = [flag for flag in FLAGS if config.getoption(flag)]
     if len(given) > 1:
@@ -143,8 +146,37 @@ def serve(request, foreign_server):
         raise Lesson("that the server still runs after this", "it has ended")
 
 
+# Our servers must not care how their bytes are cut, so some tests run thrice: on the plain
+# network, with every byte on its own, and with all glued that comes within a few milliseconds.
+NETWORKS = {"plain": None, "sliced": Spoiling(slice_bytes=1, slice_gap_s=0.0002), "glued": Spoiling(glue_s=0.002)}
+SPOILED = ("test_step4_framing", "test_step5_server", "test_step6_client", "test_broadcast", "test_presence", "test_rooms")
+
+
+def pytest_generate_tests(metafunc):
+    spoil = metafunc.module.__name__.rpartition(".")[2] in SPOILED and not metafunc.config.flag
+    if "network" in metafunc.fixturenames and spoil and not metafunc.definition.get_closest_marker("direct"):
+        metafunc.parametrize("network", NETWORKS, indirect=True)
+
+
 @pytest.fixture
-def connect(request, serve):
+def network(request):
+    """Put a network between: network(address) -> the address to connect to."""
+    spoiling = NETWORKS[getattr(request, "param", "plain")]
+    with contextlib.ExitStack() as stack:
+        taps = {}
+
+        def tapped(address):
+            if spoiling is None:
+                return address
+            if address not in taps:
+                taps[address] = stack.enter_context(running(Wiretap(("127.0.0.1", 0), address[:2], spoiling)))
+            return taps[address].server_address
+
+        yield tapped
+
+
+@pytest.fixture
+def connect(request, serve, network):
     """Open clients: connect(server or address, name) -> Wire; closed before the servers stop."""
     with contextlib.ExitStack() as stack:
         story = None
@@ -154,7 +186,7 @@ def connect(request, serve):
             deadline_s = request.config.getoption("--patience")
             if request.config.stash.get(WAITED_IN_VAIN, False):
                 deadline_s = min(deadline_s, IMPATIENT_S)
-            wire = Wire(getattr(to, "server_address", to), name, story, deadline_s, **options)
+            wire = Wire(network(getattr(to, "server_address", to)), name, story, deadline_s, **options)
             story = wire.story
             return stack.enter_context(wire)
 

@@ -71,10 +71,12 @@ def orders_agree(connect, server) -> bool:
     )
 
 
+@pytest.mark.direct
 def test_all_users_hear_one_order(connect, server):
     assert orders_agree(connect, server)
 
 
+@pytest.mark.direct
 def test_without_the_lock_the_orders_differ(connect, serve):
     # Ten tries, since a race need not show each time; one is enough nearly always.
     assert not all(orders_agree(connect, serve(without_lock(BroadcastServer))) for _ in range(10))

@@ -58,6 +58,7 @@ def test_who_leaves_is_announced_once_and_the_name_is_free(connect, server, leav
     assert alice.request("WHO").events == ["ONLINE bob", "USERS alice bob"]
 
 
+@pytest.mark.direct
 def test_a_user_who_is_cut_off_is_announced_once(connect, serve):
     server = serve(PresenceServer, max_pending_bytes=1000)
     alice, mallory, carol = log_in(connect, server, "alice", "mallory", "carol")
@@ -99,6 +100,7 @@ def test_no_line_ends_before_the_next_name_would_be_too_much(names):
         assert len(line) + 1 + len(next_line.split()[1]) > 1024
 
 
+@pytest.mark.direct
 def test_who_and_users_with_five_thousand_users(connect, server):
     names = [f"somebody-number-{n}" for n in range(5000)]
     for name in names:
@@ -146,11 +148,13 @@ def consistent(lines: list[str], name: str) -> bool:
     return not wrong
 
 
+@pytest.mark.direct
 def test_no_list_contradicts_what_is_told_before_and_after_it(connect, serve):
     for _ in range(3):
         assert all_agree(connect, serve(PresenceServer))
 
 
+@pytest.mark.direct
 def test_without_the_lock_they_contradict(connect, serve):
     # Ten tries, since a race need not show each time; one is enough nearly always.
     assert not all(all_agree(connect, serve(without_lock(PresenceServer))) for _ in range(10))

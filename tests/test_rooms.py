@@ -107,6 +107,7 @@ def test_who_is_gone_has_left_her_rooms_once_and_then_the_server(connect, server
     assert carol.request("HELP").events == ["OFFLINE bob"]
 
 
+@pytest.mark.direct
 def test_nobody_fills_the_memory_with_rooms(connect, server):
     (alice,) = log_in(connect, server, "alice")
     alice.send("".join(f"JOIN room{n}\n" for n in range(MAX_ROOMS)).encode())
@@ -120,6 +121,7 @@ def test_nobody_fills_the_memory_with_rooms(connect, server):
     assert alice.request("JOIN onemore").reply == "OK"
 
 
+@pytest.mark.direct
 def test_members_of_a_room_with_five_thousand(connect, server):
     names = [f"somebody-number-{n}" for n in range(5000)]
     for name in names:
@@ -272,10 +274,12 @@ def orders_agree(connect, server) -> bool:
     )
 
 
+@pytest.mark.direct
 def test_twelve_users_hear_150_messages_of_each_other_in_one_order(connect, server):
     assert orders_agree(connect, server)
 
 
+@pytest.mark.direct
 def test_without_the_lock_the_orders_differ(connect, serve):
     # Ten tries, since a race need not show each time; one is enough nearly always.
     assert not all(orders_agree(connect, serve(without_lock(RoomsServer))) for _ in range(10))
@@ -315,11 +319,13 @@ def read_to_the_end(wire: Wire) -> list[str]:
     return lines
 
 
+@pytest.mark.direct
 def test_no_list_contradicts_who_is_told_to_come_and_go(connect, serve):
     for _ in range(3):
         assert all_agree(connect, serve(RoomsServer))
 
 
+@pytest.mark.direct
 def test_without_the_lock_they_contradict(connect, serve):
     with pytest.raises((AssertionError, EOFError)):  # EOF: a handler saw a dict change under it
         for _ in range(10):

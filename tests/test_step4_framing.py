@@ -299,6 +299,7 @@ def test_replies_end_with_a_bare_newline(alice):
             raise alice.lesson("a line that ends with \\n alone", show(line))
 
 
+@pytest.mark.direct
 @rule("a thousand requests in one go get their replies in order", REQUESTS,
       hint="Answer every line that you have before you wait for more bytes, one after the other.")
 def test_a_thousand_pipelined_requests_get_their_replies_in_order(alice):
@@ -307,6 +308,7 @@ def test_a_thousand_pipelined_requests_get_their_replies_in_order(alice):
     alice.fence()
 
 
+@pytest.mark.direct
 @rule("a line of 1024 bytes is not too long, its terminator not counted", LINES,
       hint="Compare the length of the line without its \\n or \\r\\n, and with >, not >=.")
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CR LF"])
@@ -317,6 +319,7 @@ def test_a_line_of_1024_bytes_is_not_too_long(alice, end):
     alice.expect_in_any_order(event, "OK ...")
 
 
+@pytest.mark.direct
 @rule("a line over 1024 bytes gets ERR line-too-long, once, and the next line counts", LINES,
       hint="Once the line is over the limit, remember only that you are skipping, up to its \\n; answer once.")
 @pytest.mark.parametrize("size", [1025, 1026, 2048, 5000, 300_000])
@@ -330,6 +333,7 @@ def test_a_line_too_long_is_answered_once_and_the_next_one_counts(alice, size):
     alice.fence()
 
 
+@pytest.mark.direct
 @rule("the limit counts bytes, not characters", LINES,
       hint="é is one character and two bytes. Measure the line before you decode it.")
 def test_the_limit_counts_bytes(alice):
