@@ -60,7 +60,7 @@ def test_whois(irc):
     cool.ask("JOIN #secret", "MODE #secret +s")
     for line in ("WHOIS coolnick", "WHOIS irc.test coolnick", "WHOIS otherNick coolnick", "WHOIS *.test coolnick"):
         got = other.lines(line)
-        assert got[:3] == ["311 coolNick myusernam 127.0.0.1 * My UniqueReal Name", "319 coolNick @#chan", "312 coolNick irc.test test server of a chat tutorial"]
+        assert got[:3] == ["311 coolNick myusernam 127.0.0.1 * My UniqueReal Name", "319 coolNick @#chan", "312 coolNick irc.test test server"]
         assert re.fullmatch(r"317 coolNick \d+ \d+ seconds idle, signon time", got[3])
         assert got[4:] == ["318 coolnick End of WHOIS list"]
     assert "319 coolNick @#chan @#secret" in cool.lines("WHOIS coolNick")
@@ -163,7 +163,7 @@ def test_questions_about_the_server(irc):
     assert re.fullmatch(r"391 irc.test \w+ \w+ \d+ \d{4} -- \d\d:\d\d:\d\d .*", alice.lines("TIME")[0])
     assert alice.codes("INFO") == ["371"] * 4 + ["374"]
     assert alice.codes("ADMIN irc.test") == ["256", "257", "258", "259"]
-    assert alice.lines("LINKS") == ["364 irc.test irc.test 0 test server of a chat tutorial", "365 * End of LINKS list"]
+    assert alice.lines("LINKS") == ["364 irc.test irc.test 0 test server", "365 * End of LINKS list"]
     assert alice.lines("LINKS *.org") == ["365 *.org End of LINKS list"]
     for verb in ("VERSION", "TIME", "INFO", "ADMIN", "MOTD"):
         assert alice.lines(f"{verb} nowhere") == ["402 nowhere No such server"]
@@ -202,6 +202,11 @@ def test_oper(irc):
     assert alice.lines("OPER root secret") == ["381 You are now an IRC operator", "MODE alice +o"]
     bob.send("OPER root a\r\nOPER root b\r\nOPER root c")
     assert [m.command for m in bob.goodbye()] == ["464", "464", "464", "ERROR"]
+
+
+def test_an_operator_without_a_name_of_its_own(irc):
+    irc.start(operators={"*": "secret"})
+    assert irc.client("alice").codes("OPER whoever wrong", "OPER whoever secret")[:2] == ["464", "381"]
 
 
 def test_kill(irc):

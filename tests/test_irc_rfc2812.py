@@ -85,7 +85,7 @@ def test_whois_and_list_and_oper(strict):
     alice, bob = strict.client("alice", channel="#t"), strict.client("bob")
     alice.ask("AWAY :out", "OPER root secret")
     assert bob.lines("WHOIS alice") == [
-        "311 alice alice 127.0.0.1 * Real alice", "319 alice @#t ", "312 alice irc.test test server of a chat tutorial",
+        "311 alice alice 127.0.0.1 * Real alice", "319 alice @#t ", "312 alice irc.test test server",
         "301 alice out", "313 alice is an IRC operator", "318 alice End of WHOIS list",
     ]
     assert bob.lines("WHOIS nobody", "WHOIS", "LIST") == ["401 nobody No such nick/channel", "322 #t 1 ", "323 End of LIST"]

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 
 from extras.broadcast.hub import fan_out
 from extras.irc.capabilities import dress, label_response
-from extras.irc.message import MAX_LINE_BYTES, MAX_MESSAGE_BYTES, Message, format_message, frame, is_too_long
+from extras.irc.lines import IrcConnection
+from extras.irc.message import MAX_MESSAGE_BYTES, Message, format_message, frame, is_too_long
 from extras.irc.message import parse_message, size
 from extras.irc.queries import tell_watchers
 from extras.irc.replies import (
@@ -23,24 +24,9 @@ from extras.irc.replies import (
 from extras.irc.state import Channel, User
 from extras.irc.verbs import EARLY, VERBS, WITHOUT_LOCK
 from step1_echo.serving import log
-from step4_framing.framing import LineBuffer, LineTooLong
+from step4_framing.framing import LineTooLong
 from step5_server.connection import Connection
 from step5_server.handler import LineHandler
-
-
-class IrcLineBuffer(LineBuffer):
-    """Lines that end in CR LF, or in either alone: the empty ones between are ignored anyway."""
-
-    def feed(self, chunk: bytes) -> None:
-        super().feed(chunk.replace(b"\r", b"\n"))
-
-
-class IrcConnection(Connection):
-    """A connection whose lines are IRC's."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self._buffer = IrcLineBuffer(MAX_LINE_BYTES)
 
 
 class IrcHandler(LineHandler):

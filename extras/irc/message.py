@@ -40,23 +40,28 @@ def parse_message(line: bytes) -> Message | None:
 
     Total: any bytes at all give a Message or None.
     """
-    text = line.decode("utf-8", "surrogateescape").replace("\0", "").lstrip(" ")
+    text = line.decode("utf-8", "surrogateescape").lstrip(" ")
+    if "\0" in text:
+        text = text.replace("\0", "").lstrip(" ")  # RFC 2812 has no NUL anywhere
     tags, source = {}, ""
-    if text.startswith("@"):
+    if text[:1] == "@":
         tag_text, _, text = text[1:].partition(" ")
         tags, text = parse_tags(tag_text), text.lstrip(" ")
-    if text.startswith(":"):
+    if text[:1] == ":":
         source, _, text = text[1:].partition(" ")
         text = text.lstrip(" ")
     head, colon, last = text.partition(" :")
-    words = [word for word in head.split(" ") if word]  # split() would take tabs for spaces
-    if not words:
-        return None
-    command, *params = words
+    words = head.split(" ")  # split() would take tabs for spaces
+    if "" in words:
+        words = [word for word in words if word]
+        if not words:
+            return None
+    params = words[1:]
     if colon:
         params.append(last)
     if len(params) > MAX_PARAMS:  # RFC 2812 section 2.3.1: the 15th takes all the rest
         params[MAX_PARAMS - 1:] = [" ".join(params[MAX_PARAMS - 1:])]
+    command = words[0]
     return Message(tags, source, command.upper() if command.isascii() else command, params)
 
 

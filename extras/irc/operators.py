@@ -16,7 +16,7 @@ MAX_FAILED = 3  # wrong passwords for OPER before the connection ends: guessing 
 
 def oper(me, name: str, password: str):
     """Become an operator of the server.  RFC 2812 section 3.1.4."""
-    secret = me.server.operators.get(name)
+    secret = me.server.operators.get(name) or me.server.operators.get("*")
     # Not under the world's lock: a hash takes its time, and everybody would wait for it.
     if secret is None or not is_password(password, secret):
         log.warning("%s: OPER %r failed", me, name)

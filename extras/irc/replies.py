@@ -18,24 +18,29 @@ class Numeric:
     def __init__(self, code: str, form: str, source: str, letter: str | None = None):
         self.code, self.source = code, source
         self.names = list(dict.fromkeys(re.findall("<([^>]*)>", form)))
-        self.templates = [self._template(form), self._template(letter or form)]
         middles = re.findall("<([^>]*)>", form.partition(" :")[0]) if form[0] != ":" else []
-        self.middles = {name for name in middles if not name.endswith("...")}
+        self._middles = [self.names.index(name) for name in middles if not name.endswith("...")]
+        self._templates = [self._compile(form), self._compile(letter or form)]
 
-    def _template(self, form: str) -> str:
-        return re.sub("<([^>]*)>", r"%(\1)s", form.replace("%", "%%"))
+    def _compile(self, form: str) -> tuple[str, list[int] | None]:
+        """Give a template for `%`, and which value goes where if not each into its own place."""
+        order = [self.names.index(name) for name in re.findall("<([^>]*)>", form)]
+        template = re.sub("<[^>]*>", "%s", form.replace("%", "%%"))
+        return template, None if order == list(range(len(self.names))) else order
 
     def line(self, server: str, nick: str, values: tuple, rfc2812: bool) -> str:
         """Give the reply, without its delimiter; `values` are in the order of the form's names.
 
         A value that cannot stand in the middle of a message (a peer asked for "a b") is `*`.
         """
-        fields = dict(zip(self.names, values, strict=True))
-        for name in self.middles:
-            value = str(fields[name])
+        for index in self._middles:
+            value = str(values[index])
             if not value or " " in value or value[0] == ":":
-                fields[name] = "*"
-        return f":{server} {self.code} {nick} {self.templates[rfc2812] % fields}"
+                values = (*values[:index], "*", *values[index + 1:])
+        template, order = self._templates[rfc2812]
+        if order is not None:
+            values = tuple(values[index] for index in order)
+        return f":{server} {self.code} {nick} {template % values}"
 
 
 MODERN = "modern.ircdocs.horse"

@@ -45,7 +45,7 @@ class IrcServer(PostmanServer):
         *,
         name: str = "irc.example.net",
         network: str = "ExampleNet",
-        info: str = "test server of a chat tutorial",
+        info: str = "test server",
         password: str = "",
         motd_file: str = "",
         operators: dict[str, str] | None = None,
@@ -133,12 +133,12 @@ def parser() -> argparse.ArgumentParser:
     flags = server_parser("Serve IRC.", port=PORT)
     flags.add_argument("--name", default="irc.example.net", type=word, help="of the server (default %(default)s)")
     flags.add_argument("--network", default="ExampleNet", help="its network (default %(default)s)")
-    flags.add_argument("--info", default="test server of a chat tutorial", help="what WHOIS says of it")
+    flags.add_argument("--info", default="test server", help="what WHOIS says of it")
     flags.add_argument("--password", default="", metavar="PASSWORD", help="that clients must give, or its hash")
     flags.add_argument("--motd", default="", metavar="FILE", help="message of the day, read when it changes")
     flags.add_argument(
         "--oper", action="append", default=[], type=operator, metavar="NAME:PASSWORD",
-        help="who may become operator; a hash (see hash-password) in place of the password is better",
+        help="who may become operator (* is any name); better a hash (see hash-password) than the password",
     )
     flags.add_argument(
         "--max-channels", type=positive(int), default=MAX_CHANNELS, metavar="N",

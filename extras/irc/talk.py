@@ -44,7 +44,7 @@ def tagmsg(me, targets: str):
 
 def speak(me, command: str, targets: str, text: str | None):
     """Deliver one text to each target, once; what there is to answer is answered to PRIVMSG only."""
-    targets = list(dict.fromkeys(targets.split(",")))
+    targets = list(dict.fromkeys(targets.split(",")))  # each once, in order
     me.user.spoke_at = time.time()
     for target in targets[:MAX_TARGETS]:
         answer = speak_to(me, command, target, text)

@@ -1,0 +1,24 @@
+"""IRC's lines: step 4's buffer and step 5's connection, with two differences.
+
+A line may be longer, because of tags; and a CR alone ends a line too.  Source: RFC 1459 section 2.3
+wants CR LF, section 8 tells of the clients that send one of them.
+"""
+
+from extras.irc.message import MAX_LINE_BYTES
+from step4_framing.framing import LineBuffer
+from step5_server.connection import Connection
+
+
+class IrcLineBuffer(LineBuffer):
+    """Take CR, LF and CR LF for ends: CR LF then ends an empty line too, and those are ignored."""
+
+    def feed(self, chunk: bytes) -> None:
+        super().feed(chunk.replace(b"\r", b"\n"))
+
+
+class IrcConnection(Connection):
+    """A connection whose lines are IRC's."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._buffer = IrcLineBuffer(MAX_LINE_BYTES)
