@@ -179,6 +179,6 @@ def flood(text: str) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["hash-password"]:
+    if "hash-password" in sys.argv[1:]:
         sys.exit(passwords.main())
     sys.exit(main(IrcServer, parser()))
