@@ -1,5 +1,6 @@
 """A person's chat client: /msg bob hello, then plain text goes on to bob; /help tells the rest."""
 
+import queue
 import sys
 import threading
 from pathlib import Path
@@ -9,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, s
 from step2_client.client import CannotConnect, argument_parser, complain, connect
 from step4_framing.framing import LineTooLong
 from step6_client.chat_client import ChatClient, Event, Reply
-from step6_client.commands import Commands, verb_of
-from step6_client.terminal import Pipe, Stopped, Terminal
+from step6_client.commands import Commands, verb_of, visible
+from step6_client.terminal import Pipe, Stopped, Terminal, signals_held
 
 FAREWELL_S = 1  # for the receiving thread to see that we have hung up; it needs far less
 
@@ -18,22 +19,24 @@ FAREWELL_S = 1  # for the receiving thread to see that we have hung up; it needs
 class Session:
     """One person's stay: the main thread reads what she types, a second one shows what comes.
 
-    leaving    the connection is to end: she has asked for it
+    leaving    nothing more is typed; we wait for the server to close as well
+    goodbye    the end of the connection is no surprise: the server has said OK to a LOGOUT
     failure    why it ended otherwise, "" while all is well
     """
 
     def __init__(self, client: ChatClient, commands: Commands, screen: Pipe):
         self.client, self.commands, self.screen = client, commands, screen
-        self.leaving = False
+        self.leaving = self.goodbye = False
         self.failure = ""
         self.logged_in = False
-        self.answered = threading.Event()  # set: the LOGIN that she waits for has its reply
+        self.answers = queue.SimpleQueue()  # what the LOGIN that she waits for has been answered
 
     def run(self, name: str = "") -> int:
         """Talk until either end has had enough; return the exit status."""
         receiver = threading.Thread(target=self.receive, daemon=True)
         try:
-            receiver.start()  # in here, for it may stop us at once
+            with signals_held():  # all are for this thread
+                receiver.start()
             try:
                 self.read_input(name)
                 self.leaving = True
@@ -65,10 +68,10 @@ class Session:
         if action.show:
             self.screen.show(action.show)
         if action.send:
-            self.answered.clear()
+            self.answers = queue.SimpleQueue()
             self.client.request(action.send)
         if action.waits:
-            self.answered.wait()
+            self.answers.get()  # not Event.wait: Ctrl-C may come at any moment of it
         return action.ends
 
     def receive(self) -> None:
@@ -76,18 +79,22 @@ class Session:
         try:
             while said := self.next_said():
                 self.take(said)
-            gone = "the server closed the connection"
-            if self.leaving and not self.failure:
-                if not (self.logged_in and self.client.unanswered):
-                    return
-                gone += f" and had not answered {self.client.unanswered[0]!a}"
+            self.failure = self.judge_end()
         except OSError as error:
-            gone = f"lost the server: {error.strerror or error}"
+            self.failure = f"lost the server: {error.strerror or error}"
         except Stopped as stopped:
-            gone = str(stopped)
-        self.failure = gone
+            self.failure = str(stopped)
         if not self.leaving:
-            self.screen.stop(gone)
+            self.screen.stop(self.failure)
+
+    def judge_end(self) -> str:
+        """Say what is wrong with the server's closing the connection now, "" if nothing is."""
+        gone = "the server closed the connection"
+        if self.failure or not (self.leaving or self.goodbye):
+            return gone
+        if self.logged_in and self.client.unanswered:  # /raw may speak to other servers
+            return f"{gone} and did not answer: {visible(self.client.unanswered[0])}"
+        return ""
 
     def next_said(self) -> Reply | Event | None:
         """Return what the server says next, None at EOF."""
@@ -109,9 +116,9 @@ class Session:
             self.failure = said.code  # last words: the server is about to close
         elif verb == "LOGIN":
             self.logged_in = self.logged_in or said.ok
-            self.answered.set()
+            self.answers.put(said)
         elif verb == "LOGOUT" and said.ok:
-            self.leaving = True
+            self.goodbye = True
 
 
 def main(commands_class: type[Commands] = Commands) -> int:

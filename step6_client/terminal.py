@@ -5,7 +5,9 @@ show.  Only the main thread may draw, because only it knows what the line editor
 one leaves its text and wakes it with a signal.
 """
 
+import contextlib
 import os
+import queue
 import signal
 import sys
 import threading
@@ -23,15 +25,27 @@ WAKE = getattr(signal, "SIGALRM", None)  # on Windows no signal wakes a thread t
 TICK_S = 0.1
 
 
+@contextlib.contextmanager
+def signals_held():
+    """Hold back what would interrupt the main thread.  A thread that is started here never gets any."""
+    if not WAKE:
+        yield
+        return
+    held = {WAKE, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    yield
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
+
+
 class Stopped(Exception):
-    """There is nothing to type for any more; says why."""
+    """There is nothing to type for any more; says what is wrong, "" if nothing is."""
 
 
 class Pipe:
     """Lines in from standard input, lines out to standard output: no prompt, nothing drawn."""
 
     def __init__(self) -> None:
-        self._why = ""  # set: the main thread is to raise Stopped
+        self._ending: BaseException | None = None  # what the main thread is to raise
         sys.stdin.reconfigure(errors="surrogateescape")  # bytes that are no text reach the server as they are
         sys.stdout.reconfigure(errors="backslashreplace")  # what this terminal cannot show is spelled out
         if WAKE:
@@ -58,20 +72,22 @@ class Pipe:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     def stop(self, why: str) -> None:
-        """Make the main thread, which may be waiting for input, raise Stopped.  Thread: another."""
-        self._why = why
+        """Make the main thread, which may be waiting for input, raise Stopped(why).  Thread: another."""
+        self._ending = Stopped(why)
         if not WAKE:  # Windows: nothing ends a read of the console but the end of the program
             print(why, file=sys.stderr, flush=True)
-            os._exit(1)
+            os._exit(1 if why else 0)
         self._wake()
 
     def _wake(self) -> None:
         signal.pthread_kill(threading.main_thread().ident, WAKE)
 
     def _on_wake(self, signal_number, frame) -> None:
-        why, self._why = self._why, ""  # raised once
-        if why:
-            raise Stopped(why)
+        if self._ending:
+            # No other may follow: input() looks for signals once more while the exception is on its
+            # way, and a handler that runs then ends in a SystemError.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {WAKE, signal.SIGINT})
+            raise self._ending
 
 
 class Terminal(Pipe):
@@ -84,7 +100,9 @@ class Terminal(Pipe):
         super().__init__()
         self._prompt = ""  # what stands before the line that is being typed
         self._text = ""  # what the main thread is to show
-        self._shown = threading.Event()
+        self._shown = queue.SimpleQueue()  # a handler may put while it is being put to; no Event may
+        if WAKE:
+            signal.signal(signal.SIGINT, self._on_interrupt)
         self._editor = find_editor()
         if self._editor:
             # The system too edits lines (ICANON) and shows what is typed (ECHO).  It must not while
@@ -122,10 +140,16 @@ class Terminal(Pipe):
         if not WAKE or threading.current_thread() is threading.main_thread():
             self._draw(text)
             return
-        self._shown.clear()
-        self._text = text
-        self._wake()
-        self._shown.wait()
+        if not self._ending:
+            self._text = text
+            self._wake()
+            self._shown.get()
+
+    def _on_interrupt(self, signal_number, frame) -> None:
+        """Let Ctrl-C take the way that all exceptions take here."""
+        self._ending = KeyboardInterrupt()
+        self._shown.put(True)
+        signal.raise_signal(WAKE)
 
     def _on_wake(self, signal_number, frame) -> None:
         text, self._text = self._text, ""  # taken at once: the signal may come again
@@ -133,7 +157,7 @@ class Terminal(Pipe):
             try:
                 self._draw(text)
             finally:  # whatever Ctrl-C interrupts, the other thread must not wait for ever
-                self._shown.set()
+                self._shown.put(True)
         super()._on_wake(signal_number, frame)
 
     def _draw(self, text: str) -> None:

@@ -248,6 +248,17 @@ def test_quit_logs_out_and_ends_well(server, template, terminal):
         assert client.exit_status() == 0
 
 
+@pytest.mark.ours
+@in_a_pipe_and_a_terminal
+def test_a_logout_that_was_sent_raw_ends_well_too(server, terminal):
+    with Client(command_line(OURS, server.port), terminal) as client:
+        peer = log_in(client, server)
+        client.type(b"/raw logout\n")  # and nothing after it: the client waits for a key
+        peer.answer(b"logout", b"OK bye")
+        peer.close()
+        assert client.exit_status() == 0
+
+
 @pytest.mark.parametrize("end", ["close", "reset"])
 @in_a_pipe_and_a_terminal
 def test_the_server_gone_is_told_and_ends_the_client(server, template, end, terminal):
