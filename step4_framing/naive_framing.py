@@ -9,7 +9,7 @@ a CR LF stays on the line.  framing.py mends all three.
 class NaiveLineBuffer:
     """Collect chunks and give back lines."""
 
-    def __init__(self):
+    def __init__(self, max_line_bytes: int = 1024):  # which nobody looks at
         self._data = b""  # what has been fed and not yet returned
 
     @property
