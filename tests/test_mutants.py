@@ -13,8 +13,12 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+# These plugins take half of the time of so short a run.
+QUICK = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:threadexception"]
 sys.path.append(str(HERE / "mutants"))
 
+from buffers import BUFFERS  # noqa: E402
+from chat_servers import CHAT_SERVERS  # noqa: E402
 from echo_servers import ECHO_SERVERS  # noqa: E402
 
 
@@ -35,7 +39,7 @@ def judge(test_file, *flags, check=""):
     """Run a file's checks, or one of them; return (verdict, what pytest printed)."""
     verdict, printed = Verdict(), io.StringIO()
     with redirect_stdout(printed):
-        pytest.main([f"{HERE / test_file}::{check}".rstrip(":"), "-p", "no:cacheprovider", *flags], plugins=[verdict])
+        pytest.main([f"{HERE / test_file}::{check}".rstrip(":"), *QUICK, *flags], plugins=[verdict])
     return verdict, printed.getvalue()
 
 
@@ -56,6 +60,18 @@ def command(file, name):
 @pytest.mark.parametrize("mutant", ECHO_SERVERS.values(), ids=list(ECHO_SERVERS))
 def test_a_wrong_echo_server_is_caught(mutant):
     assert_caught(mutant, "test_step1_echo.py", command("echo_servers.py", mutant.__name__))
+
+
+@pytest.mark.parametrize("mutant", CHAT_SERVERS.values(), ids=list(CHAT_SERVERS))
+def test_a_wrong_chat_server_is_caught(mutant):
+    test_file = getattr(mutant, "test_file", "test_step5_server.py")
+    assert_caught(mutant, test_file, command("chat_servers.py", mutant.__name__))
+
+
+@pytest.mark.parametrize("mutant", BUFFERS.values(), ids=list(BUFFERS))
+def test_a_wrong_buffer_is_caught(mutant):
+    where = f"{HERE / 'mutants' / 'buffers.py'}:{mutant.__name__}"
+    assert_caught(mutant, "test_step4_framing.py", f"--python=step4={where}")
 
 
 # What is right
