@@ -16,6 +16,7 @@ from step1_echo.serving import Server, argument_parser, log
 from step5_server.connection import flush_all
 from step5_server.handler import LineHandler
 from step5_server.outbox import MAX_PENDING_BYTES
+from step5_server.pinning import pin_to_one_core
 from step5_server.registry import Registry
 
 MAX_CLIENTS = 1000  # a thread each: some 25 MB of memory in all
@@ -63,7 +64,11 @@ class LineServer(Server):
     def from_args(cls, args):
         """Build the server that the command line asks for."""
         threading.stack_size(STACK_BYTES)  # for all threads from here on
-        return cls((args.host, args.port), **cls.settings(args))
+        # First, since a thread stays where the thread that started it was.
+        claim = pin_to_one_core() if args.pin else None
+        server = cls((args.host, args.port), **cls.settings(args))
+        server.claim = claim  # kept as long as the server: to let go of it frees the core
+        return server
 
     @classmethod
     def settings(cls, args) -> dict:
@@ -193,6 +198,12 @@ class LineServer(Server):
 def server_parser(description: str, **defaults) -> argparse.ArgumentParser:
     """Return a parser with the flags of every server from here on."""
     parser = argument_parser(description, **defaults)
+    parser.add_argument(
+        "--pin",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep to one core, where the GIL would let no second one help (Linux)",
+    )
     parser.add_argument(
         "--max-clients",
         type=positive(int),
