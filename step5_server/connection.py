@@ -47,6 +47,8 @@ class Connection:
         self.address = address
         self.outbox = Outbox(sock, max_pending_bytes)
         self.touched: set[Outbox] = set()  # own thread only
+        # The lines of a chunk mostly go to one audience: then it is in `touched` already.
+        self._touched_last: tuple[Outbox, ...] | None = None
         self.opened_at = time.monotonic()
         self.closing_since: float | None = None  # set by hang_up()
         self.end_reason = "EOF"  # for the log
@@ -54,9 +56,8 @@ class Connection:
         self._buffer = LineBuffer(max_line_bytes)
         self._deliver = deliver
         self._reply_bytes = 0  # sent to ourselves since the last delivery
-        # Well below the bound, so that nobody is cut off for the replies to one chunk: so
-        # much may be pending, and so much again come before we look.
-        self._max_reply_bytes = min(MAX_REPLY_BYTES, max_pending_bytes // 4)
+        # Half of the bound, so that nobody is cut off for the replies to one chunk.
+        self._max_reply_bytes = min(MAX_REPLY_BYTES, max_pending_bytes // 2)
         self._heard_at = self.opened_at  # own thread writes, any may read
         # One line at a time is all that a chat has to send: do not wait for more of it.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -77,11 +78,18 @@ class Connection:
         outbox.put(data)
         self.touched.add(outbox)
 
+    def touch_all(self, outboxes: tuple[Outbox, ...]) -> None:
+        """Remember that something was put into all of these."""
+        if outboxes is not self._touched_last:
+            self.touched.update(outboxes)
+            self._touched_last = outboxes
+
     def deliver(self) -> None:
         """Send what our lines have caused.  Blocks: never."""
         if self.touched:
             self._deliver(self.touched)
             self.touched.clear()
+            self._touched_last = None
         self._reply_bytes = 0
 
     def read_line(self) -> bytes | None:
@@ -110,9 +118,8 @@ class Connection:
 
     def _deliver_and_wait(self) -> None:
         """Deliver; then wait for our own peer, if it does not read its replies."""
-        replied_much = self._reply_bytes > self._max_reply_bytes
         self.deliver()
-        if replied_much or self.outbox.pending_bytes > self._max_reply_bytes:
+        if self.outbox.pending_bytes > self._max_reply_bytes:
             # TCP passes this on: while we do not recv, the peer soon cannot send.
             self.outbox.wait_until_below(self._max_reply_bytes)
 

@@ -4,14 +4,12 @@ fan-out    one line to many outboxes
 audience   who hears the same lines: here everybody, later each room
 """
 
-from collections.abc import Iterable
-
 from step5_server.connection import Connection
 from step5_server.outbox import Outbox
 from step5_server.registry import Registry
 
 
-def fan_out(conn: Connection, outboxes: Iterable[Outbox], data: bytes, but: Outbox | None = None):
+def fan_out(conn: Connection, outboxes: tuple[Outbox, ...], data: bytes, but: Outbox | None = None):
     """Queue the same framed lines for each outbox but one; `conn` delivers them later.
 
     Thread: conn's own, and holds the registry's lock, so that all see one order.
@@ -19,7 +17,7 @@ def fan_out(conn: Connection, outboxes: Iterable[Outbox], data: bytes, but: Outb
     for outbox in outboxes:  # the one loop that is run for every user: nothing else in it
         if outbox is not but:
             outbox.put(data)
-    conn.touched.update(outboxes)
+    conn.touch_all(outboxes)
 
 
 class Audience:
