@@ -206,7 +206,7 @@ class IrcHandler(LineHandler):
 
     def message_tags(self) -> dict[str, str]:
         """Give the tags of what our client says: its own (`+...`), and an id."""
-        tags = {"msgid": f"{self.server.started_at:.0f}-{self.world.next_id()}"}
+        tags = {"msgid": f"{self.server.epoch}-{self.world.next_id()}"}
         if "B" in self.user.modes:
             tags["bot"] = ""
         if "message-tags" in self.user.caps:
@@ -239,9 +239,7 @@ class IrcHandler(LineHandler):
             tell_watchers(self, nick, online=False)
 
     def close_link(self, reason: str) -> None:
-        """Say ERROR and hang up.  RFC 2812 section 3.7.4.  Thread: any, and holds the lock."""
-        if not self.user.registered:
-            self.world.leave(self.user)  # nobody has to be told, and its nick is free at once
+        """Say ERROR and hang up.  RFC 2812 section 3.7.4."""
         self.server.retire(self)
         if not self.conn.closing:
             self.end_reason, self.conn.end_reason = reason, ascii(reason)  # the second is for the log

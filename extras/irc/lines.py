@@ -10,10 +10,11 @@ from step5_server.connection import Connection
 
 
 class IrcLineBuffer(LineBuffer):
-    """Take CR, LF and CR LF for ends: CR LF then ends an empty line too, and those are ignored."""
+    """Take CR, LF and CR LF for ends; a CR LF cut in two ends an empty line too, which is ignored."""
 
     def feed(self, chunk: bytes) -> None:
-        super().feed(chunk.replace(b"\r", b"\n"))
+        # CR LF first: an empty line after each message would cost as much as a short command.
+        super().feed(chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
 
 class IrcConnection(Connection):

@@ -61,6 +61,7 @@ class IrcServer(PostmanServer):
         self.max_channels, self.flood, self.rfc2812 = max_channels, flood, rfc2812
         self.ping_timeout_s = ping_timeout_s
         self.started_at = time.time()
+        self.epoch = f"{self.started_at:.0f}"  # in each msgid, so that a restart repeats none
         self.created = time.strftime("%a %b %d %Y at %H:%M:%S %Z", time.localtime(self.started_at))
         self.isupport = isupport_tokens(network, max_channels)
         with_parameter = "".join(sorted(LISTS + "kl" + "".join(STATUSES)))

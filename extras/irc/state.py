@@ -20,6 +20,7 @@ from step5_server.registry import Registry
 
 # Highest first, as 005 PREFIX wants it.  SIMPLIFIED: no founders (q, a): they need accounts.
 STATUSES = {"o": "@", "h": "%", "v": "+"}
+RANKS = "".join(STATUSES)
 WHOWAS_LENGTH = 1000  # who left or changed names, for WHOWAS: RFC 2812 leaves the number to us
 
 
@@ -105,8 +106,8 @@ class Channel:
 
     def has_status(self, user: User, least: str) -> bool:
         """Tell if the user is at least `o`, `h` or `v` here."""
-        ranks = "".join(STATUSES)
-        return any(ranks.index(letter) <= ranks.index(least) for letter in self.members.get(user, ""))
+        letters = self.members.get(user)
+        return bool(letters) and RANKS.index(letters[0]) <= RANKS.index(least)
 
     def set_status(self, user: User, letter: str, on: bool) -> None:
         letters = set(self.members[user]) - {letter} | ({letter} if on else set())

@@ -99,12 +99,11 @@ def may_speak(me, channel: Channel, text: str) -> bool:
     """RFC 2811 sections 4.2.1 and 4.2.3 to 4.2.5: m, n, bans; and C, no CTCP but ACTION."""
     if "C" in channel.flags and text.startswith("\x01") and not text.startswith("\x01ACTION"):
         return False
-    if me.may(channel, "v"):
-        return True
     # Under --rfc2812 new channels have no modes at all, and outsiders are kept out all the same:
     # RFC 1459's servers did so, and the suites that ask for the letter still expect it.
     outside = me.user not in channel.members and ("n" in channel.flags or me.rfc2812)
-    return not (outside or "m" in channel.flags or channel.is_banned(me.user))
+    refused = outside or "m" in channel.flags or channel.is_banned(me.user)
+    return not refused or me.may(channel, "v")  # asked last: most messages need no rights
 
 
 def away(me, text: str = ""):
