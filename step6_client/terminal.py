@@ -180,7 +180,7 @@ class Terminal(Pipe):
 class Editor:
     """The GNU library below Python's readline, for what the module lacks.
 
-    Source: GNU Readline Library manual, sections 2.4.6 (Redisplay) and 2.4.5 (rl_readline_state).
+    Source: GNU Readline Library manual, 2.4.6 (Redisplay) and 2.3 (rl_readline_state).
     Raises: AttributeError, ValueError where the library below is another one.
     """
 

@@ -56,6 +56,8 @@ def pytest_configure(config):
         if config.flag == flag and "{port}" not in config.getoption(flag):
             raise pytest.UsageError(f"{flag}: the command has no {{port}}, so it cannot be told which port to use. "
                                     f"Write {{port}} where the number goes: {flag} {example!r}")
+    config.chosen_before = dict(chosen)
+    chosen.clear()
     for spec in config.getoption("--python"):
         try:
             choose(spec, config.invocation_params.dir)
@@ -66,6 +68,11 @@ def pytest_configure(config):
             parse_address(config.getoption("--connect"))
         except ValueError:
             raise pytest.UsageError("--connect HOST:PORT, such as --connect 127.0.0.1:9000") from None
+
+
+def pytest_unconfigure(config):
+    chosen.clear()
+    chosen.update(getattr(config, "chosen_before", {}))
 
 
 def pytest_collection_modifyitems(config, items):

@@ -166,7 +166,7 @@ def test_ten_thousand_commands_at_once_are_done_in_order(host, guest, dialect):
 
 def test_who_never_reads_the_replies_is_not_read_either(host, guest, dialect):
     """And who begins to read at last gets all of them."""
-    server = host(max_pending_bytes=200_000)
+    server = host(max_pending_bytes=50_000)
     alice, bob = guest(server, "alice"), guest(server, "bob")
     mallory = guest(server, "mallory", receive_bytes=SMALL_BUFFER)
     outbox = next(h for h in server._serving if h.name == "mallory").outbox
@@ -174,11 +174,12 @@ def test_who_never_reads_the_replies_is_not_read_either(host, guest, dialect):
     sender = threading.Thread(target=mallory.send, args=(dialect.sign_of_life * asked,))
     sender.start()
     eventually(lambda: outbox.pending_bytes, "replies wait")
+    select.select([], [], [], 0.2)  # a chance to go wrong: to read on, and to cut her off
     talk(alice, bob, b"meanwhile")
     for _ in range(asked):
         while not dialect.is_alive(mallory.line()):
             pass
-        assert outbox.pending_bytes <= 200_000
+        assert outbox.pending_bytes <= 50_000
     sender.join(DEADLINE_S)
     assert mallory.fence() == []
 
@@ -282,6 +283,24 @@ def test_a_half_close_gets_its_replies(host, guest, dialect):
     assert messages == [("alice", b"%d" % n) for n in range(1000)]
 
 
+def test_the_last_words_arrive_though_the_peer_still_talks(host, guest, dialect):
+    """To close with input unread would make the kernel send RST, which overtakes them."""
+    server = host()
+    alice = guest(server, "alice", receive_bytes=SMALL_BUFFER)
+    (handler,) = server._serving
+    asked = 1000
+    alice.send(dialect.sign_of_life * asked + dialect.goodbye + b"and another thing\n" * 5000)
+    replies = []
+    with contextlib.suppress(EOFError):  # she was so fast that nothing is left
+        while not handler.conn.closing or handler.outbox.pending_bytes:
+            replies.append(alice.line())
+    # Now the kernel has the rest; see that it keeps it when the connection is closed.
+    eventually(lambda: handler not in server._leaving, "the connection is closed")
+    *replies, last_words = replies + alice.rest()
+    assert sum(map(dialect.is_alive, replies)) == asked
+    assert last_words.startswith((b"OK bye", b"ERROR"))
+
+
 def test_half_a_line_at_the_end_is_no_message(host, guest, dialect):
     server = host()
     alice, bob = guest(server, "alice"), guest(server, "bob")
@@ -334,11 +353,12 @@ def test_the_kernel_looks_for_dead_peers(host, guest):
 def test_a_drip_of_bytes_does_not_get_past_the_login_timeout(host, guest):
     server = host(login_timeout_s=0.3)
     mallory = guest(server)
-    with contextlib.suppress(ConnectionError):
-        for _ in range(500):
-            mallory.send(b"x")
-            if select.select([mallory.sock], [], [], 0.02)[0]:
-                break
+    for _ in range(500):
+        mallory.send(b"x")
+        if select.select([mallory.sock], [], [], 0.02)[0]:
+            break
+    else:
+        pytest.fail("she was let drip for ten seconds")
     assert mallory.rest()[-1].startswith(b"ER")
 
 
@@ -490,6 +510,22 @@ def test_what_was_acknowledged_before_the_stop_is_delivered(start, guest, dialec
         assert b"stopping" in received[n][-1]
     port = server.address[1]
     assert start("--port", str(port)).address[1] == port
+
+
+def test_the_stop_waits_for_who_reads_slowly(host, guest, dialect):
+    server = host()
+    alice, bob = guest(server, "alice"), guest(server, "bob", receive_bytes=SMALL_BUFFER)
+    texts = [b"%d " % n + b"x" * 300 for n in range(1000)]
+    for text in texts:
+        alice.tell("bob", text)
+    alice.fence()
+    stopper = threading.Thread(target=server.stop)
+    stopper.start()
+    assert b"stopping" in alice.rest()[-1]
+    *messages, last_words = bob.rest()
+    assert [message for line in messages if (message := dialect.parse(line))] == [("alice", text) for text in texts]
+    assert b"stopping" in last_words
+    stopper.join(DEADLINE_S)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX's signals")

@@ -1,9 +1,13 @@
 """Presence: who is here, told truly however many come and go at once."""
 
+import threading
+import types
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extras.presence import naive_server
 from extras.presence.client import PresenceCommands
 from extras.presence.listing import list_lines
 from extras.presence.server import PresenceServer
@@ -158,6 +162,30 @@ def test_no_list_contradicts_what_is_told_before_and_after_it(connect, serve):
 def test_without_the_lock_they_contradict(connect, serve):
     # Ten tries, since a race need not show each time; one is enough nearly always.
     assert not all(all_agree(connect, serve(without_lock(PresenceServer))) for _ in range(10))
+
+
+def test_the_naive_server_shows_a_ghost(connect, serve, monkeypatch):
+    between = threading.Event()
+    go_on = threading.Event()
+
+    def unlucky(seconds):
+        between.set()
+        go_on.wait(10)
+
+    monkeypatch.setattr(naive_server, "time", types.SimpleNamespace(sleep=unlucky))
+    server = serve(naive_server.TwoStepServer)
+    go_on.set()
+    alice, bob = log_in(connect, server, "alice", "bob")
+    between.clear()
+    go_on.clear()
+    carol = connect(server)
+    carol.send("LOGIN carol")
+    assert between.wait(10)
+    logout(bob)
+    go_on.set()
+    assert carol.read_line().startswith("OK")
+    assert carol.read_line() == "USERS alice bob"  # and no OFFLINE bob will ever come
+    assert carol.request("WHO").events == ["USERS alice carol"]
 
 
 # The client

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from extras.rooms.client import RoomsCommands
 from extras.rooms.hub import MAX_ROOMS
+from extras.rooms.naive_server import ForgetfulServer
 from extras.rooms.server import RoomsServer
 from step6_client.chat_client import Event, Reply
 from tests.conftest import running
@@ -331,6 +332,15 @@ def test_without_the_lock_they_contradict(connect, serve):
     with pytest.raises((AssertionError, EOFError)):  # EOF: a handler saw a dict change under it
         for _ in range(10):
             assert all_agree(connect, serve(without_lock(RoomsServer)))
+
+
+def test_in_the_naive_servers_rooms_a_ghost_remains(connect, serve):
+    alice, bob, carol = log_in(connect, serve(ForgetfulServer), "alice", "bob", "carol")
+    alice.request("JOIN tea")
+    alice.close()
+    assert bob.read_line() == "OFFLINE alice"
+    assert bob.request("JOIN tea").events == ["MEMBERS tea alice bob"]
+    assert carol.request("ROOMS").events[-1] == "ROOM tea 2"
 
 
 # The client

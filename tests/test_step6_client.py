@@ -424,6 +424,31 @@ def test_two_clients_talk_through_our_server(serve, terminal):
         alice.wait_for(b"no-such-user")
 
 
+NAIVE = OURS.replace("client.py", "naive_client.py")
+
+
+@pytest.mark.ours
+@needs_terminal
+def test_the_naive_client_tears_the_line_that_is_being_typed(server):
+    with Client(command_line(NAIVE, server.port), terminal=True) as client:
+        peer = server.accept()
+        client.wait_for(b"> ")
+        client.type(b"MSG bob I never said th")
+        client.wait_for(b"said th")
+        peer.send(b"MSG bob so we are agreed\n")
+        client.wait_for(b"agreed")
+        client.type(b"MSG bob yes\n")
+        peer.expect(b"MSG bob I never said thMSG bob yes")
+        assert b"I never said thMSG bob so we are agreed\r\n> " in client.printed
+
+
+@pytest.mark.ours
+def test_the_naive_client_lets_others_drive_the_terminal(server):
+    with Client(command_line(NAIVE, server.port)) as client:
+        server.accept().send(b"MSG eve \x1b[2J\n")
+        client.wait_for(b"\x1b[2J")
+
+
 # commands.py
 
 @pytest.mark.ours

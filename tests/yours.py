@@ -18,12 +18,13 @@ STAND_FOR = {"step4": "LineBuffer"}  # what a NAME after the colon takes the pla
 class Yours:
     """A module of ours, some of whose names are somebody else's."""
 
-    def __init__(self, ours: ModuleType, theirs: dict):
+    def __init__(self, step: str, ours: ModuleType):
+        self._step = step
         self._ours = ours
-        self._theirs = theirs
 
     def __getattr__(self, name):
-        return self._theirs[name] if name in self._theirs else getattr(self._ours, name)
+        theirs = chosen.get(self._step, {})  # looked up late: a test run may start another in its process
+        return theirs[name] if name in theirs else getattr(self._ours, name)
 
 
 chosen: dict[str, dict] = {}  # step -> the names that --python gives
@@ -60,4 +61,4 @@ def load(where: str, directory: Path) -> ModuleType:
 
 def under_test(step: str, ours: ModuleType) -> Yours:
     """Return our module, with the learner's names in the place of ours where --python gave some."""
-    return Yours(ours, chosen.get(step, {}))
+    return Yours(step, ours)

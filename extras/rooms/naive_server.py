@@ -1,0 +1,32 @@
+"""Rooms that nobody leaves unless she says so.  WRONG ON PURPOSE: server.py is right.
+
+Who logs out, or whose connection is lost, stays in her rooms: on_gone() forgets them.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
+
+from extras.presence.server import PresenceHandler
+from extras.rooms.server import RoomsHandler, RoomsServer
+from step1_echo.serving import main
+from step5_server.line_server import server_parser
+
+
+class ForgetfulHandler(RoomsHandler):
+    """One user's requests; her rooms outlive her."""
+
+    def on_gone(self):
+        """Leave the server.  WRONG ON PURPOSE: and the rooms?"""
+        PresenceHandler.on_gone(self)
+
+
+class ForgetfulServer(RoomsServer):
+    """Serve chat users who leave ghosts behind."""
+
+    handler_class = ForgetfulHandler
+
+
+if __name__ == "__main__":
+    sys.exit(main(ForgetfulServer, server_parser("Serve a chat with haunted rooms (wrong!).")))

@@ -1,0 +1,26 @@
+"""Exercise: tell the sender how many will hear her."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so extras is found
+
+from extras.broadcast.server import BroadcastHandler, BroadcastServer
+from step1_echo.serving import main
+from step5_server.line_server import server_parser
+
+
+class CountHandler(BroadcastHandler):
+    """ALL is answered `OK 3` when three others will hear it."""
+
+    # TODO
+
+
+class CountServer(BroadcastServer):
+    """Serve chat users who want to know how many hear them."""
+
+    handler_class = CountHandler
+
+
+if __name__ == "__main__":
+    sys.exit(main(CountServer, server_parser("Count who hears it.")))

@@ -1,0 +1,62 @@
+"""Solution: QUIET and LOUD: users who do not want to hear ALL."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so extras is found
+
+from extras.broadcast.hub import Audience, Hub
+from extras.broadcast.server import BroadcastHandler, BroadcastServer
+from step1_echo.serving import main
+from step3_protocol.protocol import check_text
+from step5_server.line_server import server_parser
+
+
+class QuietHub(Hub):
+    """A hub with a second audience: those who want to hear."""
+
+    def __init__(self):
+        super().__init__()
+        self.loud = Audience()
+
+
+class QuietHandler(BroadcastHandler):
+    """After QUIET a user hears no ALL any more, until LOUD; both are answered OK."""
+
+    VERBS = BroadcastHandler.VERBS | {"QUIET": "", "LOUD": ""}
+
+    def do_LOGIN(self, name):
+        super().do_LOGIN(name)
+        self.registry.loud.add(self)
+
+    def do_ALL(self, text):
+        self.tell(self.registry.loud, "ALL", self.name, check_text(text))
+        self.ok()
+
+    def do_QUIET(self):
+        self.fall_silent()
+        self.ok()
+
+    def do_LOUD(self):
+        if self not in self.registry.loud.members:  # twice in it would be twice every line
+            self.registry.loud.add(self)
+        self.ok()
+
+    def on_gone(self):
+        super().on_gone()
+        self.fall_silent()
+
+    def fall_silent(self):
+        if self in self.registry.loud.members:
+            self.registry.loud.remove(self)
+
+
+class QuietServer(BroadcastServer):
+    """Serve chat users of whom some want to be left alone."""
+
+    handler_class = QuietHandler
+    registry_class = QuietHub
+
+
+if __name__ == "__main__":
+    sys.exit(main(QuietServer, server_parser("Leave alone who wants it.")))

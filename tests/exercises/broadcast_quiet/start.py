@@ -1,0 +1,32 @@
+"""Exercise: QUIET and LOUD: users who do not want to hear ALL."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so extras is found
+
+from extras.broadcast.server import BroadcastHandler, BroadcastServer
+from step1_echo.serving import main
+from step5_server.line_server import server_parser
+
+
+class QuietHandler(BroadcastHandler):
+    """After QUIET a user hears no ALL any more, until LOUD; both are answered OK."""
+
+    VERBS = BroadcastHandler.VERBS | {"QUIET": "", "LOUD": ""}
+
+    def do_QUIET(self):
+        self.ok()  # TODO
+
+    def do_LOUD(self):
+        self.ok()  # TODO
+
+
+class QuietServer(BroadcastServer):
+    """Serve chat users of whom some want to be left alone."""
+
+    handler_class = QuietHandler
+
+
+if __name__ == "__main__":
+    sys.exit(main(QuietServer, server_parser("Leave alone who wants it.")))

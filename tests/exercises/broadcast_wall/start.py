@@ -1,0 +1,26 @@
+"""Exercise: a newcomer hears the last ten ALLs."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so extras is found
+
+from extras.broadcast.server import BroadcastHandler, BroadcastServer
+from step1_echo.serving import main
+from step5_server.line_server import server_parser
+
+
+class WallHandler(BroadcastHandler):
+    """After her LOGIN's OK, a newcomer gets the last ten ALL events, the oldest first."""
+
+    # TODO
+
+
+class WallServer(BroadcastServer):
+    """Serve chat users who have missed something."""
+
+    handler_class = WallHandler
+
+
+if __name__ == "__main__":
+    sys.exit(main(WallServer, server_parser("Remember the last ten.")))

@@ -1,0 +1,44 @@
+"""Solution: AWAY: tell whoever writes to you that you are out."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so extras is found
+
+from extras.presence.server import PresenceHandler, PresenceServer
+from step1_echo.serving import main
+from step3_protocol.protocol import check_text, format_line
+from step5_server.line_server import server_parser
+
+
+class AwayHandler(PresenceHandler):
+    """After `AWAY at lunch`, a MSG to this user is answered `OK away: at lunch`, until BACK."""
+
+    VERBS = PresenceHandler.VERBS | {"AWAY": "text", "BACK": ""}
+    away = ""  # read by other users' threads too: under the registry's lock, as all of do_*
+
+    def do_AWAY(self, text):
+        self.away = check_text(text)
+        self.ok()
+
+    def do_BACK(self):
+        self.away = ""
+        self.ok()
+
+    def do_MSG(self, name, text):
+        receiver = self.registry.get(name)
+        if receiver is None or not receiver.away:
+            super().do_MSG(name, text)
+            return
+        self.send_to(receiver, format_line("MSG", self.name, check_text(text)))
+        self.ok(f"away: {receiver.away}")
+
+
+class AwayServer(PresenceServer):
+    """Serve chat users who go to lunch."""
+
+    handler_class = AwayHandler
+
+
+if __name__ == "__main__":
+    sys.exit(main(AwayServer, server_parser("Answer for who is out.")))

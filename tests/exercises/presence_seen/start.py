@@ -1,0 +1,29 @@
+"""Exercise: SEEN: was somebody here, and is she still?"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so extras is found
+
+from extras.presence.server import PresenceHandler, PresenceServer
+from step1_echo.serving import main
+from step5_server.line_server import server_parser
+
+
+class SeenHandler(PresenceHandler):
+    """`SEEN bob` is answered `OK online`, `OK gone`, or `ERR never-seen …`."""
+
+    VERBS = PresenceHandler.VERBS | {"SEEN": "name"}
+
+    def do_SEEN(self, name):
+        self.ok("gone")  # TODO
+
+
+class SeenServer(PresenceServer):
+    """Serve chat users who remember each other."""
+
+    handler_class = SeenHandler
+
+
+if __name__ == "__main__":
+    sys.exit(main(SeenServer, server_parser("Remember who was here.")))

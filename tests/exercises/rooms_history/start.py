@@ -1,0 +1,26 @@
+"""Exercise: who joins hears the last five lines of the room."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so extras is found
+
+from extras.rooms.server import RoomsHandler, RoomsServer
+from step1_echo.serving import main
+from step5_server.line_server import server_parser
+
+
+class HistoryHandler(RoomsHandler):
+    """After the OK of her JOIN, a newcomer gets the room's last five SAY events."""
+
+    # TODO
+
+
+class HistoryServer(RoomsServer):
+    """Serve chat users who come late."""
+
+    handler_class = HistoryHandler
+
+
+if __name__ == "__main__":
+    sys.exit(main(HistoryServer, server_parser("Repeat it for who comes late.")))

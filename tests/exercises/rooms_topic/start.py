@@ -1,0 +1,32 @@
+"""Exercise: TOPIC: what a room is about."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so extras is found
+
+from extras.rooms.server import RoomsHandler, RoomsServer
+from step1_echo.serving import main
+from step5_server.line_server import server_parser
+
+
+class TopicHandler(RoomsHandler):
+    """`TOPIC tea which kinds` sets it: the other members get `TOPIC tea alice which kinds`.
+
+    Whoever joins later gets that same line after the OK of her JOIN.
+    """
+
+    VERBS = RoomsHandler.VERBS | {"TOPIC": "room text"}
+
+    def do_TOPIC(self, name, text):
+        self.ok()  # TODO
+
+
+class TopicServer(RoomsServer):
+    """Serve chat users who stay on topic."""
+
+    handler_class = TopicHandler
+
+
+if __name__ == "__main__":
+    sys.exit(main(TopicServer, server_parser("Stay on topic.")))

@@ -1,0 +1,29 @@
+"""Exercise: /r TEXT answers whoever wrote last."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so step6_client is found
+
+from step6_client.chat_client import Event, Reply
+from step6_client.client import main
+from step6_client.commands import Action, Commands
+
+
+class ReplyCommands(Commands):
+    """Step 6's commands, and /r."""
+
+    COMMANDS = Commands.COMMANDS | {"r": "TEXT"}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writer = ""  # who wrote last
+
+    def do_r(self, text: str) -> Action:
+        """Say TEXT to whoever wrote last."""
+        # TODO
+        return Action(show="! nobody has written yet")
+
+
+if __name__ == "__main__":
+    sys.exit(main(ReplyCommands))

@@ -1,0 +1,504 @@
+"""Chat servers, each wrong in one way: python chat_servers.py NAME PORT"""
+
+import contextlib
+import os
+import socketserver
+import sys
+import threading
+import time
+
+from catalogue import Catalogue
+
+from step1_echo.serving import run
+from step3_protocol.protocol import NAME, ProtocolError, format_line, parse_line
+from step4_framing.framing import LineBuffer, LineTooLong
+from step5_server.naive_server import SendallHandler, SendallServer
+from step5_server.registry import NameTaken, Registry
+from step5_server.server import ChatHandler, ChatServer
+
+CHAT_SERVERS = Catalogue()
+caught_by = CHAT_SERVERS.caught_by
+
+
+class Mutant(ChatHandler):
+    """A correct handler; each mutant changes one thing."""
+
+    buffer_class = LineBuffer
+    max_line_bytes = 1024
+
+    def connect(self):
+        conn = super().connect()
+        conn._buffer = self.buffer_class(self.max_line_bytes)
+        return conn
+
+
+def server_with(**changes):
+    """Return a ChatServer with some attributes changed."""
+    return type("MutantServer", (ChatServer,), changes)
+
+
+# Lines
+
+class ChunkBuffer(LineBuffer):
+    def next_line(self):
+        chunk = bytes(self._data)
+        self._data.clear()
+        return chunk.rstrip(b"\r\n") if chunk else None
+
+
+@caught_by("test_requests_may_be_cut_and_glued")
+class OneRecvIsOneLine(Mutant):
+    """It takes what one recv() returned for one line."""
+
+    buffer_class = ChunkBuffer
+
+
+class CarriageReturnBuffer(LineBuffer):
+    def next_line(self):
+        if b"\n" not in self._data:
+            return None
+        line, _, rest = bytes(self._data).partition(b"\n")
+        self._data[:] = rest
+        return line
+
+
+@caught_by("test_requests_may_be_cut_and_glued")
+class KeepsTheCarriageReturn(Mutant):
+    """It takes \\n off, and leaves the \\r that telnet sends."""
+
+    buffer_class = CarriageReturnBuffer
+
+
+@caught_by("test_a_thousand_pipelined_requests_get_their_replies_in_order")
+class AnswersTheFirstLineOnly(Mutant):
+    """It answers one line for each recv(), and leaves the others until more comes."""
+
+    test_file = "test_step4_framing.py"
+
+    def handle(self):
+        while chunk := self.request.recv(65536):
+            self.answer(chunk.split(b"\n")[0].removesuffix(b"\r"))
+            self.conn.deliver()
+
+
+@caught_by("test_a_line_of_1024_bytes")
+class CountsTheLineEnd(Mutant):
+    """It counts the \\n as part of the 1024 bytes."""
+
+    max_line_bytes = 1023
+
+
+@caught_by("test_a_line_too_long")
+class HasNoLimit(Mutant):
+    """It takes lines of any length."""
+
+    max_line_bytes = 10**9
+
+
+@caught_by("test_the_limit_counts_bytes")
+class CountsCharacters(Mutant):
+    """It measures the line when it is decoded."""
+
+    test_file = "test_step4_framing.py"
+    max_line_bytes = 10**9
+
+    def answer(self, line):
+        super().answer(LineTooLong() if len(line.decode(errors="replace")) > 1024 else line)
+
+
+@caught_by("test_a_line_too_long")
+class AnswersALongLineTwice(Mutant):
+    """It says line-too-long when the line is too long, and once more at its end."""
+
+    def answer(self, line):
+        super().answer(line)
+        if isinstance(line, LineTooLong):
+            super().answer(line)
+
+
+@caught_by("test_a_line_too_long")
+class ClosesAfterALongLine(Mutant):
+    """It ends the connection because of one long line."""
+
+    def answer(self, line):
+        super().answer(line)
+        if isinstance(line, LineTooLong):
+            self.conn.hang_up()
+
+
+@caught_by("test_replies_end_with_a_bare_newline")
+class WritesCarriageReturns(Mutant):
+    """It ends its lines with \\r\\n."""
+
+    test_file = "test_step4_framing.py"
+
+    def send(self, line):
+        super().send(line + b"\r")
+
+
+@caught_by("test_one_reply_each_in_order")
+class AnswersEmptyLines(Mutant):
+    """It takes an empty line for an unknown command."""
+
+    def answer(self, line):
+        super().answer(line or b" ")
+
+
+# Requests and replies
+
+@caught_by("test_one_reply_each_in_order")
+class MistakesFirst(Mutant):
+    """It sends an ERR at once, and an OK when it has looked at the whole chunk."""
+
+    def send(self, line):
+        if line.startswith(b"OK"):
+            self.__dict__.setdefault("later", []).append(line)
+        else:
+            super().send(line)
+
+    def answer(self, line):
+        super().answer(line)
+        if b"\n" not in self.conn._buffer._data:
+            for reply in self.__dict__.pop("later", []):
+                super().send(reply)
+
+
+@caught_by("test_one_reply_each_in_order")
+class SaysOkTwice(Mutant):
+    """It answers MSG with an OK when it is queued, and one more when it is sent."""
+
+    def do_MSG(self, name, text):
+        super().do_MSG(name, text)
+        self.send(b"OK sent")
+
+
+@caught_by("test_each_mistake_gets_its_code_and_the_connection_goes_on")
+class ClosesAfterAMistake(Mutant):
+    """It ends the connection after an ERR."""
+
+    def _reply(self, *words):
+        super()._reply(*words)
+        if words[0] == "ERR":
+            self.conn.hang_up()
+
+
+@caught_by("test_each_mistake_gets_its_code_and_the_connection_goes_on")
+class HasItsOwnCodes(Mutant):
+    """It says ERR syntax-error for what is ERR bad-arguments."""
+
+    def _reply(self, *words):
+        super()._reply(*("syntax-error" if word == "bad-arguments" else word for word in words))
+
+
+@caught_by("test_each_mistake_gets_its_code_and_the_connection_goes_on")
+class ReplacesWhatIsNotText(Mutant):
+    """It decodes with errors="replace", so that a broken message goes out changed."""
+
+    def answer(self, line):
+        super().answer(line if isinstance(line, LineTooLong) else line.decode(errors="replace").encode())
+
+
+@caught_by("test_a_verb_counts_in_any_case")
+class KnowsCapitalsOnly(Mutant):
+    """It knows LOGIN, and not login."""
+
+    def answer(self, line):
+        if not isinstance(line, LineTooLong) and line.split(b" ")[0] != line.split(b" ")[0].upper():
+            line = b"UNKNOWN"
+        super().answer(line)
+
+
+@caught_by("test_help_lists_the_verbs")
+class HelpsOnManyLines(Mutant):
+    """It puts each verb on a line of its own."""
+
+    def do_HELP(self):
+        self.ok("these are the commands:")
+        for verb in self.VERBS:
+            self.send(verb.encode())
+
+
+@caught_by("test_before_login")
+class LetsStrangersTalk(Mutant):
+    """It takes MSG from who has not logged in."""
+
+    def answer(self, line):
+        if self.name is None and not isinstance(line, LineTooLong) and line.upper().startswith(b"MSG"):
+            self.name = "stranger"
+            super().answer(line)
+            self.name = None
+        else:
+            super().answer(line)
+
+
+# Names
+
+@caught_by("test_a_good_name_is_accepted")
+class RefusesLongNames(Mutant):
+    """It takes names of 1 to 19 characters."""
+
+    def do_LOGIN(self, name):
+        if len(name) > 19:
+            raise ProtocolError("bad-name", "19 at most")
+        super().do_LOGIN(name)
+
+
+@caught_by("test_a_bad_name_is_refused")
+class TakesLettersOfAnyAlphabet(Mutant):
+    """It asks str.isalpha(), which says yes to more than a to z."""
+
+    def do_LOGIN(self, name):
+        if name[:1].isalpha() and name.replace("-", "").replace("_", "").isalnum() and len(name) <= 20 and not self.name:
+            self.registry.claim(name, self)
+            self.name = name
+            return self.ok()
+        super().do_LOGIN(name)
+
+
+@caught_by("test_a_name_is_taken_in_any_case")
+class CapitalsMakeANewName(Mutant):
+    """For it Alice and alice are two users."""
+
+    server_class = server_with(registry_class=type("R", (Registry,), {"key": staticmethod(str)}))
+
+
+@caught_by("test_names_are_shown_as_typed_and_found_in_any_case")
+class ShowsNamesInSmallLetters(Mutant):
+    """It keeps the name as it compares it."""
+
+    def do_LOGIN(self, name):
+        super().do_LOGIN(name.lower() if NAME.fullmatch(name) else name)
+
+
+@caught_by("test_a_second_login_is_refused")
+class LetsUsersChangeTheirNames(Mutant):
+    """It takes a second LOGIN."""
+
+    def do_LOGIN(self, name):
+        self.on_gone()
+        self.name = None
+        super().do_LOGIN(name)
+
+
+class LooksAndThenTakes(Registry):
+    def claim(self, name, member):
+        if self.get(name):
+            raise NameTaken(name)
+        time.sleep(0.005)
+        self._members[self.key(name)] = name, member
+
+
+@caught_by("test_one_of_many_gets_the_name")
+class GivesOneNameToTwo(Mutant):
+    """It looks whether the name is free, and takes it later, with no lock held."""
+
+    server_class = server_with(registry_class=LooksAndThenTakes)
+
+    def answer(self, line):
+        request = None
+        with contextlib.suppress(ProtocolError, TypeError):
+            request = parse_line(line, self.VERBS, False)
+        if request and request.verb == "LOGIN" and not self.name:
+            try:
+                return self.do_LOGIN(*request.args)
+            except ProtocolError as error:
+                return self._reply("ERR", error.code, error.text)
+        super().answer(line)
+
+
+@caught_by("test_a_name_is_freed")
+class KeepsTheNamesOfTheGone(Mutant):
+    """It frees a name at LOGOUT, and not when the connection just ends."""
+
+    def on_gone(self):
+        if self.conn.closing:
+            super().on_gone()
+
+
+@caught_by("test_a_name_is_freed")
+class KeepsTheNamesOfTheCrashed(Mutant):
+    """It forgets the name when recv() returns nothing, and not when it fails."""
+
+    def on_gone(self):
+        if self.conn.end_reason in ("EOF", "LOGOUT"):
+            super().on_gone()
+
+
+# Leaving
+
+@caught_by("test_logout_ends_the_connection")
+class StaysAfterLogout(Mutant):
+    """It says OK to LOGOUT, and does not close the connection."""
+
+    def do_LOGOUT(self):
+        self.ok("bye")
+        self.on_gone()
+        self.name = None
+
+
+@caught_by("test_logout_ends_the_connection")
+class LeavesWithoutAWord(Mutant):
+    """It closes the connection at LOGOUT, and does not say OK."""
+
+    def do_LOGOUT(self):
+        self._replies = 1
+        self.on_gone()
+        self.conn.hang_up()
+
+
+# Messages
+
+@caught_by("test_a_message_reaches_its_user_and_no_one_else")
+class TellsEverybody(Mutant):
+    """It sends a private message to all."""
+
+    def do_MSG(self, name, text):
+        super().do_MSG(name, text)
+        for member in self.registry.members():
+            if member not in (self, self.registry.get(name)):
+                self.send_to(member, format_line("MSG", self.name, text))
+
+
+@caught_by("test_a_text_arrives_as_it_was_sent")
+class SplitsTheText(Mutant):
+    """It splits the line into words, and joins them again."""
+
+    def do_MSG(self, name, text):
+        super().do_MSG(name, " ".join(text.split()) or text)
+
+
+@caught_by("test_a_text_arrives_as_it_was_sent")
+class TrimsTheText(Mutant):
+    """It takes the blanks off the text's ends."""
+
+    def do_MSG(self, name, text):
+        super().do_MSG(name, text.strip() or text)
+
+
+@caught_by("test_a_message_to_oneself")
+class RefusesTalkingToOneself(Mutant):
+    """It looks for the receiver among the others."""
+
+    def do_MSG(self, name, text):
+        if self.registry.get(name) is self:
+            raise ProtocolError("no-such-user", "that is you")
+        super().do_MSG(name, text)
+
+
+@caught_by("test_a_bad_text_is_refused")
+class LetsControlCharactersThrough(Mutant):
+    """It delivers escape sequences."""
+
+    def do_MSG(self, name, text):
+        member = self.registry.get(name)
+        if member is None or not text.strip():
+            return super().do_MSG(name, text)
+        self.send_to(member, format_line("MSG", self.name, text))
+        self.ok()
+
+
+@caught_by("test_a_message_to_nobody")
+class AgreesToTalkToNobody(Mutant):
+    """It says OK though nobody has that name."""
+
+    def do_MSG(self, name, text):
+        if self.registry.get(name) is None:
+            return self.ok()
+        super().do_MSG(name, text)
+
+
+@caught_by("test_messages_arrive_in_order_once_each")
+class DeliversTheNewestFirst(Mutant):
+    """It keeps what is waiting on a stack."""
+
+    def do_MSG(self, name, text):
+        member = self.registry.get(name)
+        if member is None:
+            return super().do_MSG(name, text)
+        waiting = self.__dict__.setdefault("waiting", [])
+        waiting.append((member, format_line("MSG", self.name, text)))
+        self.ok()
+        if b"\n" not in self.conn._buffer._data:
+            while waiting:
+                self.send_to(*waiting.pop())
+
+
+@caught_by("test_messages_arrive_in_order_once_each")
+class DropsEveryHundredth(Mutant):
+    """It loses a message now and then."""
+
+    count = 0
+
+    def send_to(self, member, line):
+        Mutant.count += 1
+        if Mutant.count % 100:
+            super().send_to(member, line)
+
+
+@caught_by("test_lines_of_several_senders_do_not_mix")
+class MixesLines(Mutant):
+    """It writes a line in two halves, and other threads come between."""
+
+    def do_MSG(self, name, text):
+        member = self.registry.get(name)
+        if member is None or member is self:
+            return super().do_MSG(name, text)
+        self.ok()
+        line = format_line("MSG", self.name, text) + b"\n"
+        self.half = member, line[len(line) // 2 :]
+        self.conn.send_to(member.outbox, line[: len(line) // 2])
+
+    def answer(self, line):
+        super().answer(line)
+        if half := self.__dict__.pop("half", None):  # by now the lock is free
+            time.sleep(0.001)
+            self.conn.send_to(half[0].outbox, half[1])
+
+
+# Many users
+
+@caught_by("test_a_user_who_does_not_read_delays_nobody")
+class SendsInTheSendersThread(SendallHandler):
+    """It calls sendall() for the receiver, with the lock held: step 5's naive server."""
+
+    server_class = SendallServer
+
+
+@caught_by("test_a_silent_client_keeps_nobody_waiting")
+class OneClientAtATime(Mutant):
+    """It has one thread for all, which stays with a client until the end."""
+
+    server_class = server_with(process_request=socketserver.BaseServer.process_request)
+
+
+@caught_by("test_a_crash_harms_nobody_else")
+class DiesOfACrash(Mutant):
+    """It ends when a user is gone without a LOGOUT."""
+
+    def on_gone(self):
+        if self.name and not self.conn.closing:
+            os._exit(1)
+        super().on_gone()
+
+
+@caught_by("test_users_come_and_go")
+class NeverGivesAPlaceBack(Mutant):
+    """It counts who comes, and not who goes, and has 60 places."""
+
+    taken = threading.Semaphore(60)
+
+    def setup(self):
+        super().setup()
+        if not self.taken.acquire(blocking=False):
+            self.refusal = self.last_words("server-full", "no more places")
+
+
+def main():
+    mutant = CHAT_SERVERS[sys.argv[1]]
+    server_class = getattr(mutant, "server_class", ChatServer)
+    server_class = type("Server", (server_class,), {"handler_class": mutant})
+    return run(server_class(("127.0.0.1", int(sys.argv[2]))))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,107 @@
+"""The checker itself: it catches what is wrong, by the check that its name says, and passes what is right.
+
+tests/mutants/ holds what is wrong in one way each, tests/correct/ what is right and written in other ways than ours.
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+# These plugins take half of the time of so short a run.
+QUICK = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:threadexception"]
+sys.path.append(str(HERE / "mutants"))
+
+from buffers import BUFFERS  # noqa: E402
+from chat_servers import CHAT_SERVERS  # noqa: E402
+from echo_servers import ECHO_SERVERS  # noqa: E402
+
+
+class Verdict:
+    """A pytest plugin that keeps what came out."""
+
+    def __init__(self):
+        self.passed, self.lessons = 0, []
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed:
+            self.lessons.append(report.longreprtext)
+        elif report.when == "call":
+            self.passed += 1
+
+
+def judge(test_file, *flags, check=""):
+    """Run a file's checks, or one of them; return (verdict, what pytest printed)."""
+    verdict, printed = Verdict(), io.StringIO()
+    with redirect_stdout(printed):
+        pytest.main([f"{HERE / test_file}::{check}".rstrip(":"), *QUICK, *flags], plugins=[verdict])
+    return verdict, printed.getvalue()
+
+
+def assert_caught(mutant, test_file, *flags):
+    # Little patience: a right answer would have come long ago, and we know that none will.
+    verdict, printed = judge(test_file, "-x", "--patience=1", *flags, check=mutant.check)
+    assert verdict.lessons, f"{mutant.__doc__}\nand nobody noticed\n{printed}"
+    lesson = verdict.lessons[0]
+    assert lesson.startswith("rule  ") and "\nexpected  " in lesson and "\ncame      " in lesson, lesson
+    assert "\nhint      " in lesson and "Traceback" not in lesson, lesson
+    assert "\n[ ] " in printed, printed
+
+
+def command(file, name):
+    return f"--server={{python}} {HERE / 'mutants' / file} {name} {{port}}"
+
+
+@pytest.mark.parametrize("mutant", ECHO_SERVERS.values(), ids=list(ECHO_SERVERS))
+def test_a_wrong_echo_server_is_caught(mutant):
+    assert_caught(mutant, "test_step1_echo.py", command("echo_servers.py", mutant.__name__))
+
+
+@pytest.mark.parametrize("mutant", CHAT_SERVERS.values(), ids=list(CHAT_SERVERS))
+def test_a_wrong_chat_server_is_caught(mutant):
+    test_file = getattr(mutant, "test_file", "test_step5_server.py")
+    assert_caught(mutant, test_file, command("chat_servers.py", mutant.__name__))
+
+
+@pytest.mark.parametrize("mutant", BUFFERS.values(), ids=list(BUFFERS))
+def test_a_wrong_buffer_is_caught(mutant):
+    where = f"{HERE / 'mutants' / 'buffers.py'}:{mutant.__name__}"
+    assert_caught(mutant, "test_step4_framing.py", f"--python=step4={where}")
+
+
+# What is right
+
+def other_way(name, tmp_path):
+    """Return the command that starts a server of tests/correct."""
+    path = HERE / "correct" / name
+    if path.suffix == ".py":
+        return f"--server={{python}} {path} {{port}}"
+    tool = {".js": "node", ".c": "cc"}[path.suffix]
+    if not shutil.which(tool):
+        pytest.skip(f"needs {tool}")
+    if tool == "node":
+        return f"--server=node {path} {{port}}"
+    program = tmp_path / path.stem
+    subprocess.run(["cc", "-o", program, path], check=True)
+    return f"--server={program} {{port}}"
+
+
+def assert_passes(test_file, *flags):
+    verdict, printed = judge(test_file, *flags)
+    assert verdict.passed and not verdict.lessons, printed
+
+
+@pytest.mark.parametrize("name", ["echo_asyncio.py", "echo_selectors.py", "echo.js", "echo.c"])
+def test_a_correct_echo_server_passes(name, tmp_path):
+    assert_passes("test_step1_echo.py", other_way(name, tmp_path))
+
+
+@pytest.mark.parametrize("name", ["chat_asyncio.py", "chat_selectors.py", "chat.js"])
+@pytest.mark.parametrize("test_file", ["test_step4_framing.py", "test_step5_server.py"])
+def test_a_correct_chat_server_passes(name, test_file, tmp_path):
+    assert_passes(test_file, other_way(name, tmp_path))
