@@ -409,8 +409,8 @@ def test_without_readline_or_its_library_nothing_typed_is_lost(server, missing, 
 
 @pytest.mark.ours
 @in_a_pipe_and_a_terminal
-def test_two_clients_talk_through_our_server(serve, terminal):
-    port = serve(ChatServer).server_address[1]
+def test_two_clients_talk_through_our_server(serve, network, terminal):
+    port = network(serve(ChatServer).server_address)[1]
     with Client(command_line(OURS + " --name alice", port), terminal) as alice, \
             Client(command_line(OURS + " --name bob", port), terminal) as bob:
         alice.wait_for(b"welcome, alice")
