@@ -56,8 +56,9 @@ class Connection:
         self._buffer = LineBuffer(max_line_bytes)
         self._deliver = deliver
         self._reply_bytes = 0  # sent to ourselves since the last delivery
-        # Half of the bound, so that nobody is cut off for the replies to one chunk.
-        self._max_reply_bytes = min(MAX_REPLY_BYTES, max_pending_bytes // 2)
+        # Well below the bound, so that nobody is cut off for the replies to one chunk: so
+        # much may be pending, and so much again come before we look.
+        self._max_reply_bytes = min(MAX_REPLY_BYTES, max_pending_bytes // 4)
         self._heard_at = self.opened_at  # own thread writes, any may read
         # One line at a time is all that a chat has to send: do not wait for more of it.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -118,8 +119,9 @@ class Connection:
 
     def _deliver_and_wait(self) -> None:
         """Deliver; then wait for our own peer, if it does not read its replies."""
+        replied_much = self._reply_bytes > self._max_reply_bytes
         self.deliver()
-        if self.outbox.pending_bytes > self._max_reply_bytes:
+        if replied_much or self.outbox.pending_bytes > self._max_reply_bytes:
             # TCP passes this on: while we do not recv, the peer soon cannot send.
             self.outbox.wait_until_below(self._max_reply_bytes)
 

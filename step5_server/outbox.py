@@ -85,11 +85,12 @@ class Outbox:
                 pass  # NOTE: the peer was faster
 
     def wait_until_below(self, max_bytes: int, timeout: float | None = None) -> bool:
-        """Wait until at most max_bytes are pending; tell whether that came true.
+        """Wait until at most max_bytes are pending or queued; tell whether that came true.
 
         Blocks: until then, until the connection is dead, or for `timeout` seconds.
         """
         with self._lock:
+            self._send_queued()  # flush() may have left it to whoever had the lock
             below = self._lock.wait_for(lambda: len(self._unsent) <= max_bytes, timeout)
         self.flush()  # whoever came while we held the lock has left it to us
         return below

@@ -201,9 +201,12 @@ def test_the_silent_are_asked_and_then_sent_away(irc):
     assert [m.command for m in bob.goodbye() if m.command != "JOIN"] == ["PING", "ERROR"]
 
 
-def test_who_never_registers_is_sent_away(irc):
+def test_who_never_registers_is_sent_away_and_its_nick_is_free_at_once(irc):
     irc.start(login_timeout_s=0.2)
-    assert [m.command for m in irc.wire().goodbye()] == ["ERROR"]
+    wire = irc.wire()
+    wire.send("NICK alice")
+    assert [m.command for m in wire.goodbye()] == ["ERROR"]
+    assert irc.client("alice").welcome, "though the other end has not hung up yet"
 
 
 def test_a_full_server_says_so(irc):

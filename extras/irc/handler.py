@@ -239,7 +239,9 @@ class IrcHandler(LineHandler):
             tell_watchers(self, nick, online=False)
 
     def close_link(self, reason: str) -> None:
-        """Say ERROR and hang up.  RFC 2812 section 3.7.4."""
+        """Say ERROR and hang up.  RFC 2812 section 3.7.4.  Thread: any, and holds the lock."""
+        if not self.user.registered:
+            self.world.leave(self.user)  # nobody has to be told, and its nick is free at once
         self.server.retire(self)
         if not self.conn.closing:
             self.end_reason, self.conn.end_reason = reason, ascii(reason)  # the second is for the log

@@ -1,0 +1,119 @@
+"""Take the postman away, then the lock, and see what each of them was good for.
+
+Twelve talkers say two hundred things each to everybody, all at once, each waiting for its OK
+before the next.  Eight listeners note what they hear in which order.  We count the orders,
+and how often the server called send().
+"""
+
+import argparse
+import contextlib
+import socket
+import sys
+import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
+
+from extras.broadcast.server import BroadcastHandler, BroadcastServer
+from step5_server.connection import flush_all
+
+TALKERS = 12
+LISTENERS = 8
+MESSAGES = 200  # of each talker
+
+
+class CountingSocket(socket.socket):
+    """A socket that notes each send(), in a list since an append is one step."""
+
+    sends: list[int] = []
+
+    def send(self, data, *flags):
+        self.sends.append(1)
+        return super().send(data, *flags)
+
+
+class AsItIs(BroadcastServer):
+    """The server, with sockets that count."""
+
+    def get_request(self):
+        sock, address = super().get_request()
+        return CountingSocket(fileno=sock.detach()), address
+
+
+class WithoutPostman(AsItIs):
+    """WRONG ON PURPOSE: each sender's thread flushes all that it has touched."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.deliver = flush_all
+
+
+class Unlocked:
+    """A registry whose lock locks nothing."""
+
+    def __init__(self, registry):
+        self._registry = registry
+        self.lock = contextlib.nullcontext()
+
+    def __getattr__(self, name):
+        return getattr(self._registry, name)
+
+
+class UnlockedHandler(BroadcastHandler):
+    """WRONG ON PURPOSE: a request is no longer one step."""
+
+    def setup(self):
+        super().setup()
+        self.registry = Unlocked(self.registry)
+
+
+class WithoutLock(AsItIs):
+    """WRONG ON PURPOSE: two fan-outs may overtake each other."""
+
+    handler_class = UnlockedHandler
+
+
+def try_out(server_class) -> tuple[int, float]:
+    """Return how many orders the listeners heard, and the sends for each message."""
+    server = server_class(("127.0.0.1", 0))
+    threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.stop)
+
+        def log_in(name: str):
+            sock = stack.enter_context(socket.create_connection(server.server_address))
+            lines = stack.enter_context(sock.makefile("rb"))
+            sock.sendall(f"LOGIN {name}\n".encode())
+            lines.readline()
+            return sock, lines
+
+        def talk(sock, lines):
+            for n in range(MESSAGES):
+                sock.sendall(b"ALL %d\n" % n)
+                while lines.readline() != b"OK\n":
+                    pass
+
+        listeners = [log_in(f"listener{n}") for n in range(LISTENERS)]
+        talkers = [threading.Thread(target=talk, args=log_in(f"talker{n}")) for n in range(TALKERS)]
+        CountingSocket.sends.clear()
+        for thread in talkers:
+            thread.start()
+        orders = {
+            b"".join(lines.readline() for _ in range(TALKERS * MESSAGES)) for _, lines in listeners
+        }
+        for thread in talkers:
+            thread.join()
+        return len(orders), len(CountingSocket.sends) / (TALKERS * MESSAGES)
+
+
+def main() -> None:
+    """Print a line for each of the three."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    sys.setswitchinterval(1e-6)  # threads take turns more often, so that races show soon
+    for server_class in (AsItIs, WithoutPostman, WithoutLock):
+        orders, sends = try_out(server_class)
+        print(f"{server_class.__name__:15} orders heard: {orders}   sends a message: {sends:.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
