@@ -12,6 +12,9 @@ import sys
 import threading
 from pathlib import Path
 
+from tests.foreign import end_group
+from tests.lesson import Lesson, Story, show
+
 try:
     import fcntl
     import pty
@@ -21,13 +24,26 @@ except ImportError:
     pty = None  # Windows: no pseudo-terminals
 
 DEADLINE_S = 15  # for each single wait; a client may be slow to start, and this machine may be busy
+LEGEND = "> said to the client, < said by it, | cut here: another send"
 ROOT = Path(__file__).resolve().parents[1]
+
+
+class Now:
+    """What holds for the test that runs now; conftest.py sets it."""
+
+    story = Story(LEGEND)
+    deadline_s = DEADLINE_S
+    directory = str(ROOT)  # where the client's command is run
+
+
+def lesson(expected: str, came: str, waited: bool = False) -> Lesson:
+    return Lesson(expected, came, Now.story, waited)
 
 
 def command_line(template: str, port: int, host: str = "127.0.0.1") -> list[str]:
     """Split a command such as './my_client {host} {port}' and fill it in."""
-    return [word.format(host=host, port=port, python=sys.executable)
-            for word in shlex.split(template)]
+    values = {"{host}": host, "{port}": str(port), "{python}": sys.executable}
+    return [re.sub("{host}|{port}|{python}", lambda found: values[found[0]], word) for word in shlex.split(template)]
 
 
 class PlayedServer:
@@ -38,12 +54,17 @@ class PlayedServer:
         self.sock.bind(("127.0.0.1", 0))
         if listening:  # else the port is ours, and every connection to it is refused
             self.sock.listen()
-        self.sock.settimeout(DEADLINE_S)
+        self.sock.settimeout(Now.deadline_s)
         self.port = self.sock.getsockname()[1]
         self.conversations = []
 
     def accept(self) -> "Conversation":
-        self.conversations.append(Conversation(self.sock.accept()[0]))
+        try:
+            sock, _ = self.sock.accept()
+        except TimeoutError:
+            raise lesson(f"that the client connects to 127.0.0.1 port {self.port}", "nobody did", waited=True) from None
+        Now.story.add("client", "", "(connects)")
+        self.conversations.append(Conversation(sock))
         return self.conversations[-1]
 
     def __enter__(self) -> "PlayedServer":
@@ -61,24 +82,43 @@ class Conversation:
     def __init__(self, sock: socket.socket):
         self.sock = sock
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # no waiting to glue sends
-        self.sock.settimeout(DEADLINE_S)
+        self.sock.settimeout(Now.deadline_s)
         self.held = b""
 
     def send(self, *chunks: bytes) -> None:
         for chunk in chunks:
-            self.sock.sendall(chunk)
+            Now.story.add("server", ">", chunk)
+            try:
+                self.sock.sendall(chunk)
+            except OSError as error:
+                raise lesson("that the client keeps the connection and reads it", f"{error}") from None
 
-    def read_line(self) -> bytes:
-        """Return the next line without its delimiter; AssertionError at EOF."""
+    def receive(self, what: str) -> bytes:
+        """Return a chunk, b"" at EOF."""
+        try:
+            return self.sock.recv(65536)
+        except TimeoutError:
+            came = f"only {show(self.held)}   and nothing more" if self.held else "nothing"
+            raise lesson(what, f"{came} in {Now.deadline_s:g} s", waited=True) from None
+        except OSError:
+            return b""  # RST: for us the end, as EOF is
+
+    def read_line(self, wanted: bytes = b"a line") -> bytes:
+        """Return the next line without its delimiter."""
         while b"\n" not in self.held:
-            chunk = self.sock.recv(65536)
-            assert chunk, f"the client ended the connection; before that it sent {self.held!r}"
+            chunk = self.receive(f"that the client says {show(wanted)}")
+            if not chunk:
+                raise lesson(f"that the client says {show(wanted)}", "the end of the connection"
+                             + (f", after {show(self.held)}" if self.held else ""))
             self.held += chunk
         line, self.held = self.held.split(b"\n", 1)
+        Now.story.add("client", "<", line)
         return line.removesuffix(b"\r")
 
     def expect(self, line: bytes) -> None:
-        assert self.read_line() == line
+        came = self.read_line(line)
+        if came != line:
+            raise lesson(f"that the client says {show(line)}", f"it says {show(came)}")
 
     def answer(self, line: bytes, reply: bytes) -> None:
         """Read a request, which must be `line`, and answer it."""
@@ -86,18 +126,30 @@ class Conversation:
         self.send(reply + b"\n")
 
     def read_to_eof(self) -> bytes:
-        """Return all that the client still sends; TimeoutError if it never half-closes."""
-        while chunk := self.sock.recv(65536):
-            self.held += chunk
-        rest, self.held = self.held, b""
+        """Return all that the client still sends until it half-closes."""
+        parts = [self.held]
+        while chunk := self.receive("that the client half-closes or closes the connection"):
+            parts.append(chunk)
+        self.held = b""
+        rest = b"".join(parts)
+        Now.story.add("client", "<", rest)
+        Now.story.add("client", "", "(sends no more)")
         return rest
+
+    def expect_end(self, rest: bytes = b"") -> None:
+        """Read to the EOF; `rest` must be all that comes before it."""
+        came = self.read_to_eof()
+        if came != rest:
+            raise lesson(f"{show(rest) or 'nothing more'}, and then the end", f"{show(came) or 'nothing'}, and then the end")
 
     def reset(self) -> None:
         """End the connection as a crash would, with RST in place of FIN."""
+        Now.story.add("server", "", "(resets the connection)")
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         self.sock.close()
 
     def close(self) -> None:
+        Now.story.add("server", "", "(closes the connection)")
         self.sock.close()
 
 
@@ -127,8 +179,10 @@ class Output:
     def wait_for(self, wanted, what: str) -> None:
         """Wait until `wanted(seen)` holds."""
         with self.arrived:
-            self.arrived.wait_for(lambda: self.ended or wanted(self.seen), DEADLINE_S)
-            assert wanted(self.seen), f"waited for {what}; the client printed {self.seen!r}"
+            self.arrived.wait_for(lambda: self.ended or wanted(self.seen), Now.deadline_s)
+            if not wanted(self.seen):
+                raise lesson(f"that the client prints {what}", f"it printed {show(self.seen[-1000:]) or 'nothing'}"
+                             + ", and then it ended" * self.ended, waited=not self.ended)
 
 
 class Client:
@@ -141,7 +195,7 @@ class Client:
             self.input, theirs = pty.openpty()
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
             self.process = subprocess.Popen(
-                command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=ROOT,
+                command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=Now.directory,
                 start_new_session=True,  # with the next line: it is this terminal that Ctrl-C is for
                 preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
             os.close(theirs)
@@ -149,7 +203,7 @@ class Client:
         else:
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                env=environment, cwd=ROOT)
+                env=environment, cwd=Now.directory, start_new_session=True)
             self.input = os.dup(self.process.stdin.fileno())
             self.process.stdin.close()
             if not read_output:  # what `client | head -1` does to the client
@@ -161,34 +215,70 @@ class Client:
             self.process.stderr.close()
 
     def type(self, data: bytes) -> None:
-        while data:
-            data = data[os.write(self.input, data):]
+        Now.story.add("typed", ">", data)
+        try:
+            while data:
+                data = data[os.write(self.input, data):]
+        except OSError as error:
+            raise lesson("that the client reads what is typed", f"it does not read any more ({error}); it printed "
+                         f"{show(self.printed[-1000:]) or 'nothing'}") from None
 
     def end_input(self) -> None:
         """Close the client's standard input, as the shell does when the left side of a | ends."""
+        Now.story.add("typed", "", "(the end of the input)")
         os.close(self.input)
         self.input = None
 
     def wait_for(self, text: bytes) -> None:
         """Wait until `text` has been printed."""
-        self.out.wait_for(lambda seen: text in seen, f"{text!r}")
+        self.out.wait_for(lambda seen: text in seen, show(text))
 
     def wait_for_any(self, *texts: bytes) -> None:
         """Wait until one of the texts has been printed."""
-        self.out.wait_for(lambda seen: any(text in seen for text in texts), " or ".join(map(repr, texts)))
+        self.out.wait_for(lambda seen: any(text in seen for text in texts), " or ".join(map(show, texts)))
 
     def wait_for_line(self, *texts: bytes, times: int = 1) -> None:
         """Wait until a line with all the texts in this order has been printed."""
         form = re.compile(b".*".join(map(re.escape, texts)))
         self.out.wait_for(lambda seen: len(form.findall(seen)) >= times,
-                          f"a line with {texts}, {times} times")
+                          f"a line with {' and '.join(map(show, texts))}" + f", {times} times" * (times > 1))
 
     def exit_status(self) -> int:
         """Wait for the end of the process and of its output; return its status."""
-        status = self.process.wait(DEADLINE_S)
-        self.out.thread.join(DEADLINE_S)
-        self.err.thread.join(DEADLINE_S)
+        try:
+            status = self.process.wait(Now.deadline_s)
+        except subprocess.TimeoutExpired:
+            raise lesson("that the client ends", f"it still runs; it printed {show(self.printed[-1000:]) or 'nothing'}",
+                         waited=True) from None
+        self.out.thread.join(Now.deadline_s)
+        self.err.thread.join(Now.deadline_s)
         return status
+
+    def expect_status(self, wanted: int) -> None:
+        """Wait for the end of the process, and check its exit status."""
+        status = self.exit_status()
+        if status != wanted:
+            raise lesson(f"that the client ends with exit status {wanted}",
+                         f"exit status {status}; it printed {show(self.printed[-1000:]) or 'nothing'}")
+
+    def expect_printed(self, wanted: bytes) -> None:
+        """Check all that the client, which has ended, printed on standard output."""
+        if self.out.seen != wanted:
+            raise lesson(f"that it prints {show(wanted)}", f"it printed {show(self.out.seen) or 'nothing'}")
+
+    def expect_no_trace(self) -> None:
+        if b"Traceback" in self.printed:
+            raise lesson("an end without a stack trace", show(self.printed[-1000:]))
+
+    def expect_told(self, *texts: bytes) -> None:
+        """Check that the client, which has ended, printed one of the texts, on whichever output."""
+        if not any(text in self.printed for text in texts):
+            raise lesson(f"that it prints {' or '.join(map(show, texts))}", f"it printed {show(self.printed) or 'nothing'}")
+
+    def expect_one_line(self) -> None:
+        """Check that the client, which has ended, printed one line."""
+        if len(self.printed.splitlines()) != 1:
+            raise lesson("one line that says what is wrong", f"{len(self.printed.splitlines())} lines: {show(self.printed)}")
 
     @property
     def printed(self) -> bytes:
@@ -196,18 +286,18 @@ class Client:
 
     def expect_failure(self, beyond: bytes = b"") -> None:
         """Check that the client stops with status 1 and says why, `beyond` what it was sent."""
-        assert self.exit_status() == 1, f"the exit status; the client printed {self.printed!r}"
-        assert b"Traceback" not in self.printed
-        assert self.printed.replace(beyond, b"", 1).strip(), "the client stopped without a word"
+        self.expect_status(1)
+        self.expect_no_trace()
+        if not self.printed.replace(beyond, b"", 1).strip():
+            raise lesson("a line that says why the client stops", "it stopped without a word")
 
     def __enter__(self) -> "Client":
         return self
 
     def __exit__(self, *exc_info) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(DEADLINE_S)
+        end_group(self.process, stop_s=0)
         if self.input is not None:
-            self.end_input()
-        self.out.thread.join(DEADLINE_S)
-        self.err.thread.join(DEADLINE_S)
+            os.close(self.input)
+            self.input = None
+        self.out.thread.join(Now.deadline_s)
+        self.err.thread.join(Now.deadline_s)

@@ -18,8 +18,9 @@ import pytest
 
 from extras.wiretap.relay import Spoiling
 from extras.wiretap.wiretap import Wiretap
+from tests import client_process
 from tests.foreign import NeverListened, RunningServer, ServerCommand, parse_address
-from tests.lesson import Lesson
+from tests.lesson import Lesson, Story
 from tests.wire import DEADLINE_S, Wire
 from tests.yours import choose, chosen
 
@@ -190,14 +191,18 @@ def connect(request, serve, network):
 
         def connect(to, name="client", **options):
             nonlocal story
-            deadline_s = request.config.getoption("--patience")
-            if request.config.stash.get(WAITED_IN_VAIN, False):
-                deadline_s = min(deadline_s, IMPATIENT_S)
+            deadline_s = patience(request.config)
             wire = Wire(network(getattr(to, "server_address", to)), name, story, deadline_s, **options)
             story = wire.story
             return stack.enter_context(wire)
 
         yield connect
+
+
+def patience(config) -> float:
+    """Return how long to wait for an answer."""
+    wanted = config.getoption("--patience")
+    return min(wanted, IMPATIENT_S) if config.stash.get(WAITED_IN_VAIN, False) else wanted
 
 
 class Chat:
@@ -233,6 +238,20 @@ class Chat:
         return line.split(" ")[0] in ("ONLINE", "OFFLINE", "USERS")
 
 
+# The clients under test
+
+@pytest.fixture
+def template(request):
+    """The command line that starts the client under test: ours, which the test's file names, or --client."""
+    now, config = client_process.Now, request.config
+    now.story = Story(client_process.LEGEND)
+    if config.flag != "--client":
+        return request.module.OURS
+    now.directory = str(config.invocation_params.dir)
+    now.deadline_s = patience(config)
+    return config.getoption("--client")
+
+
 # Lessons
 
 FAILED = pytest.StashKey[bool]()
@@ -254,11 +273,14 @@ def pytest_runtest_makereport(item, call):
         outcomes[title] = "failed"
     elif report.when == "call":
         outcomes.setdefault(title, report.outcome)
-    if not report.failed or not isinstance(call.excinfo.value, AssertionError):
+    if not report.failed:
         return
     lesson = call.excinfo.value
     if not isinstance(lesson, Lesson):
-        lesson = Lesson("that the rule holds", str(lesson))
+        if not item.config.flag or not isinstance(lesson, (AssertionError, OSError)):
+            return  # a fault of the test, most likely: its trace is wanted
+        story = client_process.Now.story if "template" in item.fixturenames else None
+        lesson = Lesson("that the rule holds", f"{type(lesson).__name__}: {lesson}", story)
     item.config.stash[WAITED_IN_VAIN] = lesson.waited or item.config.stash.get(WAITED_IN_VAIN, False)
     if item.config.get_verbosity() < 2:
         server = getattr(item.config, "foreign_server", None)

@@ -123,7 +123,7 @@ def end_group(process: subprocess.Popen, stop_s: float = STOP_S) -> None:
         process.kill()
         process.wait()
         return
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    for number in (signal.SIGTERM, signal.SIGKILL) if stop_s else (signal.SIGKILL,):
         try:
             os.killpg(process.pid, number)
         except (ProcessLookupError, PermissionError):  # macOS says "permission" of a group of zombies

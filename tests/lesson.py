@@ -45,7 +45,8 @@ class Lesson(AssertionError):
 class Story:
     """What went to and fro in one test, between all its clients and the server."""
 
-    def __init__(self):
+    def __init__(self, legend: str = "> sent to the server, < came from it, | cut here: another send"):
+        self.legend = legend
         self.steps = []  # (who, ">" or "<" or "", bytes or text), all of the test
 
     def add(self, who: str, mark: str, what: bytes | str) -> None:
@@ -64,7 +65,7 @@ class Story:
         lines = [f"    {who:>{width}} {mark} {text}" for who, mark, text in told[-SHOWN_STEPS:]]
         if len(told) > SHOWN_STEPS:
             lines.insert(0, "    ...")
-        return ["what happened (> sent to the server, < came from it, | cut here: another send)", *lines]
+        return [f"what happened ({self.legend})", *lines]
 
 
 def show(data: bytes) -> str:

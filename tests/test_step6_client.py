@@ -12,7 +12,8 @@ from step4_framing.framing import MAX_LINE_BYTES, LineTooLong
 from step5_server.server import ChatServer
 from step6_client.chat_client import ChatClient, Event, Reply
 from step6_client.commands import Action, Commands, visible
-from tests.client_process import Client, PlayedServer, command_line, pty
+from tests.client_process import Client, PlayedServer, command_line, lesson, pty
+from tests.lesson import LINES, PROTOCOL, REQUESTS, rule, show
 
 try:
     import termios
@@ -23,14 +24,12 @@ except ImportError:
 
 OURS = "{python} step6_client/client.py --host {host} --port {port}"
 
+CODE = "step6_client/README.md#the-code-change-by-change"
+UNASKED = f"{PROTOCOL}#the-server-may-also-say-unasked-before-it-closes-a-connection"
+
 needs_terminal = pytest.mark.skipif(pty is None, reason="Windows has no pseudo-terminals")
 in_a_pipe_and_a_terminal = pytest.mark.parametrize(
     "terminal", [False, pytest.param(True, marks=needs_terminal)], ids=["pipe", "terminal"])
-
-
-@pytest.fixture
-def template(request):
-    return request.config.getoption("--client", default=None) or OURS
 
 
 @pytest.fixture
@@ -49,6 +48,8 @@ def log_in(client, server, name=b"alice"):
 
 # Logging in
 
+@rule("a name is asked for until the server accepts one", CODE,
+      hint="What is typed first is a name: LOGIN it. On ERR show why, and take the next line for a name again.")
 @in_a_pipe_and_a_terminal
 def test_a_name_is_asked_for_until_the_server_accepts_one(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -63,6 +64,8 @@ def test_a_name_is_asked_for_until_the_server_accepts_one(server, template, term
         peer.expect(b"MSG carol hello")
 
 
+@rule("an event before the reply to LOGIN is not the reply", REQUESTS,
+      hint="Only a line that begins with OK or ERR is a reply; all else is an event, at any time.")
 def test_an_event_before_the_reply_to_the_login_is_not_the_reply(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -78,6 +81,8 @@ def test_an_event_before_the_reply_to_the_login_is_not_the_reply(server, templat
 
 # Talking
 
+@rule("/msg bob hello sends MSG bob hello, and plain text goes on to bob", CODE,
+      hint="Remember the name of the last /msg.")
 @in_a_pipe_and_a_terminal
 def test_plain_text_goes_on_to_the_user_of_the_last_msg(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -87,6 +92,8 @@ def test_plain_text_goes_on_to_the_user_of_the_last_msg(server, template, termin
             peer.answer(line.encode(), b"OK")
 
 
+@rule("/raw LINE sends the line as it is, and the reply is shown", CODE,
+      hint="Send all that follows /raw and one space; show the text of an OK that has one.")
 def test_raw_sends_the_line_as_it_is(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -96,6 +103,8 @@ def test_raw_sends_the_line_as_it_is(server, template):
         client.wait_for(b"LOGIN MSG")
 
 
+@rule("what others say is shown, with their name", CODE,
+      hint="MSG <sender> <text> from the server is a message: print the sender and the text on one line.")
 def test_what_others_say_is_shown_with_their_name(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -103,6 +112,8 @@ def test_what_others_say_is_shown_with_their_name(server, template):
         client.wait_for_line(b"bob", b"good morning")
 
 
+@rule("an ERR reply is shown", CODE,
+      hint="Print the code or the text of each ERR: else she believes that bob has got it.")
 def test_an_error_reply_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -111,6 +122,8 @@ def test_an_error_reply_is_shown(server, template):
         client.wait_for_any(b"no-such-user", b"never heard of him")
 
 
+@rule("an event between a request and its reply is shown, and so is the reply", REQUESTS,
+      hint="Do not read one line and take it for the reply: read lines all the time, and sort them by their first word.")
 def test_an_event_between_a_request_and_its_reply_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -122,6 +135,8 @@ def test_an_event_between_a_request_and_its_reply_is_shown(server, template):
         client.wait_for_line(b"carol", b"tell me")
 
 
+@rule("an unknown event is shown, not lost", REQUESTS,
+      hint="A later server knows more verbs than you: print what you do not know as it is.")
 def test_an_unknown_event_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -129,6 +144,8 @@ def test_an_unknown_event_is_shown(server, template):
         client.wait_for_line(b"PINEAPPLE", b"on", b"pizza")
 
 
+@rule("lines are the same, however they are cut and glued", LINES,
+      hint="A recv() returns bytes, not lines: collect them, and take out whole lines, as step 4 does. Decode whole lines.")
 def test_lines_cut_anywhere_and_glued_are_the_same_lines(server, template):
     lines = "MSG bob d\u00e9j\u00e0 vu\nMSG bob second\r\nMSG carol third \u20ac\n".encode()
     with Client(command_line(template, server.port)) as client:
@@ -142,6 +159,8 @@ def test_lines_cut_anywhere_and_glued_are_the_same_lines(server, template):
 
 # The person's terminal
 
+@rule("a message that comes while she types leaves her half-typed line intact", CODE,
+      hint="Clear the line, print the message, and draw the prompt and what is typed so far again.")
 @needs_terminal
 def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, template):
     def shows(message, only):
@@ -166,6 +185,8 @@ def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, tem
         peer.expect(b"MSG bob hello")
 
 
+@rule("no key is lost, however many messages come while she types", CODE,
+      hint="To draw the line again must not throw away what is typed and not read yet.")
 @needs_terminal
 def test_no_key_is_lost_however_many_messages_come_while_she_types(server, template):
     with Client(command_line(template, server.port), terminal=True) as client:
@@ -184,26 +205,35 @@ HOSTILE = {  # what a terminal or a line of text must not be made to do by someb
     "right to left": "\u202e".encode(), "isolate": "\u2066".encode(), "line separator": "\u2028".encode(),
 }
 
+CONTROL = ("clear the screen", "change the title", "bell", "null")  # what every client must keep from its terminal
 
+
+@rule("control characters that others send are shown, not executed", CODE,
+      hint="Replace each control character in what you print, such as ESC (0x1b), by a visible form.")
 @pytest.mark.parametrize("line", [b"MSG bob tick %s tock", b"ERR no-such-user tick %s tock", b"NEWS tick %s tock",
                                   b"MSG tick%s tock"], ids=["message", "error", "unknown event", "name"])
 @in_a_pipe_and_a_terminal
 def test_what_others_send_cannot_drive_the_terminal(server, template, line, terminal):
     with Client(command_line(template, server.port), terminal) as client:
         peer = log_in(client, server)
-        for number, attack in enumerate(HOSTILE.values()):
+        attacks = HOSTILE if template == OURS else {what: HOSTILE[what] for what in CONTROL}
+        for number, attack in enumerate(attacks.values()):
             client.type(b"/raw x%d\n" % number)
             peer.expect(b"x%d" % number)
             peer.send(line % attack + b"\n" if line.startswith(b"ERR") else line % attack + b"\nOK\n")
         peer.send(b"MSG bob all done\n")
         client.wait_for(b"all done")
-        assert client.printed.count(b"tick") == client.printed.count(b"tock") == len(HOSTILE)
-        for what, attack in HOSTILE.items():
-            assert attack not in client.printed, what
+        for what, attack in attacks.items():
+            if attack in client.printed:
+                raise lesson(f"that {show(attack)} ({what}) is printed in some visible form", "it is printed as it is")
+        if min(client.printed.count(b"tick"), client.printed.count(b"tock")) < len(attacks):
+            raise lesson(f"that all {len(attacks)} lines are shown", f"it printed {show(client.printed[-1000:])}")
 
 
 # The end
 
+@rule("the end of the input half-closes, and what still comes is shown", CODE,
+      hint="Ctrl-D or the end of a pipe: shutdown(SHUT_WR), then read and show until the server's end; exit with status 0.")
 @in_a_pipe_and_a_terminal
 def test_the_end_of_input_half_closes_and_all_that_still_comes_is_shown(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -213,16 +243,18 @@ def test_the_end_of_input_half_closes_and_all_that_still_comes_is_shown(server, 
             client.type(b"\x04")
         else:
             client.end_input()
-        assert peer.read_to_eof() == b"MSG bob one\nMSG bob two\n"
+        peer.expect_end(b"MSG bob one\nMSG bob two\n")
         peer.send(b"OK\n")
         peer.send(b"MSG bob and goodbye\n")
         client.wait_for_line(b"bob", b"and goodbye")
         peer.send(b"ERR no-such-user he left\n", b"MSG carol me too\n")
         peer.close()
-        assert client.exit_status() == 0
-        assert b"me too" in client.printed
+        client.expect_status(0)
+        client.wait_for_line(b"carol", b"me too")
 
 
+@rule("in a pipe it reads commands and prints plain lines", CODE,
+      hint="Where standard input is no terminal, draw no prompt and send no escape sequences.")
 def test_a_whole_conversation_in_a_pipe_is_plain_lines(server, template):
     with Client(command_line(template, server.port)) as client:
         client.type(b"alice\n/msg bob one\ntwo\n")
@@ -230,14 +262,17 @@ def test_a_whole_conversation_in_a_pipe_is_plain_lines(server, template):
         peer = server.accept()
         for line in b"LOGIN alice", b"MSG bob one", b"MSG bob two":
             peer.answer(line, b"OK")
-        assert peer.read_to_eof() == b""
+        peer.expect_end()
         peer.send(b"MSG bob three\n")
         peer.close()
-        assert client.exit_status() == 0
-        assert b"\x1b" not in client.printed and b"\r" not in client.out.seen.replace(b"\r\n", b"")
-        assert any(b"bob" in line and b"three" in line for line in client.out.seen.splitlines())
+        client.expect_status(0)
+        if b"\x1b" in client.printed or b"\r" in client.out.seen.replace(b"\r\n", b""):
+            raise lesson("plain lines, without escape sequences", show(client.printed))
+        client.wait_for_line(b"bob", b"three")
 
 
+@rule("/quit sends LOGOUT and ends with status 0", CODE,
+      hint="Send LOGOUT, read to the end, exit with status 0.")
 @in_a_pipe_and_a_terminal
 def test_quit_logs_out_and_ends_well(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -245,7 +280,7 @@ def test_quit_logs_out_and_ends_well(server, template, terminal):
         client.type(b"/quit\n")
         peer.answer(b"LOGOUT", b"OK bye")
         peer.close()
-        assert client.exit_status() == 0
+        client.expect_status(0)
 
 
 @pytest.mark.ours
@@ -256,9 +291,11 @@ def test_a_logout_that_was_sent_raw_ends_well_too(server, terminal):
         client.type(b"/raw logout\n")  # and nothing after it: the client waits for a key
         peer.answer(b"logout", b"OK bye")
         peer.close()
-        assert client.exit_status() == 0
+        client.expect_status(0)
 
 
+@rule("the server's end is told, and ends the client with status 1", CODE,
+      hint="recv() returning nothing, or failing, is the end: say so on a line, leave the terminal as it was, exit with status 1.")
 @pytest.mark.parametrize("end", ["close", "reset"])
 @in_a_pipe_and_a_terminal
 def test_the_server_gone_is_told_and_ends_the_client(server, template, end, terminal):
@@ -272,18 +309,23 @@ def test_the_server_gone_is_told_and_ends_the_client(server, template, end, term
         client.expect_failure(beyond=client.printed[:before])
         if terminal:
             modes = termios.tcgetattr(client.input)[3]
-            assert modes & termios.ECHO and modes & termios.ICANON, "the terminal is left unusable"
+            if not (modes & termios.ECHO and modes & termios.ICANON):
+                raise lesson("the terminal as it was", "it echoes no more what is typed, or gives keys and not lines")
 
 
+@rule("a server's last words are shown", UNASKED,
+      hint="ERR may come unasked, before the end: show it, like any other.")
 def test_a_servers_last_words_are_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
         peer.send(b"ERR shutting-down back at noon\n")
         peer.close()
         client.expect_failure(beyond=b"shutting-down back at noon")
-        assert b"shutting-down" in client.printed or b"back at noon" in client.printed
+        client.expect_told(b"shutting-down", b"back at noon")
 
 
+@rule("last words before the login are shown, too", UNASKED,
+      hint="ERR server-full answers no LOGIN: show it, and exit with status 1 when the end comes.")
 @in_a_pipe_and_a_terminal
 def test_the_server_gone_before_a_name_was_accepted_is_told(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -291,17 +333,21 @@ def test_the_server_gone_before_a_name_was_accepted_is_told(server, template, te
         peer.send(b"ERR server-full come back later\n")
         peer.close()
         client.expect_failure(beyond=b"server-full come back later")
-        assert b"server-full" in client.printed or b"come back later" in client.printed
+        client.expect_told(b"server-full", b"come back later")
 
 
+@rule("a refused connection is one clear line and status 1", CODE,
+      hint="Catch the error of connect(), print one line, exit with status 1.")
 @in_a_pipe_and_a_terminal
 def test_a_refused_connection_is_one_clear_line(template, terminal):
     with PlayedServer(listening=False) as server:
         with Client(command_line(template, server.port), terminal) as client:
             client.expect_failure()
-            assert len(client.printed.splitlines()) == 1
+            client.expect_one_line()
 
 
+@rule("Ctrl-C ends the client, without a stack trace and with the terminal as it was", CODE,
+      hint="Put the terminal's modes back however the program ends.")
 @needs_terminal
 def test_ctrl_c_leaves_without_a_traceback_and_with_the_terminal_as_it_was(server, template):
     with Client(command_line(template, server.port), terminal=True) as client:
@@ -310,9 +356,10 @@ def test_ctrl_c_leaves_without_a_traceback_and_with_the_terminal_as_it_was(serve
         client.wait_for(b"hello")
         client.type(b"half a li\x03")
         client.exit_status()
-        assert b"Traceback" not in client.printed
+        client.expect_no_trace()
         modes = termios.tcgetattr(client.input)[3]
-        assert modes & termios.ECHO and modes & termios.ICANON, "the terminal is left unusable"
+        if not (modes & termios.ECHO and modes & termios.ICANON):
+            raise lesson("the terminal as it was", "it echoes no more what is typed, or gives keys and not lines")
 
 
 # Our own client: what a learner's need not have
@@ -402,9 +449,9 @@ def test_without_readline_or_its_library_nothing_typed_is_lost(server, missing, 
         client.type(b"lo\n")
         peer.answer(b"MSG bob hello", b"OK")
         client.type(b"\x04")
-        assert peer.read_to_eof() == b""
+        peer.expect_end()
         peer.close()
-        assert client.exit_status() == 0
+        client.expect_status(0)
 
 
 @pytest.mark.ours
