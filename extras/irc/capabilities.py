@@ -71,14 +71,12 @@ def setname(me, realname: str):
     me.tell_users([me.user, *me.world.neighbours(me.user)], line, need="setname")
 
 
-def dress(line: bytes, caps: frozenset[str], tags: dict[str, str]) -> bytes:
+def dress(line: bytes, caps: frozenset[str], tags: dict[str, str] | None = None) -> bytes:
     """Put in front of a line the tags that a client with these capabilities understands."""
-    if not caps:
-        return line
     worn = {}
     if "server-time" in caps:
-        worn["time"] = tags.get("time") or server_time()
-    if "message-tags" in caps:
+        worn["time"] = server_time()
+    if tags and "message-tags" in caps:
         worn |= tags
     return add_tags(line, worn)
 

@@ -22,7 +22,7 @@ from extras.irc.replies import (
     ERR_INPUTTOOLONG, ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Numeric,
 )
 from extras.irc.state import Channel, User
-from extras.irc.verbs import EARLY, VERBS, WITHOUT_LOCK
+from extras.irc.verbs import EARLY, VERBS, WITHOUT_LOCK, Verb
 from step1_echo.serving import log
 from step4_framing.framing import LineTooLong
 from step5_server.connection import Connection
@@ -71,7 +71,7 @@ class IrcHandler(LineHandler):
         if isinstance(line, LineTooLong):
             self.reply(ERR_INPUTTOOLONG)
             return
-        if is_too_long(line):
+        if len(line) > MAX_MESSAGE_BYTES and is_too_long(line):
             if not self.rfc2812:
                 self.reply(ERR_INPUTTOOLONG)
                 return
@@ -85,30 +85,26 @@ class IrcHandler(LineHandler):
         verb = self.VERBS.get(message.command)
         log.info("%s: %s", self, message.command if verb else "unknown command")
         self.tags = message.tags
-        label = self.tags.get("label") if "labeled-response" in self.user.caps else None
+        run = self.run_labelled if "label" in self.tags and "labeled-response" in self.user.caps else self.run
         if message.command in WITHOUT_LOCK and verb:
-            self.run(message, label)
+            run(verb, message)
         else:
             with self.world.lock:
                 if not self.conn.closing:  # else somebody hung up on us: this line came too late
-                    self.run(message, label)
+                    run(verb, message)
 
-    def run(self, message: Message, label: str | None) -> None:
-        """Run one command; its replies are put together if they need a label."""
-        if label is None:
-            self.call(message)
-            return
+    def run_labelled(self, verb: Verb | None, message: Message) -> None:
+        """Run a command, and put its label on what answers it.  IRCv3 labeled-response."""
         self._collected = []
         try:
-            self.call(message)
+            self.run(verb, message)
         finally:
             lines, self._collected = self._collected, None
-        for line in label_response(lines, label, self.server.name, self.world.next_id()):
+        for line in label_response(lines, message.tags["label"], self.server.name, self.world.next_id()):
             self.conn.send(line)
 
-    def call(self, message: Message) -> None:
-        """Find the command's function, see that it gets what it needs, and call it."""
-        verb = self.VERBS.get(message.command)
+    def run(self, verb: Verb | None, message: Message) -> None:
+        """See that a command is known, allowed and gets what it needs, and call its function."""
         if verb is None:
             # To a stranger nothing is said: it may be a browser, or a server.
             if self.user.registered:
@@ -136,7 +132,7 @@ class IrcHandler(LineHandler):
     def send(self, line: bytes) -> None:
         """Send one message to our own client."""
         if self.user.caps:
-            line = dress(line, self.user.caps, {})
+            line = dress(line, self.user.caps)
         self.send_dressed(line)
 
     def send_dressed(self, line: bytes) -> None:
@@ -177,11 +173,10 @@ class IrcHandler(LineHandler):
         """Send one message to the members of a channel; to those with, or without, a capability."""
         # Our own copy goes through send_dressed(), for it may be the answer to a labelled request.
         mine = self.outbox if but is self.user or self._collected is not None else None
-        tags = {} if tags is None else tags
         for caps, outboxes in channel.audience:
             if need and need not in caps or lack and lack in caps:
                 continue
-            fan_out(self.conn, outboxes, dress(line, caps, tags), but=mine)
+            fan_out(self.conn, outboxes, dress(line, caps, tags) if caps else line, but=mine)
         if mine and but is not self.user and self.user in channel.members:
             if (not need or need in self.user.caps) and (not lack or lack not in self.user.caps):
                 self.send_dressed(dress(line, self.user.caps, tags))
@@ -194,11 +189,10 @@ class IrcHandler(LineHandler):
         tags: dict[str, str] | None = None,
     ) -> None:
         """Send one message to each of these users."""
-        tags = {} if tags is None else tags
         for user in users:
             if need and need not in user.caps:
                 continue
-            data = dress(line, user.caps, tags)
+            data = dress(line, user.caps, tags) if user.caps else line
             if user is self.user and not tags:
                 self.send_dressed(data)
             else:
@@ -209,7 +203,7 @@ class IrcHandler(LineHandler):
         tags = {"msgid": f"{self.server.epoch}-{self.world.next_id()}"}
         if "B" in self.user.modes:
             tags["bot"] = ""
-        if "message-tags" in self.user.caps:
+        if self.tags and "message-tags" in self.user.caps:
             tags |= {key: value for key, value in self.tags.items() if key.startswith("+")}
         return tags
 

@@ -12,7 +12,7 @@ from extras.irc.replies import (
     ERR_CANNOTSENDTOCHAN, ERR_NOPRIVILEGES, ERR_NORECIPIENT, ERR_NOSUCHNICK, ERR_NOTEXTTOSEND,
     ERR_TOOMANYTARGETS, ERR_UNKNOWNCOMMAND, RPL_AWAY, RPL_NOWAWAY, RPL_UNAWAY,
 )
-from extras.irc.state import STATUSES, Channel
+from extras.irc.state import RANKS, STATUSES, Channel
 
 MAX_TARGETS = 20  # of one message: what a person may mean, and a spammer cannot use
 SIGNS = {sign: letter for letter, sign in STATUSES.items()}  # @#tea: the operators of #tea
@@ -44,14 +44,16 @@ def tagmsg(me, targets: str):
 
 def speak(me, command: str, targets: str, text: str | None):
     """Deliver one text to each target, once; what there is to answer is answered to PRIVMSG only."""
-    targets = list(dict.fromkeys(targets.split(",")))  # each once, in order
     me.user.spoke_at = time.time()
-    for target in targets[:MAX_TARGETS]:
-        answer = speak_to(me, command, target, text)
+    for number, target in enumerate(dict.fromkeys(targets.split(","))):  # each once, in order
+        if number < MAX_TARGETS:
+            answer = speak_to(me, command, target, text)
+        else:
+            answer = ERR_TOOMANYTARGETS, target
         if answer and command != "NOTICE":
             me.reply(*answer)
-    if len(targets) > MAX_TARGETS and command != "NOTICE":
-        me.reply(ERR_TOOMANYTARGETS, targets[MAX_TARGETS])
+        if number == MAX_TARGETS:
+            break
 
 
 def speak_to(me, command: str, target: str, text: str | None) -> tuple | None:
@@ -69,7 +71,7 @@ def speak_to(me, command: str, target: str, text: str | None) -> tuple | None:
         line = format_message(command, signs + channel.name, text=text, source=me.user.source)
         if signs:
             # STATUSMSG: members of at least that status.  Of several signs the lowest counts.
-            least = max((SIGNS[sign] for sign in signs), key="ohv".index)
+            least = max((SIGNS[sign] for sign in signs), key=RANKS.index)
             users = [user for user in channel.members if channel.has_status(user, least) and user is not me.user]
             me.tell_users(users, line, need, tags)
         else:
