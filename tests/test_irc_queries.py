@@ -158,7 +158,7 @@ def test_the_motd_is_the_file_as_it_is_now(irc, tmp_path):
 
 def test_questions_about_the_server(irc):
     alice = irc.client("alice")
-    assert alice.lines("VERSION")[0] == "351 chat-tutorial-irc-1 irc.test standard library only"
+    assert alice.lines("VERSION")[0] == "351 tutorial-1.0 irc.test standard library only"
     assert alice.codes("VERSION *.test") == ["351", "005", "005"]
     assert re.fullmatch(r"391 irc.test \w+ \w+ \d+ \d{4} -- \d\d:\d\d:\d\d .*", alice.lines("TIME")[0])
     assert alice.codes("INFO") == ["371"] * 4 + ["374"]
@@ -167,6 +167,17 @@ def test_questions_about_the_server(irc):
     assert alice.lines("LINKS *.org") == ["365 *.org End of LINKS list"]
     for verb in ("VERSION", "TIME", "INFO", "ADMIN", "MOTD"):
         assert alice.lines(f"{verb} nowhere") == ["402 nowhere No such server"]
+
+
+def test_what_needs_other_servers_or_services_says_that_there_are_none(irc):
+    alice = irc.client("alice")
+    denied = "481 Permission Denied- You're not an IRC operator"
+    assert alice.lines("SUMMON bob", "USERS", "SERVLIST", "SQUERY irchelp :HELP", "TRACE", "CONNECT other.server", "SQUIT other.server :bye") == [
+        "445 SUMMON has been disabled", "446 USERS has been disabled", "235 * * End of service listing", "408 irchelp No such service",
+        "205 User users alice", "262 irc.test tutorial-1.0 End of TRACE", denied, denied,
+    ]
+    alice.ask("OPER root secret")
+    assert alice.lines("TRACE nowhere", "CONNECT a.b", "SQUIT a.b :x") == ["402 nowhere No such server", "402 a.b No such server", "402 a.b No such server"]
 
 
 def test_stats(irc):

@@ -26,7 +26,7 @@ def test_the_welcome_to_the_letter(strict):
     wire.send("NICK user1\r\nUSER user1 * * :User One")
     got = wire.read_until("422")
     assert [short(m) for m in got[:2]] == [
-        "001 Welcome to the Internet Relay Network user1!user1@127.0.0.1", "002 Your host is irc.test, running version chat-tutorial-irc-1",
+        "001 Welcome to the Internet Relay Network user1!user1@127.0.0.1", "002 Your host is irc.test, running version tutorial-1.0",
     ]
     assert [m.command for m in got] == ["001", "002", "003", "004", "251", "252", "253", "254", "255", "422"]
     assert len(got[3].params) == 5 and [len(m.params) for m in got[4:]] == [2, 3, 3, 3, 2, 2]
@@ -64,6 +64,11 @@ def test_channels_start_without_modes_and_closed_to_outsiders(strict):
         "472 o is unknown mode char to me for #t", "472 z is unknown mode char to me for #t",
     ]
     assert bob.lines("MODE #t +v alice") == ["482 #t You're not channel operator"]
+
+
+def test_a_key_is_taken_off_before_another_is_set(strict):
+    alice = strict.client("alice", channel="#t")
+    assert alice.lines("MODE #t +k one", "MODE #t +k two", "MODE #t -k one") == ["MODE #t +k one", "467 #t Channel key already set", "MODE #t -k one"]
 
 
 def test_topics_are_for_members(strict):

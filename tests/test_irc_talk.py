@@ -18,6 +18,12 @@ def test_messages_to_users_and_channels(irc):
     assert alice.lines("PRIVMSG alice :me") == ["PRIVMSG alice me"]
 
 
+def test_a_user_may_be_meant_in_full(irc):
+    alice, bob = irc.client("alice"), irc.client("bob")
+    assert alice.lines("PRIVMSG BOB!bob@127.0.0.1 :hi", "PRIVMSG bob!eve@127.0.0.1 :hi") == ["401 bob!eve@127.0.0.1 No such nick/channel"]
+    assert bob.lines() == ["PRIVMSG bob hi"]
+
+
 def test_each_target_gets_it_once(irc):
     alice, bob = irc.client("alice"), irc.client("bob")
     alice.ask("PRIVMSG bob,bob :once")
@@ -50,7 +56,9 @@ def test_status_messages_reach_that_status_and_higher(irc):
 def test_operators_speak_to_all_users_of_the_server(irc):
     alice, bob = irc.client("alice"), irc.client("bob")
     alice.ask("OPER root secret")
-    assert alice.lines("NOTICE $*.test :maintenance", "PRIVMSG $*.org :x") == ["401 $*.org No such nick/channel"]
+    assert alice.lines("NOTICE $*.test :maintenance", "PRIVMSG $*.org,$*,$a.*:x :x") == [
+        "401 $*.org No such nick/channel", "413 $* No toplevel domain specified", "414 $a.*:x Wildcard in toplevel domain",
+    ]
     assert bob.lines() == ["NOTICE $*.test maintenance"]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from extras.irc.message import MAX_MESSAGE_BYTES, format_message, size
 from extras.irc.names import CHANNEL_TYPES, complete_mask, fold
 from extras.irc.replies import (
-    ERR_BANLISTFULL, ERR_CHANOPRIVSNEEDED, ERR_INVALIDMODEPARAM, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL,
+    ERR_BANLISTFULL, ERR_CHANOPRIVSNEEDED, ERR_INVALIDMODEPARAM, ERR_KEYSET, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL,
     ERR_NOSUCHNICK, ERR_NOTONCHANNEL, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE, ERR_USERNOTINCHANNEL,
     ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME, RPL_ENDOFBANLIST,
     RPL_ENDOFEXCEPTLIST, RPL_ENDOFINVEXLIST, RPL_EXCEPTLIST, RPL_INVEXLIST, RPL_UMODEIS,
@@ -157,6 +157,8 @@ class ChannelChange:
         elif not KEY.fullmatch(key):
             # The key is not repeated: it may hold what no parameter can.
             self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, "k", "*", "Key is not well-formed")
+        elif self.channel.key and self.me.rfc2812:
+            self.me.reply(ERR_KEYSET, self.channel.name)
         elif key != self.channel.key:
             self.channel.key = key
             self.done.append(("+", "k", key))

@@ -7,7 +7,7 @@ from extras.irc.message import format_message
 from extras.irc.names import fold
 from extras.irc.passwords import is_password
 from extras.irc.replies import (
-    ERR_CANTKILLSERVER, ERR_NOPRIVILEGES, ERR_NOSUCHNICK, ERR_PASSWDMISMATCH, RPL_REHASHING, RPL_YOUREOPER,
+    ERR_CANTKILLSERVER, ERR_NOPRIVILEGES, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_PASSWDMISMATCH, RPL_REHASHING, RPL_YOUREOPER,
 )
 from step1_echo.serving import log
 
@@ -55,6 +55,16 @@ def wallops(me, text: str):
         me.tell_users(me.world.with_mode["w"], format_message("WALLOPS", text=text, source=me.user.source))
     else:
         me.reply(ERR_NOPRIVILEGES)
+
+
+def connect(me, target: str, *params: str):
+    """Link to another server: there is none to link to.  RFC 2812 section 3.4.7."""
+    me.reply(*((ERR_NOSUCHSERVER, target) if me.user.is_operator else (ERR_NOPRIVILEGES,)))
+
+
+def squit(me, target: str, reason: str):
+    """End the link to another server: there is none.  RFC 2812 section 3.1.8."""
+    me.reply(*((ERR_NOSUCHSERVER, target) if me.user.is_operator else (ERR_NOPRIVILEGES,)))
 
 
 def rehash(me):

@@ -11,16 +11,17 @@ from extras.irc.modes import CHANMODES, MAX_LIST
 from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH, USER_LENGTH, mask
 from extras.irc.queries import MAX_MONITORED, is_here
 from extras.irc.replies import (
-    ERR_HELPNOTFOUND, ERR_NOMOTD, RPL_ADMINEMAIL, RPL_ADMINLOC1, RPL_ADMINLOC2, RPL_ADMINME, RPL_ENDOFHELP,
+    ERR_HELPNOTFOUND, ERR_NOMOTD, ERR_SUMMONDISABLED, ERR_USERSDISABLED, RPL_ADMINEMAIL, RPL_ADMINLOC1, RPL_ADMINLOC2, RPL_ADMINME, RPL_ENDOFHELP,
     RPL_ENDOFINFO, RPL_ENDOFLINKS, RPL_ENDOFMOTD, RPL_ENDOFSTATS, RPL_GLOBALUSERS, RPL_HELPSTART, RPL_HELPTXT,
     RPL_INFO, RPL_ISUPPORT, RPL_LINKS, RPL_LOCALUSERS, RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME,
     RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD, RPL_MOTDSTART, RPL_STATSCOMMANDS, RPL_STATSLINKINFO,
-    RPL_STATSOLINE, RPL_STATSUPTIME, RPL_TIME, RPL_VERSION,
+    RPL_SERVLISTEND, RPL_STATSOLINE, RPL_STATSUPTIME, RPL_TIME, RPL_TRACEEND, RPL_TRACEOPERATOR,
+    RPL_TRACEUSER, RPL_VERSION,
 )
 from extras.irc.state import STATUSES
 from extras.irc.talk import MAX_TARGETS
 
-VERSION = "chat-tutorial-irc-1"
+VERSION = "tutorial-1.0"  # RFC 2812 wants <version>.<debuglevel>
 TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
 
 
@@ -148,6 +149,30 @@ def stats(me, letter: str = "", target: str = ""):
         days, hours = divmod(hours, 24)
         me.reply(RPL_STATSUPTIME, days, f"{hours}:{minutes:02}:{seconds:02}")
     me.reply(RPL_ENDOFSTATS, letter)
+
+
+def trace(me, target: str = ""):
+    """Show the way to a server or a user: it is short.  RFC 2812 section 3.4.8."""
+    if target and not is_here(me, target):
+        return
+    for user in me.world.users if me.user.is_operator else [me.user]:
+        me.reply(RPL_TRACEOPERATOR if user.is_operator else RPL_TRACEUSER, "users", user.nick)
+    me.reply(RPL_TRACEEND, me.server.name, VERSION)
+
+
+def servlist(me, pattern: str = "*", kind: str = "*"):
+    """List the services: there are none.  RFC 2812 section 3.5.1."""
+    me.reply(RPL_SERVLISTEND, pattern, kind)
+
+
+def summon(me, *params: str):
+    """Call somebody to the terminal of the server's machine: not here.  RFC 2812 section 4.5."""
+    me.reply(ERR_SUMMONDISABLED)
+
+
+def users(me, target: str = ""):
+    """List who is logged in on the server's machine: not here.  RFC 2812 section 4.6."""
+    me.reply(ERR_USERSDISABLED)
 
 
 def help_text(me, subject: str = ""):

@@ -7,10 +7,11 @@ Source: RFC 2812 sections 3.3 and 4.1, modern.ircdocs.horse "Sending Messages", 
 import time
 
 from extras.irc.message import format_message
-from extras.irc.names import CHANNEL_TYPES, mask
+from extras.irc.names import CHANNEL_TYPES, fold, is_mask, mask
 from extras.irc.replies import (
-    ERR_CANNOTSENDTOCHAN, ERR_NOPRIVILEGES, ERR_NORECIPIENT, ERR_NOSUCHNICK, ERR_NOTEXTTOSEND,
-    ERR_TOOMANYTARGETS, ERR_UNKNOWNCOMMAND, RPL_AWAY, RPL_NOWAWAY, RPL_UNAWAY,
+    ERR_CANNOTSENDTOCHAN, ERR_NOPRIVILEGES, ERR_NORECIPIENT, ERR_NOSUCHNICK, ERR_NOSUCHSERVICE,
+    ERR_NOTEXTTOSEND, ERR_NOTOPLEVEL, ERR_TOOMANYTARGETS, ERR_UNKNOWNCOMMAND, ERR_WILDTOPLEVEL, RPL_AWAY,
+    RPL_NOWAWAY, RPL_UNAWAY,
 )
 from extras.irc.state import RANKS, STATUSES, Channel
 
@@ -40,6 +41,11 @@ def tagmsg(me, targets: str):
         me.reply(ERR_UNKNOWNCOMMAND, "TAGMSG")
         return
     speak(me, "TAGMSG", targets, None)
+
+
+def squery(me, service: str, text: str):
+    """Speak to a service: there are none.  RFC 2812 section 3.5.2."""
+    me.reply(ERR_NOSUCHSERVICE, service)
 
 
 def speak(me, command: str, targets: str, text: str | None):
@@ -80,13 +86,18 @@ def speak_to(me, command: str, target: str, text: str | None) -> tuple | None:
         # RFC 2812 section 3.3.1: an operator may speak to all users of the servers that match.
         if not me.user.is_operator:
             return (ERR_NOPRIVILEGES,)
+        _, dot, top_level = name.rpartition(".")
+        if not dot:
+            return ERR_NOTOPLEVEL, name
+        if is_mask(top_level):
+            return ERR_WILDTOPLEVEL, name
         if not mask(name[1:]).matches(me.server.name):
             return ERR_NOSUCHNICK, target
         line = format_message(command, name, text=text, source=me.user.source)
         me.tell_users([user for user in me.world.users if user is not me.user], line, need, tags)
     else:
-        user = me.world.user(target)
-        if user is None:
+        user = me.world.user(target.partition("!")[0])  # nick or nick!user@host
+        if user is None or "!" in target and fold(target) != fold(user.source):
             return ERR_NOSUCHNICK, target
         line = format_message(command, user.nick, text=text, source=me.user.source)
         me.tell_users([user], line, need, tags)
