@@ -86,7 +86,7 @@ class Connection:
             self._touched_last = outboxes
 
     def deliver(self) -> None:
-        """Send what our lines have caused.  Blocks: never."""
+        """Send what our lines have caused.  Blocks: as `deliver` does; flush_all never."""
         if self.touched:
             self._deliver(self.touched)
             self.touched.clear()
