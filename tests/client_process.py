@@ -40,6 +40,13 @@ def lesson(expected: str, came: str, waited: bool = False) -> Lesson:
     return Lesson(expected, came, Now.story, waited)
 
 
+def shown(printed: bytes) -> str:
+    """Return what a client printed, or the last lines of much, as text for a person."""
+    if len(printed) <= 60:
+        return show(printed) or "nothing"
+    return "\n".join(["", *map(show, printed.splitlines()[-8:])])
+
+
 def command_line(template: str, port: int, host: str = "127.0.0.1") -> list[str]:
     """Split a command such as './my_client {host} {port}' and fill it in."""
     values = {"{host}": host, "{port}": str(port), "{python}": sys.executable}
@@ -181,7 +188,7 @@ class Output:
         with self.arrived:
             self.arrived.wait_for(lambda: self.ended or wanted(self.seen), Now.deadline_s)
             if not wanted(self.seen):
-                raise lesson(f"that the client prints {what}", f"it printed {show(self.seen[-1000:]) or 'nothing'}"
+                raise lesson(f"that the client prints {what}", f"it printed {shown(self.seen)}"
                              + ", and then it ended" * self.ended, waited=not self.ended)
 
 
@@ -221,7 +228,7 @@ class Client:
                 data = data[os.write(self.input, data):]
         except OSError as error:
             raise lesson("that the client reads what is typed", f"it does not read any more ({error}); it printed "
-                         f"{show(self.printed[-1000:]) or 'nothing'}") from None
+                         f"{shown(self.printed)}") from None
 
     def end_input(self) -> None:
         """Close the client's standard input, as the shell does when the left side of a | ends."""
@@ -248,7 +255,7 @@ class Client:
         try:
             status = self.process.wait(Now.deadline_s)
         except subprocess.TimeoutExpired:
-            raise lesson("that the client ends", f"it still runs; it printed {show(self.printed[-1000:]) or 'nothing'}",
+            raise lesson("that the client ends", f"it still runs; it printed {shown(self.printed)}",
                          waited=True) from None
         self.out.thread.join(Now.deadline_s)
         self.err.thread.join(Now.deadline_s)
@@ -259,26 +266,26 @@ class Client:
         status = self.exit_status()
         if status != wanted:
             raise lesson(f"that the client ends with exit status {wanted}",
-                         f"exit status {status}; it printed {show(self.printed[-1000:]) or 'nothing'}")
+                         f"exit status {status}; it printed {shown(self.printed)}")
 
     def expect_printed(self, wanted: bytes) -> None:
         """Check all that the client, which has ended, printed on standard output."""
         if self.out.seen != wanted:
-            raise lesson(f"that it prints {show(wanted)}", f"it printed {show(self.out.seen) or 'nothing'}")
+            raise lesson(f"that it prints {show(wanted)}", f"it printed {shown(self.out.seen)}")
 
     def expect_no_trace(self) -> None:
         if b"Traceback" in self.printed:
-            raise lesson("an end without a stack trace", show(self.printed[-1000:]))
+            raise lesson("an end without a stack trace", shown(self.printed))
 
     def expect_told(self, *texts: bytes) -> None:
         """Check that the client, which has ended, printed one of the texts, on whichever output."""
         if not any(text in self.printed for text in texts):
-            raise lesson(f"that it prints {' or '.join(map(show, texts))}", f"it printed {show(self.printed) or 'nothing'}")
+            raise lesson(f"that it prints {' or '.join(map(show, texts))}", f"it printed {shown(self.printed)}")
 
     def expect_one_line(self) -> None:
         """Check that the client, which has ended, printed one line."""
         if len(self.printed.splitlines()) != 1:
-            raise lesson("one line that says what is wrong", f"{len(self.printed.splitlines())} lines: {show(self.printed)}")
+            raise lesson("one line that says what is wrong", f"{len(self.printed.splitlines())} lines: {shown(self.printed)}")
 
     @property
     def printed(self) -> bytes:

@@ -19,6 +19,7 @@ sys.path.append(str(HERE / "mutants"))
 
 from buffers import BUFFERS  # noqa: E402
 from chat_servers import CHAT_SERVERS  # noqa: E402
+from clients import STEP_2, STEP_6  # noqa: E402
 from echo_servers import ECHO_SERVERS  # noqa: E402
 
 
@@ -74,6 +75,22 @@ def test_a_wrong_buffer_is_caught(mutant):
     assert_caught(mutant, "test_step4_framing.py", f"--python=step4={where}")
 
 
+def client_command(mutant):
+    return f"--client={{python}} {HERE / 'mutants' / 'clients.py'} {mutant.__name__} {{host}} {{port}}"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("mutant", STEP_2.values(), ids=list(STEP_2))
+def test_a_wrong_client_of_step_2_is_caught(mutant):
+    assert_caught(mutant, "test_step2_client.py", client_command(mutant))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("mutant", STEP_6.values(), ids=list(STEP_6))
+def test_a_wrong_client_of_step_6_is_caught(mutant):
+    assert_caught(mutant, "test_step6_client.py", client_command(mutant))
+
+
 # What is right
 
 def other_way(name, tmp_path):
@@ -94,6 +111,14 @@ def other_way(name, tmp_path):
 def assert_passes(test_file, *flags):
     verdict, printed = judge(test_file, *flags)
     assert verdict.passed and not verdict.lessons, printed
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+@pytest.mark.parametrize("test_file, name", [
+    ("test_step2_client.py", "client.js"), ("test_step6_client.py", "chat_client_select.py")])
+def test_a_correct_client_passes(test_file, name, tmp_path):
+    server = other_way(name, tmp_path)
+    assert_passes(test_file, server.replace("--server=", "--client=").replace("{port}", "{host} {port}"))
 
 
 @pytest.mark.parametrize("name", ["echo_asyncio.py", "echo_selectors.py", "echo.js", "echo.c"])
