@@ -23,6 +23,7 @@ WAKE = getattr(signal, "SIGALRM", None)  # on Windows no signal wakes a thread t
 # A signal (Ctrl-C is one too) that comes just before the main thread goes to sleep does not wake it.
 # So it is woken this often anyway: late enough to cost nothing, early enough for a person.
 TICK_S = 0.1
+WAKE_AGAIN_S = 0.005  # the same where a text waits: at ten a second a flood would take all day
 
 
 @contextlib.contextmanager
@@ -99,8 +100,9 @@ class Terminal(Pipe):
     def __init__(self) -> None:
         super().__init__()
         self._prompt = ""  # what stands before the line that is being typed
-        self._text = ""  # what the main thread is to show
-        self._shown = queue.SimpleQueue()  # a handler may put while it is being put to; no Event may
+        self._text = ""  # what the main thread is to show, until it has
+        self._drawing = False
+        self._shown = queue.SimpleQueue()  # says that it has; unlike an Event, safe in a handler
         if WAKE:
             signal.signal(signal.SIGINT, self._on_interrupt)
         self._editor = find_editor()
@@ -140,23 +142,24 @@ class Terminal(Pipe):
         if not WAKE or threading.current_thread() is threading.main_thread():
             self._draw(text)
             return
-        if not self._ending:
-            self._text = text
+        self._text = text
+        while self._text and not self._ending:
             self._wake()
-            self._shown.get()
+            with contextlib.suppress(queue.Empty):
+                self._shown.get(timeout=WAKE_AGAIN_S)
 
     def _on_interrupt(self, signal_number, frame) -> None:
         """Let Ctrl-C take the way that all exceptions take here."""
         self._ending = KeyboardInterrupt()
-        self._shown.put(True)
         signal.raise_signal(WAKE)
 
     def _on_wake(self, signal_number, frame) -> None:
-        text, self._text = self._text, ""  # taken at once: the signal may come again
-        if text:
+        if self._text and not self._drawing:  # the signal may come again while we draw
+            self._drawing = True
             try:
-                self._draw(text)
-            finally:  # whatever Ctrl-C interrupts, the other thread must not wait for ever
+                self._draw(self._text)
+            finally:
+                self._text, self._drawing = "", False
                 self._shown.put(True)
         super()._on_wake(signal_number, frame)
 
