@@ -1,7 +1,7 @@
 """CAP and what follows from it: extensions that a client asks for by name.
 
-While a client negotiates, its registration waits for CAP END.  Source: IRCv3 capability-negotiation,
-message-tags, server-time, labeled-response, setname, at ircv3.net/specs.
+While a client negotiates, its registration waits for CAP END.  Source: IRCv3
+capability-negotiation, message-tags, server-time, labeled-response, setname (ircv3.net/specs).
 """
 
 import time
@@ -61,13 +61,15 @@ def request(me, argument: str):
 
 
 def answer(me, subcommand: str, names: str):
-    me.send(format_message("CAP", me.user.nick or "*", subcommand, text=names, source=me.server.name))
+    """Send CAP back, with the nick that the client has by now."""
+    nick = me.user.nick or "*"
+    me.send(format_message("CAP", nick, subcommand, text=names, source=me.server.name))
 
 
 def setname(me, realname: str):
     """Change one's real name.  IRCv3 setname."""
     me.user.realname = realname
-    line = format_message("SETNAME", text=realname, source=me.user.source)
+    line = me.says("SETNAME", text=realname)
     me.tell_users([me.user, *me.world.neighbours(me.user)], line, need="setname")
 
 

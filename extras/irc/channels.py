@@ -3,17 +3,19 @@
 Source: RFC 2812 section 3.2, RFC 2811, modern.ircdocs.horse "Channel Operations".
 """
 
+import math
+import operator
 import re
 import time
 
-from extras.irc.message import cut_text, format_message
-from extras.irc.names import CHANNEL_TYPES, fold, is_channel, mask
+from extras.irc.message import cut_text
+from extras.irc.names import fold, is_channel, mask
 from extras.irc.replies import (
-    ERR_BADCHANNELKEY, ERR_BANNEDFROMCHAN, ERR_CHANNELISFULL, ERR_CHANOPRIVSNEEDED, ERR_INVITEONLYCHAN,
-    ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL, ERR_TOOMANYCHANNELS,
-    ERR_USERNOTINCHANNEL, ERR_USERONCHANNEL, RPL_AWAY, RPL_ENDOFINVITELIST, RPL_ENDOFNAMES, RPL_INVITELIST,
-    RPL_INVITING, RPL_LIST, RPL_LISTEND, RPL_LISTSTART, RPL_NAMREPLY, RPL_NOTOPIC, RPL_TOPIC,
-    RPL_TOPICWHOTIME, Numeric,
+    ERR_BADCHANNELKEY, ERR_BANNEDFROMCHAN, ERR_CHANNELISFULL, ERR_CHANOPRIVSNEEDED,
+    ERR_INVITEONLYCHAN, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL,
+    ERR_TOOMANYCHANNELS, ERR_USERNOTINCHANNEL, ERR_USERONCHANNEL, Numeric, RPL_AWAY,
+    RPL_ENDOFINVITELIST, RPL_ENDOFNAMES, RPL_INVITELIST, RPL_INVITING, RPL_LIST, RPL_LISTEND,
+    RPL_LISTSTART, RPL_NAMREPLY, RPL_NOTOPIC, RPL_TOPIC, RPL_TOPICWHOTIME,
 )
 from extras.irc.state import Channel, User
 
@@ -23,7 +25,7 @@ ELIST = "CMNTU"  # what LIST can ask for, as 005 tells it
 
 
 def join(me, names: str, keys: str = ""):
-    """Enter channels, each with its key if it has one; `JOIN 0` leaves all.  RFC 2812 section 3.2.1."""
+    """Enter channels, each with its key if any; `JOIN 0` leaves all.  RFC 2812 section 3.2.1."""
     if names == "0":
         for channel in list(me.user.channels):
             leave_channel(me, channel, "")
@@ -46,13 +48,12 @@ def join_one(me, name: str, key: str):
         me.reply(refusal, channel.name)
     else:
         channel = me.world.join(me.user, name, "" if me.rfc2812 else NEW_CHANNEL_MODES)
-        source = me.user.source
-        me.tell(channel, format_message("JOIN", channel.name, source=source), lack="extended-join")
+        me.tell(channel, me.says("JOIN", channel.name), lack="extended-join")
         # IRCv3 extended-join: the account, of which there are none here, and the real name.
-        extended = format_message("JOIN", channel.name, "*", text=me.user.realname, source=source)
+        extended = me.says("JOIN", channel.name, "*", text=me.user.realname)
         me.tell(channel, extended, need="extended-join")
         if me.user.away is not None:
-            away = format_message("AWAY", text=me.user.away, source=source)
+            away = me.says("AWAY", text=me.user.away)
             me.tell(channel, away, but=me.user, need="away-notify")
         if channel.topic:
             show_topic(me, channel)
@@ -91,7 +92,7 @@ def part(me, names: str, reason: str = ""):
 
 def leave_channel(me, channel: Channel, reason: str):
     """Tell all members, oneself included, and go."""
-    line = format_message("PART", channel.name, text=reason or None, source=me.user.source)
+    line = me.says("PART", channel.name, text=reason or None)
     me.tell(channel, line)
     me.world.part(me.user, channel)
 
@@ -108,9 +109,9 @@ def topic(me, name: str, text: str | None = None):
     elif "t" in channel.flags and not me.may(channel, "h"):
         me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
     else:
-        channel.topic, channel.topic_by = cut_text(text, TOPIC_BYTES), me.user.nick
-        channel.topic_at = time.time()
-        me.tell(channel, format_message("TOPIC", channel.name, text=channel.topic, source=me.user.source))
+        channel.topic = cut_text(text, TOPIC_BYTES)
+        channel.topic_by, channel.topic_at = me.user.nick, time.time()
+        me.tell(channel, me.says("TOPIC", channel.name, text=channel.topic))
 
 
 def show_topic(me, channel: Channel):
@@ -120,7 +121,7 @@ def show_topic(me, channel: Channel):
 
 
 def names(me, targets: str = ""):
-    """List who is in channels; without a channel, everyone who can be seen.  RFC 2812 section 3.2.5."""
+    """List who is in channels; without one, everyone who can be seen.  RFC 2812 section 3.2.5."""
     if targets:
         # Each channel once: "#a,#a,#a..." would be a short question with a very long answer.
         for name in {fold(name): name for name in targets.split(",")}.values():
@@ -154,10 +155,10 @@ def show_names(me, channel: Channel) -> bool:
 
 
 def list_channels(me, conditions: str = "", server: str = ""):
-    """List channels with their members and topics; `>5`, `*tea*`, `!*bot*`, `C<60` and `T<60` choose.
+    """List channels, their size and topic; `>5`, `*tea*`, `!*bot*`, `C<60` and `T<60` choose.
 
-    RFC 2812 section 3.2.6, and ELIST of 005: C and T are the minutes since the channel was made,
-    and since its topic was set.
+    RFC 2812 section 3.2.6, and ELIST of 005: C and T are the minutes since the channel was
+    made, and since its topic was set.
     """
     if not me.rfc2812:
         me.reply(RPL_LISTSTART)
@@ -173,20 +174,21 @@ def list_channels(me, conditions: str = "", server: str = ""):
 def condition(text: str):
     """Make a test for channels of one condition of LIST."""
     if found := re.fullmatch(r"([CT]?)([<>])([0-9]{1,9})", text):
-        kind, sign, number = found[1], found[2], int(found[3])
-
-        def compare(channel: Channel) -> bool:
-            if kind == "":
-                value, limit = len(channel.members), number
-            else:
-                since = channel.created_at if kind == "C" else channel.topic_at
-                value, limit = time.time() - since, number * 60
-            return (kind != "T" or channel.topic != "") and (value > limit if sign == ">" else value < limit)
-
-        return compare
+        kind, limit = found[1], int(found[3])
+        compare = operator.gt if found[2] == ">" else operator.lt
+        return lambda channel: compare(measure(channel, kind), limit)
     wanted = text[0] != "!"
     pattern = mask(text if wanted else text[1:])
     return lambda channel: pattern.matches(channel.name) == wanted
+
+
+def measure(channel: Channel, kind: str) -> float:
+    """Give the members, or the minutes since the making (C) or the topic (T), of a channel."""
+    if kind == "":
+        return len(channel.members)
+    if kind == "T" and not channel.topic:
+        return math.nan  # neither more nor less than anything
+    return (time.time() - (channel.created_at if kind == "C" else channel.topic_at)) / 60
 
 
 def invite(me, nick: str = "", name: str = ""):
@@ -211,8 +213,9 @@ def invite(me, nick: str = "", name: str = ""):
     elif channel and "i" in channel.flags and not me.may(channel, "h"):
         me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
     else:
-        line = format_message("INVITE", user.nick, channel.name if channel else name, source=me.user.source)
-        me.reply(RPL_INVITING, user.nick, channel.name if channel else name)
+        name = channel.name if channel else name
+        line = me.says("INVITE", user.nick, name)
+        me.reply(RPL_INVITING, user.nick, name)
         me.tell_users([user], line)
         if channel:
             user.invitations[channel] = me.may(channel, "h")
@@ -240,8 +243,9 @@ def kick(me, names: str, nicks: str, reason: str = ""):
         elif user not in channel.members:
             me.reply(ERR_USERNOTINCHANNEL, nick, channel.name)
         elif channel.has_status(user, "h") and not me.may(channel, "o"):
-            me.reply(ERR_CHANOPRIVSNEEDED, channel.name)  # half operators throw out neither each other nor more
+            # Half operators throw out neither each other nor those above them.
+            me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
         else:
-            line = format_message("KICK", channel.name, user.nick, text=reason or me.user.nick, source=me.user.source)
+            line = me.says("KICK", channel.name, user.nick, text=reason or me.user.nick)
             me.tell(channel, line)
             me.world.part(user, channel)

@@ -85,7 +85,8 @@ class IrcHandler(LineHandler):
         verb = self.VERBS.get(message.command)
         log.info("%s: %s", self, message.command if verb else "unknown command")
         self.tags = message.tags
-        run = self.run_labelled if "label" in self.tags and "labeled-response" in self.user.caps else self.run
+        wants_label = "label" in self.tags and "labeled-response" in self.user.caps
+        run = self.run_labelled if wants_label else self.run
         if message.command in WITHOUT_LOCK and verb:
             run(verb, message)
         else:
@@ -100,7 +101,8 @@ class IrcHandler(LineHandler):
             self.run(verb, message)
         finally:
             lines, self._collected = self._collected, None
-        for line in label_response(lines, message.tags["label"], self.server.name, self.world.next_id()):
+        number = self.world.next_id()
+        for line in label_response(lines, message.tags["label"], self.server.name, number):
             self.conn.send(line)
 
     def run(self, verb: Verb | None, message: Message) -> None:
@@ -111,7 +113,7 @@ class IrcHandler(LineHandler):
                 self.reply(ERR_UNKNOWNCOMMAND, message.command)
         elif not self.user.registered and message.command not in EARLY:
             self.reply(ERR_NOTREGISTERED)
-        elif len(message.params) < verb.least or "" in message.params[: verb.least] and message.command != "SETNAME":
+        elif len(message.params) < verb.least or "" in message.params[: verb.least]:
             self.reply(ERR_NEEDMOREPARAMS, message.command)
         else:
             self.server.command_counts[message.command] += 1
@@ -136,21 +138,26 @@ class IrcHandler(LineHandler):
         self.send_dressed(line)
 
     def send_dressed(self, line: bytes) -> None:
+        """Send a message that has its tags, or keep it until its request's label is put on."""
         if self._collected is None:
             self.conn.send(line)
         else:
             self._collected.append(line)
 
     def numeric(self, numeric: Numeric, *values, nick: str) -> bytes:
+        """Give a numeric as it goes to the client of this nick."""
         return frame(numeric.line(self.server.name, nick, values, self.rfc2812))
 
     def reply(self, numeric: Numeric, *values) -> None:
         """Send a numeric reply to our own client."""
         self.send(self.numeric(numeric, *values, nick=self.user.nick or "*"))
 
-    def reply_words(self, numeric: Numeric, values: tuple, words: list[str], between=" ", end="") -> None:
+    def reply_words(
+        self, numeric: Numeric, values: tuple, words: list[str], between: str = " ", end: str = ""
+    ) -> None:
         """Send a list as the text of as many numerics as it takes; none for an empty one."""
-        room = MAX_MESSAGE_BYTES - size(numeric.line(self.server.name, self.user.nick, (*values, ""), self.rfc2812))
+        without = numeric.line(self.server.name, self.user.nick, (*values, ""), self.rfc2812)
+        room = MAX_MESSAGE_BYTES - size(without)
         line, used = [], 0
         for word in words:
             used += size(word) + 1
@@ -160,6 +167,10 @@ class IrcHandler(LineHandler):
             line.append(word)
         if line:
             self.reply(numeric, *values, between.join(line) + end)
+
+    def says(self, command: str, *params: str, text: str | None = None) -> bytes:
+        """Give a message whose source is our user."""
+        return format_message(command, *params, text=text, source=self.user.source)
 
     def tell(
         self,
@@ -208,11 +219,12 @@ class IrcHandler(LineHandler):
         return tags
 
     def echo(self, line: bytes, tags: dict[str, str]) -> None:
-        """Give our client its own message back.  IRCv3 echo-message."""
-        self.send_dressed(dress(line, self.user.caps, tags))
+        """Give our client its own message back, if it wants that.  IRCv3 echo-message."""
+        if "echo-message" in self.user.caps:
+            self.send_dressed(dress(line, self.user.caps, tags))
 
     def may(self, channel: Channel, least: str) -> bool:
-        """Tell if our user has at least this status; an operator of the server has it everywhere."""
+        """Tell if our user has at least this status; who runs the server has every status."""
         return self.user.is_operator or channel.has_status(self.user, least)
 
     # --- the end ------------------------------------------------------------------------------
@@ -238,8 +250,10 @@ class IrcHandler(LineHandler):
             self.world.leave(self.user)  # nobody has to be told, and its nick is free at once
         self.server.retire(self)
         if not self.conn.closing:
-            self.end_reason, self.conn.end_reason = reason, ascii(reason)  # the second is for the log
-            self.conn.hang_up(format_message("ERROR", text=f"Closing Link: {self.user.host} ({reason})"))
+            self.end_reason = reason
+            self.conn.end_reason = ascii(reason)  # this one is for the log
+            text = f"Closing Link: {self.user.host} ({reason})"
+            self.conn.hang_up(format_message("ERROR", text=text))
 
     @staticmethod
     def last_words(code: str, text: str) -> bytes:

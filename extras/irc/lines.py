@@ -10,7 +10,7 @@ from step5_server.connection import Connection
 
 
 class IrcLineBuffer(LineBuffer):
-    """Take CR, LF and CR LF for ends; a CR LF cut in two ends an empty line too, which is ignored."""
+    """Take CR, LF and CR LF for ends; a CR LF cut in two ends an empty line too: ignored."""
 
     def feed(self, chunk: bytes) -> None:
         # CR LF first: an empty line after each message would cost as much as a short command.

@@ -76,11 +76,12 @@ def is_too_long(line: bytes) -> bool:
 def parse_tags(text: str) -> dict[str, str]:
     """Split `key=value;key`; a key without a value has the value ""."""
     pairs = (tag.partition("=") for tag in text.split(";"))
-    return {key: re.sub(r"\\(.?)", _unescape, value, flags=re.DOTALL) for key, _, value in pairs if key}
+    return {key: _unescape(value) for key, _, value in pairs if key}
 
 
-def _unescape(match: re.Match) -> str:
-    return UNESCAPES.get(match[1], match[1])  # an unknown escape loses its backslash
+def _unescape(value: str) -> str:
+    # An unknown escape loses its backslash, and so does one at the end.
+    return re.sub(r"\\([\s\S]?)", lambda escape: UNESCAPES.get(escape[1], escape[1]), value)
 
 
 def format_tags(tags: dict[str, str]) -> str:
@@ -105,8 +106,12 @@ def format_message(command: str, *params: str, source: str = "", text: str | Non
     for param in params:
         if not param or " " in param or param[0] == ":":
             raise ValueError(f"only the last parameter may look like {param!r}")
-    line = " ".join([command, *params]) if text is None else " ".join([command, *params, ":" + text])
-    return frame(f":{source} {line}" if source else line)
+    words = [command, *params]
+    if source:
+        words.insert(0, ":" + source)
+    if text is not None:
+        words.append(":" + text)
+    return frame(" ".join(words))
 
 
 def frame(line: str) -> bytes:

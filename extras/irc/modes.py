@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from extras.irc.message import MAX_MESSAGE_BYTES, format_message, size
 from extras.irc.names import CHANNEL_TYPES, complete_mask, fold
 from extras.irc.replies import (
-    ERR_BANLISTFULL, ERR_CHANOPRIVSNEEDED, ERR_INVALIDMODEPARAM, ERR_KEYSET, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL,
-    ERR_NOSUCHNICK, ERR_NOTONCHANNEL, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE, ERR_USERNOTINCHANNEL,
-    ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME, RPL_ENDOFBANLIST,
-    RPL_ENDOFEXCEPTLIST, RPL_ENDOFINVEXLIST, RPL_EXCEPTLIST, RPL_INVEXLIST, RPL_UMODEIS,
+    ERR_BANLISTFULL, ERR_CHANOPRIVSNEEDED, ERR_INVALIDMODEPARAM, ERR_KEYSET, ERR_NEEDMOREPARAMS,
+    ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE,
+    ERR_USERNOTINCHANNEL, ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME,
+    RPL_ENDOFBANLIST, RPL_ENDOFEXCEPTLIST, RPL_ENDOFINVEXLIST, RPL_EXCEPTLIST, RPL_INVEXLIST,
+    RPL_UMODEIS,
 )
 from extras.irc.state import STATUSES, Channel, Entry
 
@@ -101,7 +102,8 @@ class ChannelChange:
             if letter in LISTS and not param:
                 self.show_list(letter)
             elif letter in STATUSES and param is None and self.me.rfc2812:
-                self.me.reply(ERR_UNKNOWNMODE, letter, self.channel.name)  # no *channel* mode of that name
+                # Without a nick it is no membership, and a channel has no mode of that name.
+                self.me.reply(ERR_UNKNOWNMODE, letter, self.channel.name)
             elif letter not in LISTS + FLAGS + "kl" and letter not in STATUSES:
                 self.me.reply(ERR_UNKNOWNMODE, letter, self.channel.name)
             elif not self.may(letter):
@@ -118,7 +120,7 @@ class ChannelChange:
                 self.set_status(sign, letter, param)
         room = MAX_MESSAGE_BYTES - size(f":{self.me.user.source} MODE {self.channel.name} ")
         for words, given in pack(self.done, room):
-            line = format_message("MODE", self.channel.name, words, *given, source=self.me.user.source)
+            line = self.me.says("MODE", self.channel.name, words, *given)
             self.me.tell(self.channel, line)
 
     def may(self, letter: str) -> bool:
@@ -156,7 +158,8 @@ class ChannelChange:
             self.lacks_parameter()
         elif not KEY.fullmatch(key):
             # The key is not repeated: it may hold what no parameter can.
-            self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, "k", "*", "Key is not well-formed")
+            why = "Key is not well-formed"
+            self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, "k", "*", why)
         elif self.channel.key and self.me.rfc2812:
             self.me.reply(ERR_KEYSET, self.channel.name)
         elif key != self.channel.key:
@@ -172,7 +175,8 @@ class ChannelChange:
         elif limit is None:
             self.lacks_parameter()
         elif not re.fullmatch("0*[1-9][0-9]{0,8}", limit):
-            self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, "l", limit, "Limit is a number from 1")
+            why = "Limit is a number from 1"
+            self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, "l", limit, why)
         elif int(limit) != self.channel.limit:
             self.channel.limit = int(limit)
             self.done.append(("+", "l", str(int(limit))))
@@ -180,7 +184,8 @@ class ChannelChange:
     def set_mask(self, sign: str, letter: str, text: str) -> None:
         """RFC 2811 section 4.3.  Masks that differ only in case are one."""
         masks = self.channel.lists[letter]
-        mask = complete_mask(text.lstrip(":").split(" ")[0])  # it must fit into the middle of a message
+        # It must fit into the middle of a message: no space, no colon in front.
+        mask = complete_mask(text.lstrip(":").split(" ")[0])
         self.channel.forget_bans()
         if sign == "-":
             entry = masks.pop(fold(mask), None)

@@ -19,8 +19,8 @@ FOLDS = str.maketrans(string.ascii_uppercase + "[]\\~", string.ascii_lowercase +
 
 SPECIAL = re.escape("[]\\`_^{|}")
 NICK = re.compile(rf"[A-Za-z{SPECIAL}][A-Za-z0-9{SPECIAL}-]*")
-# No space, comma or control character.  The RFCs forbid only NUL, BEL, CR, LF of these, but a name is
-# shown in every member's terminal, and an escape sequence is no name.
+# No space, comma or control character.  The RFCs forbid only NUL, BEL, CR and LF of the
+# last, but a name is shown in every member's terminal, and an escape sequence is no name.
 CHANNEL = re.compile(rf"[{CHANNEL_TYPES}][^\x00-\x20,\x7f]*")
 
 
@@ -30,10 +30,12 @@ def fold(name: str) -> str:
 
 
 def is_nick(name: str) -> bool:
+    """Tell if a user may be called this."""
     return len(name) <= NICK_LENGTH and NICK.fullmatch(name) is not None
 
 
 def is_channel(name: str) -> bool:
+    """Tell if a channel may be called this."""
     return len(name) <= CHANNEL_LENGTH and CHANNEL.fullmatch(name) is not None
 
 
@@ -60,6 +62,7 @@ class Mask:
         self._tail = re.compile(pieces[-1] + r"\Z", re.DOTALL)
 
     def matches(self, name: str) -> bool:
+        """Tell if the mask fits the whole name."""
         name = fold(name)
         if self._exact:
             return self._exact.fullmatch(name) is not None
@@ -71,6 +74,7 @@ class Mask:
 
 @lru_cache(maxsize=1024)  # compiling is dear, and a busy channel asks for the same bans again
 def mask(pattern: str) -> Mask:
+    """Give the compiled mask."""
     return Mask(pattern)
 
 
@@ -80,7 +84,7 @@ def is_mask(pattern: str) -> bool:
 
 
 def complete_mask(text: str) -> str:
-    """Fill a ban up to nick!user@host: `bob` is bob!*@*, `*.org` is *!*@*.org as clients mean it."""
+    """Fill a ban up to nick!user@host: `bob` is bob!*@*, and `*.org` is *!*@*.org."""
     nick, bang, rest = text.partition("!")
     if not bang:
         if "@" in text:

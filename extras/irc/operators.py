@@ -7,7 +7,8 @@ from extras.irc.message import format_message
 from extras.irc.names import fold
 from extras.irc.passwords import is_password
 from extras.irc.replies import (
-    ERR_CANTKILLSERVER, ERR_NOPRIVILEGES, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_PASSWDMISMATCH, RPL_REHASHING, RPL_YOUREOPER,
+    ERR_CANTKILLSERVER, ERR_NOPRIVILEGES, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_PASSWDMISMATCH,
+    RPL_REHASHING, RPL_YOUREOPER,
 )
 from step1_echo.serving import log
 
@@ -42,17 +43,18 @@ def kill(me, nick: str, reason: str):
     if not me.user.is_operator:
         me.reply(ERR_NOPRIVILEGES)
     elif user is None:
-        me.reply(*((ERR_CANTKILLSERVER,) if fold(nick) == fold(me.server.name) else (ERR_NOSUCHNICK, nick)))
+        is_server = fold(nick) == fold(me.server.name)
+        me.reply(*((ERR_CANTKILLSERVER,) if is_server else (ERR_NOSUCHNICK, nick)))
     else:
         log.warning("%s: KILL %s", me, nick)
-        me.tell_users([user], format_message("KILL", user.nick, text=reason, source=me.user.source))
+        me.tell_users([user], me.says("KILL", user.nick, text=reason))
         me.leave(user, f"Killed ({me.user.nick} ({reason}))")
 
 
 def wallops(me, text: str):
     """Speak to all who have asked for it with +w.  RFC 2812 section 4.7."""
     if me.user.is_operator:
-        me.tell_users(me.world.with_mode["w"], format_message("WALLOPS", text=text, source=me.user.source))
+        me.tell_users(me.world.with_mode["w"], me.says("WALLOPS", text=text))
     else:
         me.reply(ERR_NOPRIVILEGES)
 

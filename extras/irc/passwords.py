@@ -22,7 +22,7 @@ SALT_BYTES = 16
 def hash_password(password: str, salt: bytes | None = None) -> str:
     """Give what may stand on the command line in place of the password."""
     salt = os.urandom(SALT_BYTES) if salt is None else salt
-    digest = hashlib.scrypt(password.encode("utf-8", "surrogateescape"), salt=salt, **COST)
+    digest = hashlib.scrypt(password.encode(errors="surrogateescape"), salt=salt, **COST)
     return PREFIX + base64.b64encode(salt + digest).decode()
 
 
@@ -37,7 +37,8 @@ def is_password(password: str, secret: str) -> bool:
         except ValueError:
             return False
         password = hash_password(password, salt)
-    return hmac.compare_digest(password.encode("utf-8", "surrogateescape"), secret.encode("utf-8", "surrogateescape"))
+    given, wanted = (text.encode(errors="surrogateescape") for text in (password, secret))
+    return hmac.compare_digest(given, wanted)
 
 
 def main() -> int:

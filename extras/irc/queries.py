@@ -1,7 +1,7 @@
 """WHO, WHOIS, WHOWAS, USERHOST, ISON and MONITOR: questions about users.
 
-Source: RFC 2812 sections 3.6 and 4.8, 4.9, modern.ircdocs.horse "User-Based Queries", IRCv3 whox and
-monitor.
+Source: RFC 2812 sections 3.6, 4.8 and 4.9, modern.ircdocs.horse "User-Based Queries", IRCv3
+whox and monitor.
 """
 
 import re
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 from extras.irc.names import CHANNEL_TYPES, fold, is_mask, is_nick, mask
 from extras.irc.replies import (
-    ERR_MONLISTFULL, ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK, RPL_AWAY,
-    RPL_ENDOFMONLIST, RPL_ENDOFWHO, RPL_ENDOFWHOIS, RPL_ENDOFWHOWAS, RPL_ISON, RPL_MONLIST, RPL_MONOFFLINE,
-    RPL_MONONLINE, RPL_USERHOST, RPL_WHOISBOT, RPL_WHOISCHANNELS, RPL_WHOISHOST, RPL_WHOISIDLE,
-    RPL_WHOISMODES, RPL_WHOISOPERATOR, RPL_WHOISSERVER, RPL_WHOISUSER, RPL_WHOREPLY, RPL_WHOSPCRPL,
-    RPL_WHOWASUSER,
+    ERR_MONLISTFULL, ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK,
+    RPL_AWAY, RPL_ENDOFMONLIST, RPL_ENDOFWHO, RPL_ENDOFWHOIS, RPL_ENDOFWHOWAS, RPL_ISON,
+    RPL_MONLIST, RPL_MONOFFLINE, RPL_MONONLINE, RPL_USERHOST, RPL_WHOISBOT, RPL_WHOISCHANNELS,
+    RPL_WHOISHOST, RPL_WHOISIDLE, RPL_WHOISMODES, RPL_WHOISOPERATOR, RPL_WHOISSERVER,
+    RPL_WHOISUSER, RPL_WHOREPLY, RPL_WHOSPCRPL, RPL_WHOWASUSER,
 )
 from extras.irc.state import Channel, User
 
@@ -35,8 +35,9 @@ def who(me, pattern: str = "*", options: str = ""):
         if whox:
             me.reply(RPL_WHOSPCRPL, whox_fields(me, user, channel, fields))
         else:
-            me.reply(RPL_WHOREPLY, channel.name if channel else "*", user.name, user.host, me.server.name,
-                     user.nick, flags(me, user, channel), 0, user.realname)
+            where = channel.name if channel else "*"
+            me.reply(RPL_WHOREPLY, where, user.name, user.host, me.server.name, user.nick,
+                     flags(me, user, channel), 0, user.realname)
     me.reply(RPL_ENDOFWHO, pattern)
 
 
@@ -49,7 +50,8 @@ def found(me, pattern: str, channel: Channel | None) -> Iterator[User]:
     elif pattern in ("0", "*"):
         for user in me.world.users:
             # RFC 2812 leaves out who shares a channel with one; the living document does not.
-            if me.user.sees(user) and not (me.rfc2812 and (user is me.user or me.user.shares_channel(user))):
+            near = user is me.user or me.user.shares_channel(user)
+            if not (near and me.rfc2812) and me.user.sees(user):
                 yield user
     elif not is_mask(pattern):
         if user := me.world.user(pattern):  # by name one finds the invisible too
@@ -65,7 +67,8 @@ def found(me, pattern: str, channel: Channel | None) -> Iterator[User]:
 def flags(me, user: User, channel: Channel | None) -> str:
     """Here or Gone, * for an operator, the status in the channel, B for a bot."""
     status = channel.prefix(user, "multi-prefix" in me.user.caps) if channel else ""
-    return ("H" if user.away is None else "G") + "*" * user.is_operator + status + "B" * ("B" in user.modes)
+    here = "H" if user.away is None else "G"
+    return here + "*" * user.is_operator + status + "B" * ("B" in user.modes)
 
 
 def whox_fields(me, user: User, channel: Channel | None, asked: str) -> str:
@@ -90,7 +93,7 @@ def whox_fields(me, user: User, channel: Channel | None, asked: str) -> str:
 
 
 def whois(me, *params: str):
-    """Tell all about users; a server may be named first, and is this one.  RFC 2812 section 3.6.2."""
+    """Tell all about users; a server may be named first.  RFC 2812 section 3.6.2."""
     if not params or not params[-1]:
         if not me.rfc2812:  # RFC 1459's servers said nothing, and their suites still expect it
             me.reply(ERR_NONICKNAMEGIVEN)
@@ -157,11 +160,11 @@ def whowas(me, nicks: str = "", count: str = "0", server: str = ""):
 
 def userhost(me, nick: str, *more: str):
     """Give the addresses of up to five users.  RFC 2812 section 4.8."""
-    users = filter(None, map(me.world.user, (nick, *more)[:5]))
-    me.reply(RPL_USERHOST, " ".join(
-        f"{user.nick}{'*' * user.is_operator}={'+' if user.away is None else '-'}{user.name}@{user.host}"
-        for user in users
-    ))
+    words = []
+    for user in filter(None, map(me.world.user, (nick, *more)[:5])):
+        here = "+" if user.away is None else "-"
+        words.append(f"{user.nick}{'*' * user.is_operator}={here}{user.name}@{user.host}")
+    me.reply(RPL_USERHOST, " ".join(words))
 
 
 def ison(me, nick: str, *more: str):
@@ -208,8 +211,10 @@ def monitor(me, action: str, targets: str = ""):
 def show_monitored(me, nicks: list[str]):
     """730 for those who are here, 731 for the others."""
     users = {nick: me.world.user(nick) for nick in nicks}
-    me.reply_words(RPL_MONONLINE, (), [user.source for user in users.values() if user], between=",")
-    me.reply_words(RPL_MONOFFLINE, (), [nick for nick, user in users.items() if not user], between=",")
+    online = [user.source for user in users.values() if user]
+    offline = [nick for nick, user in users.items() if not user]
+    me.reply_words(RPL_MONONLINE, (), online, between=",")
+    me.reply_words(RPL_MONOFFLINE, (), offline, between=",")
 
 
 def tell_watchers(me, nick: str, online: bool):

@@ -10,8 +10,9 @@ from extras.irc.names import USER_LENGTH, fold, is_nick
 from extras.irc.passwords import is_password
 from extras.irc.queries import tell_watchers
 from extras.irc.replies import (
-    ERR_ALREADYREGISTERED, ERR_ERRONEUSNICKNAME, ERR_NICKNAMEINUSE, ERR_NONICKNAMEGIVEN, ERR_NOORIGIN,
-    ERR_PASSWDMISMATCH, RPL_CREATED, RPL_MYINFO, RPL_UMODEIS, RPL_WELCOME, RPL_YOURHOST,
+    ERR_ALREADYREGISTERED, ERR_ERRONEUSNICKNAME, ERR_NICKNAMEINUSE, ERR_NONICKNAMEGIVEN,
+    ERR_NOORIGIN, ERR_PASSWDMISMATCH, RPL_CREATED, RPL_MYINFO, RPL_UMODEIS, RPL_WELCOME,
+    RPL_YOURHOST,
 )
 from extras.irc.server_info import VERSION, isupport, lusers, motd
 from step5_server.registry import NameTaken
@@ -27,7 +28,7 @@ def password(me, text: str):
 
 
 def nick(me, name: str = ""):
-    """Take a nick, or another one; everyone who shares a channel is told, once.  RFC 2812 section 3.1.2."""
+    """Take a nick, or another; who shares a channel is told once.  RFC 2812 section 3.1.2."""
     if not name:
         me.reply(ERR_NONICKNAMEGIVEN)
     elif not is_nick(name):
@@ -108,7 +109,8 @@ def ping(me, token: str | None = None, server: str = ""):
     if token:
         me.send(format_message("PONG", me.server.name, text=token, source=me.server.name))
     elif token is None and me.rfc2812:
-        me.send(format_message("PONG", me.server.name, source=me.server.name))  # as its suites expect
+        # The letter says 409, its suites expect this.
+        me.send(format_message("PONG", me.server.name, source=me.server.name))
     else:
         me.reply(ERR_NOORIGIN)
 

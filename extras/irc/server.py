@@ -27,10 +27,14 @@ from step1_echo.serving import main
 from step5_server.line_server import positive, server_parser
 
 PORT = 6667  # what clients try first
+NAME = "irc.example.net"  # RFC 2606: a name that is nobody's
 MAX_CHANNELS = 20  # for one user: more is hard to read, and each costs
 PING_TIMEOUT_S = 120.0  # silence before PING, and once more before the end
 # 422 for a file that nobody asked for would be the first thing that a newcomer reads.
-DEFAULT_MOTD = ["Welcome.  This is the IRC server of a chat tutorial.", "/join a channel, or ask for /list."]
+DEFAULT_MOTD = [
+    "Welcome.  This is the IRC server of a chat tutorial.",
+    "/join a channel, or ask for /list.",
+]
 
 
 class IrcServer(PostmanServer):
@@ -43,7 +47,7 @@ class IrcServer(PostmanServer):
         self,
         address: tuple[str, int],
         *,
-        name: str = "irc.example.net",
+        name: str = NAME,
         network: str = "ExampleNet",
         info: str = "test server",
         password: str = "",
@@ -99,7 +103,8 @@ class IrcServer(PostmanServer):
             if silent_s > 2 * self.ping_timeout_s:
                 self.dismiss(handler, f"Ping timeout: {2 * self.ping_timeout_s:.0f} seconds")
                 try:
-                    handler.request.shutdown(socket.SHUT_RD)  # wakes its thread, which tells the others
+                    # Wakes its thread, which then tells the others.
+                    handler.request.shutdown(socket.SHUT_RD)
                 except OSError:
                     pass  # NOTE: it has just ended by itself
             elif silent_s > self.ping_timeout_s and not handler.pinged:
@@ -108,7 +113,7 @@ class IrcServer(PostmanServer):
                 self.deliver([handler.outbox])
 
     def motd(self) -> list[str] | None:
-        """Give the lines of the message of the day as the file has it now; None without the file."""
+        """Give the message of the day as its file has it now; None without the file."""
         if not self.motd_file:
             return None if self.rfc2812 else DEFAULT_MOTD
         try:
@@ -125,21 +130,21 @@ class IrcServer(PostmanServer):
         self._motd = (None, None)
 
     def die(self) -> None:
-        """End serve_forever(): main() then does the rest.  Blocks: never, since callers hold the lock."""
+        """End serve_forever(); main() then does the rest.  Blocks: never: callers hold the lock."""
         threading.Thread(target=self.shutdown, name="die", daemon=True).start()
 
 
 def parser() -> argparse.ArgumentParser:
     """Return step 5's flags and ours."""
     flags = server_parser("Serve IRC.", port=PORT)
-    flags.add_argument("--name", default="irc.example.net", type=word, help="of the server (default %(default)s)")
+    flags.add_argument("--name", default=NAME, type=word, help="its name (default %(default)s)")
     flags.add_argument("--network", default="ExampleNet", help="its network (default %(default)s)")
     flags.add_argument("--info", default="test server", help="what WHOIS says of it")
-    flags.add_argument("--password", default="", metavar="PASSWORD", help="that clients must give, or its hash")
-    flags.add_argument("--motd", default="", metavar="FILE", help="message of the day, read when it changes")
+    flags.add_argument("--password", default="", help="that clients must give, or its hash")
+    flags.add_argument("--motd", default="", metavar="FILE", help="the message of the day")
     flags.add_argument(
         "--oper", action="append", default=[], type=operator, metavar="NAME:PASSWORD",
-        help="who may become operator (* is any name); better a hash (see hash-password) than the password",
+        help="who may become operator (* is any name); better than the password: its hash",
     )
     flags.add_argument(
         "--max-channels", type=positive(int), default=MAX_CHANNELS, metavar="N",
@@ -153,7 +158,7 @@ def parser() -> argparse.ArgumentParser:
         "--ping-timeout", type=positive(float), default=PING_TIMEOUT_S, metavar="SECONDS",
         help="silence before a PING, and again before the end (default %(default)g)",
     )
-    flags.add_argument("--rfc2812", action="store_true", help="the letter of RFC 2812, for those who want it")
+    flags.add_argument("--rfc2812", action="store_true", help="keep to the letter of RFC 2812")
     return flags
 
 

@@ -7,16 +7,18 @@ import inspect
 import time
 
 from extras.irc.channels import ELIST, TOPIC_BYTES
-from extras.irc.modes import CHANMODES, MAX_LIST
-from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH, USER_LENGTH, mask
+from extras.irc.modes import CHANMODES, LISTS, MAX_LIST
+from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH, USER_LENGTH
+from extras.irc.names import mask
 from extras.irc.queries import MAX_MONITORED, is_here
 from extras.irc.replies import (
-    ERR_HELPNOTFOUND, ERR_NOMOTD, ERR_SUMMONDISABLED, ERR_USERSDISABLED, RPL_ADMINEMAIL, RPL_ADMINLOC1, RPL_ADMINLOC2, RPL_ADMINME, RPL_ENDOFHELP,
-    RPL_ENDOFINFO, RPL_ENDOFLINKS, RPL_ENDOFMOTD, RPL_ENDOFSTATS, RPL_GLOBALUSERS, RPL_HELPSTART, RPL_HELPTXT,
-    RPL_INFO, RPL_ISUPPORT, RPL_LINKS, RPL_LOCALUSERS, RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME,
-    RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD, RPL_MOTDSTART, RPL_STATSCOMMANDS, RPL_STATSLINKINFO,
-    RPL_SERVLISTEND, RPL_STATSOLINE, RPL_STATSUPTIME, RPL_TIME, RPL_TRACEEND, RPL_TRACEOPERATOR,
-    RPL_TRACEUSER, RPL_VERSION,
+    ERR_HELPNOTFOUND, ERR_NOMOTD, ERR_SUMMONDISABLED, ERR_USERSDISABLED, RPL_ADMINEMAIL,
+    RPL_ADMINLOC1, RPL_ADMINLOC2, RPL_ADMINME, RPL_ENDOFHELP, RPL_ENDOFINFO, RPL_ENDOFLINKS,
+    RPL_ENDOFMOTD, RPL_ENDOFSTATS, RPL_GLOBALUSERS, RPL_HELPSTART, RPL_HELPTXT, RPL_INFO,
+    RPL_ISUPPORT, RPL_LINKS, RPL_LOCALUSERS, RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME,
+    RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD, RPL_MOTDSTART, RPL_SERVLISTEND, RPL_STATSCOMMANDS,
+    RPL_STATSLINKINFO, RPL_STATSOLINE, RPL_STATSUPTIME, RPL_TIME, RPL_TRACEEND,
+    RPL_TRACEOPERATOR, RPL_TRACEUSER, RPL_VERSION,
 )
 from extras.irc.state import STATUSES
 from extras.irc.talk import MAX_TARGETS
@@ -32,16 +34,18 @@ def isupport_tokens(network: str, max_channels: int) -> list[str]:
         "AWAYLEN=390", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
         "CHANLIMIT=" + ",".join(f"{sign}:{max_channels}" for sign in CHANNEL_TYPES),
         f"CHANMODES={CHANMODES}", f"CHANNELLEN={CHANNEL_LENGTH}", f"CHANTYPES={CHANNEL_TYPES}",
-        f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I", "KICKLEN=390", f"MAXLIST=beI:{MAX_LIST}",
-        "MODES=13", f"MONITOR={MAX_MONITORED}", "NETWORK=" + network.replace(" ", r"\x20"),
+        f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I", "KICKLEN=390",
+        f"MAXLIST={LISTS}:{MAX_LIST}", "MODES=13", f"MONITOR={MAX_MONITORED}",
+        "NETWORK=" + network.replace(" ", r"\x20"),
         f"NICKLEN={NICK_LENGTH}", f"PREFIX=({''.join(STATUSES)}){signs}", f"STATUSMSG={signs}",
-        f"TARGMAX=JOIN:,KICK:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},WHOIS:,WHOWAS:",
+        f"TARGMAX=JOIN:,KICK:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
+        "WHOIS:,WHOWAS:",
         f"TOPICLEN={TOPIC_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
     ]
 
 
 def isupport(me):
-    """005: what this server can do, and its limits.  modern.ircdocs.horse "Feature Advertisement"."""
+    """005: what this server can do.  modern.ircdocs.horse "Feature Advertisement"."""
     tokens = me.server.isupport
     for start in range(0, len(tokens), TOKENS_A_LINE):
         me.reply(RPL_ISUPPORT, " ".join(tokens[start : start + TOKENS_A_LINE]))
@@ -103,8 +107,8 @@ def info(me, target: str = ""):
     """Tell what this program is.  RFC 2812 section 3.4.10."""
     if target and not is_here(me, target):
         return
-    for line in (VERSION, me.server.info, "A thread for each connection, one lock, and an outbox for each peer.",
-                 f"Running since {me.server.created}"):
+    how = "A thread for each connection, one lock, and an outbox for each peer."
+    for line in (VERSION, me.server.info, how, f"Running since {me.server.created}"):
         me.reply(RPL_INFO, line)
     me.reply(RPL_ENDOFINFO)
 
@@ -115,7 +119,8 @@ def admin(me, target: str = ""):
         me.reply(RPL_ADMINME, me.server.name)
         me.reply(RPL_ADMINLOC1, me.server.info)
         me.reply(RPL_ADMINLOC2, f"{me.server.network} network")
-        me.reply(RPL_ADMINEMAIL, f"postmaster@{me.server.name}")  # RFC 2142: the address that must exist
+        # RFC 2142: the address that every host must have.
+        me.reply(RPL_ADMINEMAIL, f"postmaster@{me.server.name}")
 
 
 def links(me, first: str = "", second: str = ""):
@@ -176,13 +181,14 @@ def users(me, target: str = ""):
 
 
 def help_text(me, subject: str = ""):
-    """HELP: show how a command is used, or which there are.  modern.ircdocs.horse "HELP message"."""
+    """Show how a command is used, or which there are.  modern.ircdocs.horse "HELP message"."""
     verb = me.VERBS.get(subject.upper())
     if subject and not verb:
         me.reply(ERR_HELPNOTFOUND, subject)
         return
     if verb:
-        first, lines = usage(subject.upper(), verb.function), inspect.getdoc(verb.function).split("\n")
+        first = usage(subject.upper(), verb.function)
+        lines = inspect.getdoc(verb.function).split("\n")
     else:
         first, lines = "Commands; HELP <command> tells more", []
         names = sorted(me.VERBS)

@@ -48,9 +48,11 @@ class User:
 
     @property
     def is_operator(self) -> bool:
+        """Whether this user runs the server."""
         return "o" in self.modes
 
     def shares_channel(self, other: "User") -> bool:
+        """Tell if there is a channel that both are in."""
         return not self.channels.keys().isdisjoint(other.channels)
 
     def sees(self, other: "User") -> bool:
@@ -77,7 +79,7 @@ class Channel:
         self.flags = set(modes)
         self.key, self.limit = "", 0
         self.lists: dict[str, dict[str, Entry]] = {"b": {}, "e": {}, "I": {}}
-        self._banned: dict[str, bool] = {}  # who has been looked up, since it is asked for each message
+        self._banned: dict[str, bool] = {}  # looked up already: it is asked for each message
         self._audience: list[tuple[frozenset[str], tuple[Outbox, ...]]] | None = None
 
     @property
@@ -110,6 +112,7 @@ class Channel:
         return bool(letters) and RANKS.index(letters[0]) <= RANKS.index(least)
 
     def set_status(self, user: User, letter: str, on: bool) -> None:
+        """Give a member a status, or take it; its letters stay in the order of rank."""
         letters = set(self.members[user]) - {letter} | ({letter} if on else set())
         self.members[user] = "".join(letter for letter in STATUSES if letter in letters)
 
@@ -167,6 +170,7 @@ class World(Registry):
         return user if user and user.registered else None
 
     def channel(self, name: str) -> Channel | None:
+        """Give the channel of this name."""
         return self.channels.get(fold(name))
 
     def rename(self, user: User, nick: str) -> None:
@@ -195,6 +199,7 @@ class World(Registry):
         (self.with_mode[letter].add if on else self.with_mode[letter].discard)(user)
 
     def remember(self, user: User) -> None:
+        """Keep for WHOWAS what the user has been called until now."""
         self.past.appendleft(Past(user.nick, user.name, user.host, user.realname, time.time()))
 
     def join(self, user: User, name: str, modes: str) -> Channel:
@@ -237,10 +242,12 @@ class World(Registry):
         return everyone
 
     def watch(self, user: User, nick: str) -> None:
+        """Let the user know when this nick comes and goes."""
         user.monitored[fold(nick)] = nick
         self.watchers.setdefault(fold(nick), set()).add(user)
 
     def unwatch(self, user: User, key: str) -> None:
+        """Let the user know no more; `key` is the folded nick."""
         watchers = self.watchers.get(key, set())
         watchers.discard(user)
         if not watchers:

@@ -6,9 +6,11 @@
 otherwise); what a client sends beyond the last is left out.
 """
 
+import inspect
 from typing import NamedTuple
 
-from extras.irc import capabilities, channels, modes, operators, queries, registration, server_info, talk
+from extras.irc import capabilities, channels, modes, operators, queries, registration
+from extras.irc import server_info, talk
 from extras.irc.message import MAX_PARAMS
 
 
@@ -24,8 +26,8 @@ def verb(function) -> Verb:
     """Read the numbers from the function itself."""
     code = function.__code__
     positional = code.co_argcount - 1  # without `me`
-    takes_more = code.co_flags & 0x04  # *params
-    return Verb(function, positional - len(function.__defaults__ or ()), MAX_PARAMS if takes_more else positional)
+    most = MAX_PARAMS if code.co_flags & inspect.CO_VARARGS else positional  # *params
+    return Verb(function, positional - len(function.__defaults__ or ()), most)
 
 
 # What is understood before registration; all else is answered 451.
