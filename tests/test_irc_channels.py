@@ -205,3 +205,23 @@ def test_half_operators_kick_members_only(irc):
     assert bob.codes("KICK #tea carol") == ["KICK"]
     assert bob.codes("MODE #tea +o bob") == ["482"]
     assert bob.codes("MODE #tea +m") == ["MODE"]
+
+
+def test_texts_are_cut_to_what_005_tells(irc):
+    alice, bob = pair(irc)
+    long = "é" * 230
+    assert len(alice.ask(f"KICK #tea bob :{long}")[0].text.encode()) == 390
+    alice.ask(f"AWAY :{long}")
+    bob.ask()
+    assert len(bob.ask("PRIVMSG alice :hi")[0].text.encode()) == 390
+
+
+def test_what_others_can_fill_is_bounded(irc):
+    alice, bob = irc.client("alice"), irc.client("bob")
+    for start in range(0, 150, 50):
+        alice.ask(*(line for n in range(start, start + 50) for line in (f"JOIN #c{n}", f"INVITE bob #c{n}", f"PART #c{n}")))
+    assert len(irc.server.registry.user("bob").invitations) == 100
+    alice.ask("JOIN #tea", "MODE #tea -n+b nobody")
+    for start in range(0, 1100, 100):
+        bob.ask(*(line for n in range(start, start + 100) for line in (f"NICK b{n}", "PRIVMSG #tea :x")))
+    assert len(irc.server.registry.channel("#tea")._banned) <= 1000

@@ -6,7 +6,8 @@ capability-negotiation, message-tags, server-time, labeled-response, setname (ir
 
 import time
 
-from extras.irc.message import format_message, format_tags
+from extras.irc.message import cut_text, format_message, format_tags
+from extras.irc.names import REALNAME_BYTES
 from extras.irc.registration import register
 from extras.irc.replies import ERR_INVALIDCAPCMD
 
@@ -68,8 +69,8 @@ def answer(me, subcommand: str, names: str):
 
 def setname(me, realname: str):
     """Change one's real name.  IRCv3 setname."""
-    me.user.realname = realname
-    line = me.says("SETNAME", text=realname)
+    me.user.realname = cut_text(realname, REALNAME_BYTES)
+    line = me.says("SETNAME", text=me.user.realname)
     me.tell_users([me.user, *me.world.neighbours(me.user)], line, need="setname")
 
 

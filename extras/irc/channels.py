@@ -8,7 +8,7 @@ import operator
 import re
 import time
 
-from extras.irc.message import cut_text
+from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.names import fold, is_channel, mask
 from extras.irc.replies import (
     ERR_BADCHANNELKEY, ERR_BANNEDFROMCHAN, ERR_CHANNELISFULL, ERR_CHANOPRIVSNEEDED,
@@ -19,7 +19,6 @@ from extras.irc.replies import (
 )
 from extras.irc.state import Channel, User
 
-TOPIC_BYTES = 390  # told in 005; leaves room for the rest of its message
 NEW_CHANNEL_MODES = "nt"  # what nearly every channel has, and nearly every server sets
 ELIST = "CMNTU"  # what LIST can ask for, as 005 tells it
 
@@ -109,7 +108,7 @@ def topic(me, name: str, text: str | None = None):
     elif "t" in channel.flags and not me.may(channel, "h"):
         me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
     else:
-        channel.topic = cut_text(text, TOPIC_BYTES)
+        channel.topic = cut_text(text, MAX_TEXT_BYTES)
         channel.topic_by, channel.topic_at = me.user.nick, time.time()
         me.tell(channel, me.says("TOPIC", channel.name, text=channel.topic))
 
@@ -218,7 +217,7 @@ def invite(me, nick: str = "", name: str = ""):
         me.reply(RPL_INVITING, user.nick, name)
         me.tell_users([user], line)
         if channel:
-            user.invitations[channel] = me.may(channel, "h")
+            user.invite(channel, by_operator=me.may(channel, "h"))
             me.tell(channel, line, but=me.user, need="invite-notify")
         if user.away is not None:
             me.reply(RPL_AWAY, user.nick, user.away)
@@ -227,6 +226,7 @@ def invite(me, nick: str = "", name: str = ""):
 def kick(me, names: str, nicks: str, reason: str = ""):
     """Throw users out: several of one channel, or one of each.  RFC 2812 section 3.2.8."""
     names, nicks = names.split(","), nicks.split(",")
+    reason = cut_text(reason, MAX_TEXT_BYTES) or me.user.nick
     if len(names) == 1:
         names *= len(nicks)
     if len(names) != len(nicks):
@@ -246,6 +246,5 @@ def kick(me, names: str, nicks: str, reason: str = ""):
             # Half operators throw out neither each other nor those above them.
             me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
         else:
-            line = me.says("KICK", channel.name, user.nick, text=reason or me.user.nick)
-            me.tell(channel, line)
+            me.tell(channel, me.says("KICK", channel.name, user.nick, text=reason))
             me.world.part(user, channel)

@@ -20,6 +20,8 @@ MAX_TAGS_BYTES = 4096
 # two limits a line is known and refused (417); beyond this one it is thrown away unseen.
 MAX_LINE_BYTES = 8191 + MAX_MESSAGE_BYTES
 MAX_PARAMS = 15  # RFC 2812 section 2.3
+# Of a topic, a reason or an away text: what is left of 510 beside names and addresses.
+MAX_TEXT_BYTES = 390
 
 # IRCv3 message-tags, "Escaping values".
 ESCAPES = {";": r"\:", " ": r"\s", "\\": r"\\", "\r": r"\r", "\n": r"\n"}

@@ -11,6 +11,7 @@ from functools import lru_cache
 CASEMAPPING = "rfc1459"  # told to clients in 005; the one mapping that both RFCs know
 NICK_LENGTH = 30  # RFC 2812 says 9; 30 is what networks use today, and clients read it in 005
 USER_LENGTH = 18  # keeps nick!user@host well inside a line; longer ones are cut
+REALNAME_BYTES = 150  # leaves room in WHO, whose line also has nick, user, host and server
 CHANNEL_LENGTH = 50  # RFC 2811 section 2.1
 CHANNEL_TYPES = "#&"  # & is a channel of this server only, which here they all are
 

@@ -5,8 +5,8 @@ Source: RFC 2812 sections 3.1 and 3.7, modern.ircdocs.horse "Connection Registra
 
 import re
 
-from extras.irc.message import format_message
-from extras.irc.names import USER_LENGTH, fold, is_nick
+from extras.irc.message import cut_text, format_message
+from extras.irc.names import REALNAME_BYTES, USER_LENGTH, fold, is_nick
 from extras.irc.passwords import is_password
 from extras.irc.queries import tell_watchers
 from extras.irc.replies import (
@@ -58,7 +58,7 @@ def user(me, name: str, mode: str, unused: str, realname: str):
         return
     # What would break nick!user@host apart, or a terminal, is left out.
     me.user.name = re.sub(r"[^!-~]|[!@]", "", name)[:USER_LENGTH] or "user"
-    me.user.realname = realname
+    me.user.realname = cut_text(realname, REALNAME_BYTES)
     bits = int(mode) if re.fullmatch("[0-9]{1,3}", mode) else 0
     me.wanted_modes = "i" * bool(bits & 8) + "w" * bool(bits & 4)
     register(me)

@@ -6,10 +6,11 @@ Source: RFC 2812 section 3.4, modern.ircdocs.horse "Server Queries and Commands"
 import inspect
 import time
 
-from extras.irc.channels import ELIST, TOPIC_BYTES
+from extras.irc.channels import ELIST
+from extras.irc.message import MAX_TEXT_BYTES
 from extras.irc.modes import CHANMODES, LISTS, MAX_LIST
-from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH, USER_LENGTH
-from extras.irc.names import mask
+from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH
+from extras.irc.names import REALNAME_BYTES, USER_LENGTH, mask
 from extras.irc.queries import MAX_MONITORED, is_here
 from extras.irc.replies import (
     ERR_HELPNOTFOUND, ERR_NOMOTD, ERR_SUMMONDISABLED, ERR_USERSDISABLED, RPL_ADMINEMAIL,
@@ -31,16 +32,16 @@ def isupport_tokens(network: str, max_channels: int) -> list[str]:
     """Give what 005 tells: each token is kept somewhere in this package."""
     signs = "".join(STATUSES.values())
     return [
-        "AWAYLEN=390", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
+        f"AWAYLEN={MAX_TEXT_BYTES}", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
         "CHANLIMIT=" + ",".join(f"{sign}:{max_channels}" for sign in CHANNEL_TYPES),
         f"CHANMODES={CHANMODES}", f"CHANNELLEN={CHANNEL_LENGTH}", f"CHANTYPES={CHANNEL_TYPES}",
-        f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I", "KICKLEN=390",
+        f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I", f"KICKLEN={MAX_TEXT_BYTES}",
         f"MAXLIST={LISTS}:{MAX_LIST}", "MODES=13", f"MONITOR={MAX_MONITORED}",
         "NETWORK=" + network.replace(" ", r"\x20"),
-        f"NICKLEN={NICK_LENGTH}", f"PREFIX=({''.join(STATUSES)}){signs}", f"STATUSMSG={signs}",
+        f"NAMELEN={REALNAME_BYTES}", f"NICKLEN={NICK_LENGTH}", f"PREFIX=({''.join(STATUSES)}){signs}", f"STATUSMSG={signs}",
         f"TARGMAX=JOIN:,KICK:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
         "WHOIS:,WHOWAS:",
-        f"TOPICLEN={TOPIC_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
+        f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
     ]
 
 

@@ -21,6 +21,8 @@ from step5_server.registry import Registry
 # Highest first, as 005 PREFIX wants it.  SIMPLIFIED: no founders (q, a): they need accounts.
 STATUSES = {"o": "@", "h": "%", "v": "+"}
 RANKS = "".join(STATUSES)
+MAX_INVITATIONS = 100  # that one user keeps: anybody may send them, so there is a bound
+MAX_VERDICTS = 1000  # on who is banned, that one channel keeps
 WHOWAS_LENGTH = 1000  # who left or changed names, for WHOWAS: RFC 2812 leaves the number to us
 
 
@@ -54,6 +56,13 @@ class User:
     def shares_channel(self, other: "User") -> bool:
         """Tell if there is a channel that both are in."""
         return not self.channels.keys().isdisjoint(other.channels)
+
+    def invite(self, channel: "Channel", by_operator: bool) -> None:
+        """Keep an invitation; of too many the oldest is forgotten."""
+        self.invitations.pop(channel, None)
+        self.invitations[channel] = by_operator
+        if len(self.invitations) > MAX_INVITATIONS:
+            del self.invitations[next(iter(self.invitations))]
 
     def sees(self, other: "User") -> bool:
         """Tell if a search may find the other user: RFC 2812 section 3.1.5, mode i."""
@@ -99,7 +108,6 @@ class Channel:
     def forget_audience(self) -> None:
         """Rebuild the audience when it is next wanted: a member came, went or changed caps."""
         self._audience = None
-        self._banned.clear()  # so it holds no more than the members and those who tried lately
 
     def prefix(self, user: User, every: bool = False) -> str:
         """Give the sign of the user's highest status here, or all of them."""
@@ -125,6 +133,8 @@ class Channel:
         if not self.lists["b"]:
             return False
         if user.source not in self._banned:
+            if len(self._banned) >= MAX_VERDICTS:
+                self._banned.clear()  # somebody renames and renames
             self._banned[user.source] = self.matches("b", user) and not self.matches("e", user)
         return self._banned[user.source]
 

@@ -9,6 +9,7 @@ answer   what the sender of a PRIVMSG is told: a numeric and its values, or None
 
 import time
 
+from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.names import CHANNEL_TYPES, fold, is_mask, mask
 from extras.irc.replies import (
     ERR_CANNOTSENDTOCHAN, ERR_NOPRIVILEGES, ERR_NORECIPIENT, ERR_NOSUCHNICK, ERR_NOSUCHSERVICE,
@@ -135,7 +136,7 @@ def need(command: str) -> str | None:
 
 def away(me, text: str = ""):
     """Say that one is away, or, without a text, that one is back.  RFC 2812 section 4.1."""
-    me.user.away = text or None
+    me.user.away = cut_text(text, MAX_TEXT_BYTES) or None
     me.reply(RPL_NOWAWAY if text else RPL_UNAWAY)
-    line = me.says("AWAY", text=text or None)
+    line = me.says("AWAY", text=me.user.away)
     me.tell_users(me.world.neighbours(me.user), line, need="away-notify")
