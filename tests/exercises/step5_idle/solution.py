@@ -1,0 +1,51 @@
+"""Solution: send away whoever has said nothing for a while: `ERR idle ...`, then the end."""
+
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so step5_server is found
+
+from step1_echo.serving import main
+from step5_server.line_server import positive, server_parser
+from step5_server.server import ChatHandler, ChatServer
+
+IDLE_TIMEOUT_S = 600.0  # ten minutes: time to make tea
+
+
+class IdleHandler(ChatHandler):
+    """One user's requests; remembers when the last one came."""
+
+    def setup(self):
+        self.heard_at = time.monotonic()  # own thread writes, the sweep reads
+        super().setup()
+
+    def answer(self, line):
+        self.heard_at = time.monotonic()
+        super().answer(line)
+
+
+class IdleServer(ChatServer):
+    """Send away those who have nothing to say."""
+
+    handler_class = IdleHandler
+
+    def __init__(self, address, idle_timeout_s: float = IDLE_TIMEOUT_S, **settings):
+        super().__init__(address, **settings)
+        self.idle_timeout_s = idle_timeout_s
+
+    @classmethod
+    def settings(cls, args) -> dict:
+        return super().settings(args) | {"idle_timeout_s": args.idle_timeout}
+
+    def sweep(self, now: float) -> None:
+        super().sweep(now)
+        for handler in list(self._serving):  # a copy: dismiss() takes it out
+            if now - handler.heard_at > self.idle_timeout_s:
+                self.dismiss(handler, "idle", "nothing said for too long")
+
+
+if __name__ == "__main__":
+    parser = server_parser("Serve a chat for people who talk.")
+    parser.add_argument("--idle-timeout", type=positive(float), default=IDLE_TIMEOUT_S, metavar="SECONDS")
+    sys.exit(main(IdleServer, parser))
