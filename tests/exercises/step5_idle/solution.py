@@ -42,6 +42,7 @@ class IdleServer(ChatServer):
         super().sweep(now)
         for handler in list(self._serving):  # a copy: dismiss() takes it out
             if now - handler.heard_at > self.idle_timeout_s:
+                handler.on_gone()  # as LOGOUT does: the name is free at once
                 self.dismiss(handler, "idle", "nothing said for too long")
 
 
