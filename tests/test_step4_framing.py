@@ -219,6 +219,15 @@ def test_a_hundred_times_the_bytes_take_about_a_hundred_times_the_work(chunks_of
         raise Lesson("about 100 times the work for 400,000 bytes as for 4,000", "more than 600 times the work")
 
 
+def test_the_naive_buffer_holds_a_line_without_end():
+    naive, bounded = NaiveLineBuffer(), ours.LineBuffer()
+    for number in range(1, 51):
+        for buffer in (naive, bounded):
+            buffer.feed(b"x" * 65536)
+            take_all(buffer)
+        assert naive.pending == number * 65536 and bounded.pending <= MAX_LINE_BYTES + 1
+
+
 # On the wire
 
 def test_a_framed_line_comes_back():
