@@ -162,7 +162,8 @@ SPOILED = ("test_step4_framing", "test_step5_server", "test_step6_client", "test
 
 def pytest_generate_tests(metafunc):
     spoil = metafunc.module.__name__.rpartition(".")[2] in SPOILED and not metafunc.config.flag
-    if "network" in metafunc.fixturenames and spoil and not metafunc.definition.get_closest_marker("direct"):
+    direct = any(metafunc.definition.get_closest_marker(name) for name in ("direct", "ours"))
+    if "network" in metafunc.fixturenames and spoil and not direct:
         metafunc.parametrize("network", NETWORKS, indirect=True)
 
 

@@ -33,8 +33,9 @@ in_a_pipe_and_a_terminal = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def server():
+def server(network):
     with PlayedServer() as server:
+        server.port = network(("127.0.0.1", server.port))[1]
         yield server
 
 

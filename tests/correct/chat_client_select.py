@@ -101,9 +101,6 @@ class Chat:
             if sys.stdin in ready and not self.read_keys():
                 sources.remove(sys.stdin)
                 self.leaving = True
-            if sys.stdin not in sources and not self.waiting and not half_closed:
-                half_closed = True
-                self.sock.shutdown(socket.SHUT_WR)
             if self.sock in ready:
                 try:
                     chunk = self.sock.recv(100)
@@ -114,6 +111,9 @@ class Chat:
                 *lines, self.came = (self.came + chunk).split(b"\n")
                 for line in lines:
                     self.take(line.removesuffix(b"\r"))
+            if sys.stdin not in sources and not self.waiting and not half_closed:
+                half_closed = True
+                self.sock.shutdown(socket.SHUT_WR)
         if not self.leaving:
             self.print(b"the server has gone")
         return 0 if self.leaving else 1
