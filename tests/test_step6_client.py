@@ -104,6 +104,7 @@ def test_raw_sends_the_line_as_it_is(server, template):
         client.wait_for(b"LOGIN MSG")
 
 
+@pytest.mark.direct
 @rule("what others say is shown, with their name", CODE,
       hint="MSG <sender> <text> from the server is a message: print the sender and the text on one line.")
 def test_what_others_say_is_shown_with_their_name(server, template):
@@ -186,6 +187,7 @@ def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, tem
         peer.expect(b"MSG bob hello")
 
 
+@pytest.mark.direct
 @rule("no key is lost, however many messages come while she types", CODE,
       hint="To draw the line again must not throw away what is typed and not read yet.")
 @needs_terminal
@@ -209,6 +211,7 @@ HOSTILE = {  # what a terminal or a line of text must not be made to do by someb
 CONTROL = ("clear the screen", "change the title", "bell", "null")  # what every client must keep from its terminal
 
 
+@pytest.mark.direct
 @rule("control characters that others send are shown, not executed", CODE,
       hint="Replace each control character in what you print, such as ESC (0x1b), by a visible form.")
 @pytest.mark.parametrize("line", [b"MSG bob tick %s tock", b"ERR no-such-user tick %s tock", b"NEWS tick %s tock",
@@ -295,6 +298,7 @@ def test_a_logout_that_was_sent_raw_ends_well_too(server, terminal):
         client.expect_status(0)
 
 
+@pytest.mark.direct
 @rule("the server's end is told, and ends the client with status 1", CODE,
       hint="recv() returning nothing, or failing, is the end: say so on a line, leave the terminal as it was, exit with status 1.")
 @pytest.mark.parametrize("end", ["close", "reset"])
@@ -347,6 +351,7 @@ def test_a_refused_connection_is_one_clear_line(template, terminal):
             client.expect_one_line()
 
 
+@pytest.mark.direct
 @rule("Ctrl-C ends the client, without a stack trace and with the terminal as it was", CODE,
       hint="Put the terminal's modes back however the program ends.")
 @needs_terminal
