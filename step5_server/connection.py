@@ -18,7 +18,7 @@ from step1_echo.serving import format_address, log
 from step4_framing.framing import MAX_LINE_BYTES, LineBuffer
 from step5_server.outbox import MAX_PENDING_BYTES, Outbox
 
-CHUNK_BYTES = 16384  # some hundred lines: enough for one send to carry many replies
+CHUNK_BYTES = 4096  # a hundred lines for one delivery; each thread that waits in recv() holds this much
 MAX_REPLY_BYTES = 65536  # a peer that does not read its replies is not read either, from here on
 LINGER_S = 5.0  # how long a peer may take to read our last words
 QUIET_S = 0.3  # a peer that may have its EOF and is silent for this long has had its say
