@@ -8,6 +8,8 @@ from typing import NamedTuple
 import pytest
 
 from extras.irc.server import IrcServer
+from extras.wiretap.relay import Spoiling
+from extras.wiretap.wiretap import Wiretap
 from tests.conftest import running
 from tests.wire import DEADLINE_S
 
@@ -134,12 +136,19 @@ class Network:
         """Start the server; without this call it starts with its defaults when it is needed."""
         settings = {"name": "irc.test", "operators": {"root": "secret"}} | settings
         self.server = self._stack.enter_context(running(IrcServer(("127.0.0.1", 0), **settings)))
+        self.address = self.server.server_address
         return self.server
+
+    def spoil(self, spoiling: Spoiling) -> None:
+        """Let whoever connects from now on do so through a network that cuts and glues."""
+        tap = Wiretap(("127.0.0.1", 0), self.address[:2], spoiling)
+        self.address = self._stack.enter_context(running(tap)).server_address
 
     def wire(self) -> IrcWire:
         """Connect, and say nothing yet."""
-        server = self.server or self.start()
-        return self._stack.enter_context(IrcWire(server.server_address))
+        if not self.server:
+            self.start()
+        return self._stack.enter_context(IrcWire(self.address))
 
     def client(self, nick: str, caps: str = "", channel: str = "") -> IrcWire:
         """Connect and register; read the welcome."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from extras.irc.names import fold
 from extras.irc.verbs import VERBS
+from extras.wiretap.relay import Spoiling
 from tests.irc_wire import IrcWire, Network, irc, short  # noqa: F401  (irc is a fixture)
 
 CHANNELS = ["#a", "#b", "#c", "#d"]
@@ -170,6 +171,21 @@ def test_every_message_arrives_once_and_in_one_order(irc, eager_threads):
             both = [{text for text in heard[n] if text.split()[0] not in (str(a), str(b))} for n in (a, b)]
             assert both[0] == both[1]
             assert [t for t in heard[a] if t in both[0]] == [t for t in heard[b] if t in both[0]]
+
+
+SPOILED = {"sliced": Spoiling(slice_bytes=1, slice_gap_s=0.0002), "glued": Spoiling(glue_s=0.002)}
+
+
+@pytest.mark.parametrize("spoiling", SPOILED.values(), ids=SPOILED)
+def test_a_session_is_the_same_however_the_network_cuts_it(irc, spoiling):
+    irc.start()
+    irc.spoil(spoiling)
+    alice, bob = irc.client("alice", caps="server-time"), irc.client("bob")
+    assert alice.codes("JOIN #tea", "TOPIC #tea :\u2615") == ["JOIN", "353", "366", "TOPIC"]
+    assert bob.lines("JOIN #tea", "PRIVMSG #tea :\u00e9\udce9")[:2] == ["JOIN #tea", "332 #tea \u2615"]
+    assert [short(m) for m in alice.ask("KICK #tea bob", "NICK al")] == ["JOIN #tea", "PRIVMSG #tea \u00e9\udce9", "KICK #tea bob alice", "NICK al"]
+    bob.send("QUIT\r\nPING x")
+    assert [m.command for m in bob.goodbye()] == ["KICK", "ERROR"]
 
 
 # --- bad input --------------------------------------------------------------------------------------

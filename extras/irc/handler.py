@@ -35,6 +35,7 @@ class IrcHandler(LineHandler):
     VERBS = VERBS
 
     def connect(self) -> Connection:
+        """Return the connection, and begin what we know of this client."""
         conn = IrcConnection(
             self.request,
             self.client_address,
@@ -59,6 +60,7 @@ class IrcHandler(LineHandler):
         return conn
 
     def setup(self):
+        """Take a place; until NICK and USER the client is a stranger."""
         super().setup()
         if not self.refusal:
             with self.world.lock:
@@ -257,10 +259,10 @@ class IrcHandler(LineHandler):
 
     @staticmethod
     def last_words(code: str, text: str) -> bytes:
-        """What a connection ends with that never became a user."""
+        """Return the ERROR for a connection that finds no place."""
         return format_message("ERROR", text=f"Closing Link: * ({text or code})")
 
     def on_gone(self) -> None:
-        """The connection is gone, and so is the user."""
+        """Let the user go too, and tell its neighbours."""
         reason = "Too slow" if self.outbox.overflowed else "Connection closed"
         self.announce_quit(self.user, self.end_reason or reason)

@@ -21,7 +21,7 @@ from extras.irc import passwords
 from extras.irc.handler import IrcHandler
 from extras.irc.message import format_message
 from extras.irc.modes import FLAGS, LISTS, USER_MODES
-from extras.irc.server_info import isupport_tokens
+from extras.irc.server_info import isupport_lines
 from extras.irc.state import STATUSES, World
 from step1_echo.serving import main
 from step5_server.line_server import positive, server_parser
@@ -67,7 +67,7 @@ class IrcServer(PostmanServer):
         self.started_at = time.time()
         self.epoch = f"{self.started_at:.0f}"  # in each msgid, so that a restart repeats none
         self.created = time.strftime("%a %b %d %Y at %H:%M:%S %Z", time.localtime(self.started_at))
-        self.isupport = isupport_tokens(network, max_channels)
+        self.isupport = isupport_lines(network, max_channels)
         with_parameter = "".join(sorted(LISTS + "kl" + "".join(STATUSES)))
         self.mode_letters = (USER_MODES, "".join(sorted(FLAGS + with_parameter)), with_parameter)
         self.command_counts: Counter[str] = Counter()

@@ -28,10 +28,10 @@ VERSION = "tutorial-1.0"  # RFC 2812 wants <version>.<debuglevel>
 TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
 
 
-def isupport_tokens(network: str, max_channels: int) -> list[str]:
-    """Give what 005 tells: each token is kept somewhere in this package."""
+def isupport_lines(network: str, max_channels: int) -> list[str]:
+    """Give what 005 tells, line by line: each token is kept somewhere in this package."""
     signs = "".join(STATUSES.values())
-    return [
+    tokens = [
         f"AWAYLEN={MAX_TEXT_BYTES}", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
         "CHANLIMIT=" + ",".join(f"{sign}:{max_channels}" for sign in CHANNEL_TYPES),
         f"CHANMODES={CHANMODES}", f"CHANNELLEN={CHANNEL_LENGTH}", f"CHANTYPES={CHANNEL_TYPES}",
@@ -43,13 +43,14 @@ def isupport_tokens(network: str, max_channels: int) -> list[str]:
         "WHOIS:,WHOWAS:",
         f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
     ]
+    starts = range(0, len(tokens), TOKENS_A_LINE)
+    return [" ".join(tokens[start : start + TOKENS_A_LINE]) for start in starts]
 
 
 def isupport(me):
     """005: what this server can do.  modern.ircdocs.horse "Feature Advertisement"."""
-    tokens = me.server.isupport
-    for start in range(0, len(tokens), TOKENS_A_LINE):
-        me.reply(RPL_ISUPPORT, " ".join(tokens[start : start + TOKENS_A_LINE]))
+    for tokens in me.server.isupport:
+        me.reply(RPL_ISUPPORT, tokens)
 
 
 def motd(me, target: str = ""):
