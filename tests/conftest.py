@@ -213,14 +213,15 @@ class Chat:
     numbers = itertools.count()
     letters = "".join(random.choices(string.ascii_lowercase, k=2))
 
-    def __init__(self, server, connect):
+    def __init__(self, server, connect, sift=None):
         self.server = server
         self._connect = connect
+        self._sift = sift or self.without_news
         self.tag = f"-{self.letters}{next(self.numbers)}"
 
     def connect(self, name="client"):
         """Return a Wire; nobody is logged in yet."""
-        return self._connect(self.server, name, ignore=self.is_news)
+        return self._connect(self.server, name, sift=self._sift)
 
     def login(self, name):
         """Return the Wire of a user of this name, a tag added."""
@@ -234,9 +235,18 @@ class Chat:
         return name + self.tag
 
     @staticmethod
-    def is_news(line):
-        """Say whether a line is about who is online: the presence extra's, and none of our business."""
-        return line.split(" ")[0] in ("ONLINE", "OFFLINE", "USERS")
+    def without_news(line):
+        """Drop what says who is online: the presence extra's, and no business of the steps."""
+        return "" if line.split(" ")[0] in ("ONLINE", "OFFLINE", "USERS") else line
+
+    def with_our_news(self, line):
+        """Drop what is about users and rooms of other tests, which this server may have as well."""
+        verb, *words = line.split(" ")
+        if verb == "USERS":
+            ours = [word for word in words if word.endswith(self.tag)]
+            return " ".join([verb, *ours]) if ours else ""
+        about_one = verb in ("ONLINE", "OFFLINE", "ROOM", "ALL")
+        return line if not about_one or words and words[0].endswith(self.tag) else ""
 
 
 # The clients under test

@@ -10,6 +10,7 @@ import pytest
 PROTOCOL = "step3_protocol/PROTOCOL.md"
 LINES = f"{PROTOCOL}#lines"
 REQUESTS = f"{PROTOCOL}#requests-and-replies"
+VERBS = f"{PROTOCOL}#the-extras-verbs"
 SHOWN_BYTES = 60  # of one chunk: enough to recognise it
 SHOWN_STEPS = 24  # of the conversation: the last ones are those that matter
 

@@ -5,81 +5,103 @@ import pytest
 from extras.broadcast.client import BroadcastCommands
 from extras.broadcast.server import BroadcastServer
 from step6_client.chat_client import Event
-from tests.crowd import eager_threads, log_in, talk, without_lock
+from tests.conftest import Chat
+from tests.crowd import eager_threads, talk, without_lock
+from tests.lesson import VERBS, rule
 
 TALKERS = [f"talker{n}" for n in range(12)]
 
 
 @pytest.fixture
-def server(serve):
-    return serve(BroadcastServer)
+def chat(serve, connect):
+    return new_chat(serve(BroadcastServer), connect)
 
 
-def test_all_reaches_every_other_user_and_not_its_sender(connect, server):
-    alice, bob, carol = log_in(connect, server, "Alice", "bob", "carol")
-    assert alice.request("all  hello  there ") == ("OK", [])
-    assert bob.read_line() == carol.read_line() == "ALL Alice  hello  there "
-    assert alice.request("HELP").events == bob.request("HELP").events == []
+def new_chat(server, connect):
+    chat = Chat(server, connect)
+    chat._sift = lambda line: chat.without_news(chat.with_our_news(line))
+    return chat
 
 
-def test_all_with_nobody_else_there_is_fine(connect, server):
-    (alice,) = log_in(connect, server, "alice")
-    assert alice.request("ALL anybody?") == ("OK", [])
+@rule("ALL reaches every other user, with its sender and its text, and gets OK", VERBS,
+      hint="Send ALL <sender> <text> to each logged-in user but the sender, the text with all its spaces.")
+def test_all_reaches_every_other_user_and_not_its_sender(chat):
+    alice, bob, carol = (chat.login(name) for name in ("Alice", "bob", "carol"))
+    alice.ask("all  hello  there ", "OK ...")
+    for wire in (bob, carol):
+        wire.expect(f"ALL {alice.name}  hello  there ")
+    for wire in (alice, bob, carol):
+        wire.fence()
 
 
-def test_who_has_not_logged_in_neither_speaks_nor_hears(connect, server):
-    (alice,) = log_in(connect, server, "alice")
-    stranger = connect(server)
-    assert stranger.request("ALL hello").reply.startswith("ERR not-logged-in")
-    assert alice.request("ALL hello") == ("OK", [])
-    assert stranger.request("HELP").events == []
+@rule("ALL gets OK though nobody else is there", VERBS, hint="To send to nobody is no mistake.")
+def test_all_with_nobody_else_there_is_fine(chat):
+    alice = chat.login("alice")
+    alice.ask("ALL anybody?", "OK ...")
+    alice.fence()
 
 
-def test_who_has_left_hears_no_more(connect, server):
-    alice, bob, carol = log_in(connect, server, "alice", "bob", "carol")
-    assert bob.request("LOGOUT").reply == "OK bye"
-    assert alice.request("ALL hello").reply == "OK"
-    assert carol.read_line() == "ALL alice hello"
-    assert bob.expect_eof() == b""
+@rule("who has not logged in neither speaks nor hears", VERBS,
+      hint="Send to those who have a name, not to all connections; before login ALL gets ERR not-logged-in.")
+def test_who_has_not_logged_in_neither_speaks_nor_hears(chat):
+    alice, stranger = chat.login("alice"), chat.connect("stranger")
+    stranger.ask("ALL hello", "ERR not-logged-in ...")
+    alice.ask("ALL hello", "OK ...")
+    stranger.fence()
+    alice.fence()
 
 
-@pytest.mark.parametrize(
-    "line, code",
-    [("ALL", "bad-arguments"), ("ALL   ", "bad-text"), ("ALL \x1b[2J", "bad-text"), (b"ALL \xff\n", "bad-encoding")],
-)
-def test_a_bad_message_reaches_nobody(connect, server, line, code):
-    alice, bob = log_in(connect, server, "alice", "bob")
-    assert alice.request(line).reply.split()[:2] == ["ERR", code]
-    assert bob.request("HELP").events == []
+@rule("who has left hears no more, and keeps nobody from hearing", VERBS,
+      hint="A user who goes is taken off the list; one who fails while you send to all must not end the loop.")
+def test_who_has_left_hears_no_more(chat):
+    alice, bob, carol, dave = (chat.login(name) for name in ("alice", "bob", "carol", "dave"))
+    bob.ask("LOGOUT", "OK ...")
+    bob.compare(b"", bob.read_to_eof())
+    dave.reset()
+    alice.ask("ALL hello", "OK ...")
+    carol.expect(f"ALL {alice.name} hello")
+    alice.fence()
 
 
-def test_help_lists_it(connect, server):
-    assert "ALL" in connect(server).request("HELP").reply.split()
+@rule("a bad message to all gets its code, and reaches nobody", VERBS, hint="Check the text as MSG does, before you send it to anybody.")
+@pytest.mark.parametrize("line, codes", [
+    ("ALL", "ERR bad-arguments ..."), ("ALL   ", "ERR bad-text ... / ERR bad-arguments ..."), ("ALL \x1b[2J", "ERR bad-text ..."),
+    (b"ALL \xff\n", "ERR bad-encoding ...")], ids=["no text", "blanks", "escape", "no UTF-8"])
+def test_a_bad_message_reaches_nobody(chat, line, codes):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    alice.ask(line, codes)
+    bob.fence()
 
 
-def orders_agree(connect, server) -> bool:
+def test_help_lists_it(chat):
+    assert "ALL" in chat.connect().request("HELP").reply.split()
+
+
+def orders_agree(chat) -> bool:
     """Let twelve talk at once; tell whether all heard one order (each without her own lines)."""
-    wires = log_in(connect, server, *TALKERS, "listener")
+    wires = [chat.login(name) for name in (*TALKERS, "listener")]
     lines_of = [[f"ALL {n}" for n in range(150)] for _ in TALKERS] + [[]]
     with eager_threads():
         *heard_by, heard_by_listener = talk(wires, lines_of)
     for wire in wires:
         wire.close()
     return all(
-        heard == [event for event in heard_by_listener if event.split()[1] != name]
-        for name, heard in zip(TALKERS, heard_by)
+        heard == [event for event in heard_by_listener if event.split()[1] != wire.name]
+        for wire, heard in zip(wires, heard_by)
     )
 
 
 @pytest.mark.direct
-def test_all_users_hear_one_order(connect, server):
-    assert orders_agree(connect, server)
+@rule("all users hear what is said to all in one same order", VERBS,
+      hint="To put one message into all queues must be one step, which no other thread's message can come between.")
+def test_all_users_hear_one_order(chat):
+    assert orders_agree(chat), "two users heard two messages in different orders"
 
 
 @pytest.mark.direct
 def test_without_the_lock_the_orders_differ(connect, serve):
     # Ten tries, since a race need not show each time; one is enough nearly always.
-    assert not all(orders_agree(connect, serve(without_lock(BroadcastServer))) for _ in range(10))
+    assert not all(orders_agree(new_chat(serve(without_lock(BroadcastServer)), connect)) for _ in range(10))
 
 
 # The client

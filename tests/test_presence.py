@@ -12,7 +12,9 @@ from extras.presence.client import PresenceCommands
 from extras.presence.listing import list_lines
 from extras.presence.server import PresenceServer
 from step6_client.chat_client import Event
-from tests.crowd import Walkon, eager_threads, follow, log_in, reset, without_lock
+from tests.conftest import Chat
+from tests.crowd import Walkon, eager_threads, follow, log_in, without_lock
+from tests.lesson import VERBS, rule
 
 
 @pytest.fixture
@@ -20,46 +22,81 @@ def server(serve):
     return serve(PresenceServer)
 
 
+@pytest.fixture
+def chat(server, connect):
+    return new_chat(server, connect)
+
+
+def new_chat(server, connect):
+    chat = Chat(server, connect)
+    chat._sift = chat.with_our_news
+    return chat
+
+
 # One at a time
 
 
-def test_a_newcomer_hears_ok_then_who_is_here_and_the_others_hear_of_her(connect, server):
-    alice, bob, carol = (connect(server) for _ in range(3))
-    assert alice.request("LOGIN Alice").reply.startswith("OK")
-    assert alice.request("HELP").events == []  # nobody is here: no USERS line
-    assert bob.request("LOGIN bob").events == []
-    assert bob.request("HELP").events == ["USERS Alice"]
-    assert carol.request("LOGIN carol").events == []
-    assert carol.request("HELP").events == ["USERS Alice bob"]
-    assert alice.request("HELP").events == ["ONLINE bob", "ONLINE carol"]
-    assert bob.request("HELP").events == ["ONLINE carol"]
+def users(*wires):
+    return " ".join(["USERS", *(wire.name for wire in wires)])
 
 
-def test_who_lists_everybody_and_counts_them(connect, server):
-    alice, bob = log_in(connect, server, "alice", "Bob")
+@rule("a newcomer hears OK, then who is online; the others hear of the newcomer", VERBS,
+      hint="In one step: take the name, send OK, send USERS with the others, and send ONLINE to each of them.")
+def test_a_newcomer_hears_ok_then_who_is_here_and_the_others_hear_of_her(chat):
+    alice = chat.login("Alice")
+    alice.fence()  # nobody of this test is here: no USERS line
+    bob = chat.login("bob")
+    bob.expect(users(alice))
+    bob.fence()
+    alice.expect(f"ONLINE {bob.name}")
+    carol = chat.login("carol")
+    came = carol.read_line()
+    if sorted(came.split()) != sorted(users(alice, bob).split()):
+        raise carol.lesson(users(alice, bob), came)
+    for wire in (alice, bob):
+        wire.expect(f"ONLINE {carol.name}")
+        wire.fence()
+
+
+@rule("WHO lists all users, oneself included, and then OK and how many they are", VERBS,
+      hint="USERS lines first, as many as it takes within 1024 bytes each, then OK <count> as the one reply.")
+def test_who_lists_everybody_and_counts_them(chat):
+    alice, bob = chat.login("alice"), chat.login("Bob")
+    bob.expect(users(alice))
+    start = len(bob.raw_lines)
     reply, events = bob.request("who")
-    assert events == ["USERS alice Bob"]
-    assert reply.split()[:2] == ["OK", "2"]
-    assert connect(server).request("WHO").reply.startswith("ERR not-logged-in")
+    listed = [name for line in bob.raw_lines[start:-1] for name in line.split()[1:]]
+    if [sorted(line.split()) for line in events] != [sorted(users(alice, bob).split())]:
+        raise bob.lesson(users(alice, bob), " / ".join(events) or "no list")
+    if reply.split()[:2] != ["OK", str(len(listed))]:
+        raise bob.lesson(f"OK {len(listed)} ...", reply)
+    chat.connect("stranger").ask("WHO", "ERR not-logged-in ...")
 
 
 def logout(wire):
-    assert wire.request("LOGOUT").reply == "OK bye"
-    assert wire.expect_eof() == b""
+    wire.ask("LOGOUT", "OK ...")
+    wire.read_to_eof()
 
 
 def half_close(wire):
-    wire.sock.shutdown(1)
-    assert wire.expect_eof() == b""
+    wire.send_eof()
+    wire.read_to_eof()
 
 
-@pytest.mark.parametrize("leave", [logout, half_close, lambda wire: wire.close(), reset])
-def test_who_leaves_is_announced_once_and_the_name_is_free(connect, server, leave):
-    alice, bob = log_in(connect, server, "alice", "bob")
+@rule("who leaves, in whatever way, is announced once, and is in no list any more", VERBS,
+      hint="Send OFFLINE in the one place that is reached however the connection ends, and only if it had a name.")
+@pytest.mark.parametrize("leave", [logout, half_close, lambda wire: wire.close(), lambda wire: wire.reset()],
+                         ids=["LOGOUT", "half-close", "close", "reset"])
+def test_who_leaves_is_announced_once_and_is_in_no_list(chat, leave):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    bob.expect(users(alice))
+    alice.expect(f"ONLINE {bob.name}")
     leave(bob)
-    assert alice.read_line() == "OFFLINE bob"
-    (bob,) = log_in(connect, server, "bob")
-    assert alice.request("WHO").events == ["ONLINE bob", "USERS alice bob"]
+    alice.expect(f"OFFLINE {bob.name}")
+    alice.fence()
+    carol = chat.login("carol")
+    carol.expect(users(alice))
+    carol.fence()
 
 
 @pytest.mark.direct
@@ -72,14 +109,19 @@ def test_a_user_who_is_cut_off_is_announced_once(connect, serve):
     assert carol.request("HELP").events == []
 
 
-def test_who_never_logged_in_is_never_announced(connect, server):
-    alice, bob = log_in(connect, server, "alice", "bob")
-    stranger = connect(server)
-    assert stranger.request("LOGIN alice").reply.startswith("ERR name-taken")
-    assert stranger.request("LOGIN 1st").reply.startswith("ERR bad-name")
+@rule("who never logged in is never announced", VERBS,
+      hint="Announce after the name is taken, and OFFLINE only for who had one.")
+def test_who_never_logged_in_is_never_announced(chat):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    alice.expect(f"ONLINE {bob.name}")
+    bob.expect(users(alice))
+    stranger = chat.connect("stranger")
+    stranger.ask(f"LOGIN {alice.name}", "ERR name-taken ...")
+    stranger.ask("LOGIN 1st", "ERR bad-name ...")
     logout(stranger)
-    assert bob.request("LOGIN carol").reply.startswith("ERR already-logged-in")
-    assert alice.request("HELP").events == bob.request("HELP").events == []
+    bob.ask(f"LOGIN {chat.name('carol')}", "ERR already-logged-in ...")
+    alice.fence()
+    bob.fence()
 
 
 # Long lists
@@ -122,20 +164,20 @@ def test_who_and_users_with_five_thousand_users(connect, server):
 # Many at once
 
 
-def all_agree(connect, server) -> bool:
+def all_agree(chat) -> bool:
     """Let forty come, look around and go, all at once; tell whether nothing contradicts."""
-    watcher, *others = (connect(server) for _ in range(41))
-    assert watcher.request("LOGIN watcher").reply.startswith("OK")
+    watcher, others = chat.login("watcher"), [chat.connect() for _ in range(40)]
+    names = [*(chat.name(f"user{n}") for n in range(40)), watcher.name]
     with eager_threads():
-        for n, wire in enumerate(others):
-            wire.send(f"LOGIN user{n}\n".encode() + b"WHO\n" * 10 + b"LOGOUT\n")
-        heard_by = [wire.expect_eof().decode().splitlines() for wire in others]
+        for wire, name in zip(others, names):
+            wire.send(f"LOGIN {name}\n".encode() + b"WHO\n" * 10 + b"LOGOUT\n")
+        heard_by = [[chat.with_our_news(line) for line in wire.expect_eof().decode().splitlines()] for wire in others]
         comings_and_goings = [watcher.read_line() for _ in range(80)]
-    assert all("OK bye" in heard for heard in heard_by)
+    heard_by = [[line for line in heard if line] for heard in heard_by]
+    assert all(sum(line.startswith("OK") for line in heard) == 12 for heard in heard_by), "not one OK for each request"
     heard_by.append(comings_and_goings)
-    names = [*(f"user{n}" for n in range(40)), "watcher"]
     agree = all(consistent(heard, name) for heard, name in zip(heard_by, names))
-    agree = agree and watcher.request("WHO").events == ["USERS watcher"]
+    agree = agree and watcher.request("WHO").events == [f"USERS {watcher.name}"]
     for wire in (watcher, *others):
         wire.close()
     return agree
@@ -153,15 +195,18 @@ def consistent(lines: list[str], name: str) -> bool:
 
 
 @pytest.mark.direct
-def test_no_list_contradicts_what_is_told_before_and_after_it(connect, serve):
+@rule("no list of users contradicts the comings and goings that were told", VERBS,
+      hint="To take a name, to list the others and to tell them must be one step; so must WHO. Else a newcomer's list "
+           "lacks somebody of whom no ONLINE comes, or has somebody who is gone.")
+def test_no_list_contradicts_what_is_told_before_and_after_it(server, connect):
     for _ in range(3):
-        assert all_agree(connect, serve(PresenceServer))
+        assert all_agree(new_chat(server, connect)), "somebody was told of a coming or going that her list contradicts"
 
 
 @pytest.mark.direct
 def test_without_the_lock_they_contradict(connect, serve):
     # Ten tries, since a race need not show each time; one is enough nearly always.
-    assert not all(all_agree(connect, serve(without_lock(PresenceServer))) for _ in range(10))
+    assert not all(all_agree(new_chat(serve(without_lock(PresenceServer)), connect)) for _ in range(10))
 
 
 def test_the_naive_server_shows_a_ghost(connect, serve, monkeypatch):

@@ -12,7 +12,8 @@ from extras.rooms.hub import MAX_ROOMS
 from extras.rooms.naive_server import ForgetfulServer
 from extras.rooms.server import RoomsServer
 from step6_client.chat_client import Event, Reply
-from tests.conftest import running
+from tests import lesson
+from tests.conftest import Chat, running
 from tests.crowd import (
     Walkon, eager_threads, follow, log_in, reset, talk, without_lock)
 from tests.wire import Wire
@@ -25,16 +26,80 @@ def server(serve):
     return serve(RoomsServer)
 
 
+@pytest.fixture
+def chat(server, connect):
+    return new_chat(server, connect)
+
+
+def new_chat(server, connect):
+    chat = Chat(server, connect)
+    chat._sift = lambda line: chat.without_news(chat.with_our_news(line))
+    return chat
+
+
 # One at a time
 
 
-def test_a_message_reaches_the_others_in_the_room_and_nobody_else(connect, server):
-    alice, bob, carol = log_in(connect, server, "alice", "bob", "carol")
-    assert alice.request("JOIN tea") == ("OK", ["MEMBERS tea alice"])
-    assert bob.request("JOIN tea") == ("OK", ["MEMBERS tea alice bob"])
-    assert alice.request("SAY tea  hello  there ") == ("OK", ["JOINED tea bob"])
-    assert bob.read_line() == "SAY tea alice  hello  there "
-    assert alice.request("HELP").events == carol.request("HELP").events == []
+def expect_members(wire, room, *members):
+    """Read MEMBERS lines, and then the OK; they must hold just these members, in whatever order."""
+    reply, events = wire.read_answer()
+    listed = [word for line in events for word in line.split()[2:] if line.lower().startswith(f"members {room.lower()} ")]
+    if sorted(listed) != sorted(member.name for member in members) or reply.split()[0] != "OK":
+        raise wire.lesson(" ".join(["MEMBERS", room, *(member.name for member in members)]) + ", then OK",
+                          ", then ".join([*events, reply]))
+
+
+@lesson.rule("JOIN gets the members, oneself included, then OK; the members hear JOINED", lesson.VERBS,
+             hint="In one step: add the user, list the members, tell the others.")
+def test_who_joins_gets_the_members_and_they_hear_of_it(chat):
+    (alice, bob, carol), tea = (chat.login(name) for name in ("alice", "bob", "carol")), chat.name("tea")
+    for wire, there in ((alice, [alice]), (bob, [alice, bob])):
+        wire.send(f"JOIN {tea}")
+        expect_members(wire, tea, *there)
+    alice.expect(f"JOINED {tea} {bob.name}")
+    for wire in (alice, bob, carol):
+        wire.fence()
+
+
+@lesson.rule("SAY reaches the other members of the room, and nobody else", lesson.VERBS,
+             hint="SAY <room> <sender> <text> to each member but the sender; the text with all its spaces.")
+def test_a_message_reaches_the_others_in_the_room_and_nobody_else(chat):
+    (alice, bob, carol), tea = (chat.login(name) for name in ("alice", "bob", "carol")), chat.name("tea")
+    for wire in (alice, bob):
+        assert wire.request(f"JOIN {tea}").reply.startswith("OK"), "JOIN gets OK"
+    alice.expect(f"JOINED {tea} {bob.name}")
+    alice.ask(f"SAY {tea}  hello  there ", "OK ...")
+    bob.expect(f"SAY {tea} {alice.name}  hello  there ")
+    carol.ask(f"SAY {tea} hello", "ERR not-in-room ...")
+    for wire in (alice, bob, carol):
+        wire.fence()
+
+
+@lesson.rule("LEAVE gets OK, the members who stay hear LEFT, and who has left hears no more", lesson.VERBS,
+             hint="In one step: take the user out of the room, and tell those who are still in it.")
+def test_who_leaves_a_room_hears_no_more(chat):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    tea = chat.name("tea")
+    for wire in (alice, bob):
+        assert wire.request(f"JOIN {tea}").reply.startswith("OK"), "JOIN gets OK"
+    alice.expect(f"JOINED {tea} {bob.name}")
+    bob.ask(f"LEAVE {tea}", "OK ...")
+    alice.expect(f"LEFT {tea} {bob.name}")
+    alice.ask(f"SAY {tea} hello", "OK ...")
+    bob.ask(f"LEAVE {tea}", "ERR not-in-room ...")
+    bob.fence()
+    alice.fence()
+
+
+@lesson.rule("a room is found in any case, as a user is", lesson.VERBS, hint="Keep rooms by the lower-case form of their names.")
+def test_a_room_is_found_in_any_case(chat):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    tea = chat.name("tea")
+    alice.send(f"JOIN {tea}")
+    expect_members(alice, tea, alice)
+    bob.send(f"JOIN {tea.upper()}")
+    expect_members(bob, tea, alice, bob)
+    bob.ask(f"JOIN {tea}", "ERR already-joined ...")
 
 
 def test_a_room_is_shown_as_its_first_member_typed_it(connect, server):
@@ -49,63 +114,96 @@ def test_a_room_is_shown_as_its_first_member_typed_it(connect, server):
     assert bob.request("JOIN tEA").events == ["MEMBERS tEA bob"]  # a new room
 
 
-def test_rooms_lists_the_rooms_that_have_members(connect, server):
-    alice, bob = log_in(connect, server, "alice", "bob")
-    assert alice.request("ROOMS") == ("OK 0 rooms", [])
-    for room in ("tea", "coffee"):
-        alice.request(f"JOIN {room}")
-    bob.request("JOIN coffee")
-    reply, events = bob.request("ROOMS")
-    assert events == ["ROOM tea 1", "ROOM coffee 2"]
-    assert reply.split()[:2] == ["OK", "2"]
-    alice.request("LEAVE tea")
-    assert bob.request("ROOMS").events == ["ROOM coffee 2"]
+@lesson.rule("ROOMS lists the rooms that have members, with how many, then OK and their count", lesson.VERBS,
+             hint="A room exists while it has members: when the last one leaves, forget it.")
+def test_rooms_lists_the_rooms_that_have_members(chat):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    tea, coffee = chat.name("tea"), chat.name("coffee")
+    alice.send(f"JOIN {tea}\nJOIN {coffee}\n".encode())
+    expect_members(alice, tea, alice)
+    expect_members(alice, coffee, alice)
+    bob.send(f"JOIN {coffee}")
+    expect_members(bob, coffee, alice, bob)
+    expect_rooms(bob, f"ROOM {tea} 1", f"ROOM {coffee} 2")
+    alice.ask(f"JOIN {tea}", f"JOINED {coffee} {bob.name}", "ERR already-joined ...")
+    alice.ask(f"LEAVE {tea}", "OK ...")
+    expect_rooms(bob, f"ROOM {coffee} 2")
+
+
+def expect_rooms(wire, *rooms):
+    start = len(wire.raw_lines)
+    reply, events = wire.request("ROOMS")
+    if sorted(events) != sorted(rooms):
+        raise wire.lesson(" and ".join(rooms), " and ".join(events) or "no rooms")
+    count = sum(line.startswith(b"ROOM ") for line in wire.raw_lines[start:])
+    if reply.split()[:2] != ["OK", str(count)]:
+        raise wire.lesson(f"OK {count} ...", reply)
 
 
 MISTAKES = {
-    "JOIN 1st": "bad-name",
-    "JOIN " + "x" * 21: "bad-name",
-    "JOIN": "bad-arguments",
-    "JOIN tea coffee": "bad-arguments",
-    "JOIN TEA": "already-joined",
-    "LEAVE coffee": "not-in-room",
-    "LEAVE nowhere": "not-in-room",
-    "SAY coffee hello": "not-in-room",
-    "SAY nowhere hello": "not-in-room",
-    "SAY tea": "bad-arguments",
-    "SAY tea  ": "bad-text",
-    "SAY tea \x1b[2J": "bad-text",
-    "ROOMS tea": "bad-arguments",
+    "JOIN 1st": "ERR bad-name ...",
+    "JOIN " + "x" * 21: "ERR bad-name ...",
+    "JOIN": "ERR bad-arguments ...",
+    "JOIN {tea} {coffee}": "ERR bad-arguments ... / ERR bad-name ...",
+    "JOIN {tea}": "ERR already-joined ...",
+    "LEAVE {coffee}": "ERR not-in-room ...",
+    "LEAVE nowhere": "ERR not-in-room ...",
+    "SAY {coffee} hello": "ERR not-in-room ...",
+    "SAY nowhere hello": "ERR not-in-room ...",
+    "SAY {tea}": "ERR bad-arguments ...",
+    "SAY {tea}   ": "ERR bad-text ... / ERR bad-arguments ...",
+    "SAY {tea} \x1b[2J": "ERR bad-text ...",
+    "ROOMS {tea}": "ERR bad-arguments ...",
 }
 
 
-def test_a_mistake_gets_its_code_and_nobody_else_hears_of_it(connect, server):
-    alice, bob = log_in(connect, server, "alice", "bob")
-    bob.request("JOIN tea")
-    bob.request("JOIN coffee")
-    alice.request("JOIN tea")
-    bob.request("HELP")
-    codes = {line: alice.request(line).reply.split()[1] for line in MISTAKES}
-    assert codes == MISTAKES
-    assert alice.request("HELP").events == bob.request("HELP").events == []
+@lesson.rule("a mistake with rooms gets its code, and nobody else hears of it", lesson.VERBS,
+             hint="Check first, then change, then tell: what is refused has changed nothing.")
+def test_a_mistake_gets_its_code_and_nobody_else_hears_of_it(chat):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    rooms = {name: chat.name(name) for name in ("tea", "coffee")}
+    for wire, line in ((bob, "JOIN {tea}"), (bob, "JOIN {coffee}"), (alice, "JOIN {tea}")):
+        assert wire.request(line.format(**rooms)).reply.startswith("OK"), "JOIN gets OK"
+    bob.expect(f"JOINED {rooms['tea']} {alice.name}")
+    for line, codes in MISTAKES.items():
+        alice.ask(line.format(**rooms), codes)
+    alice.fence()
+    bob.fence()
 
 
-def test_all_of_it_needs_a_login(connect, server):
-    stranger = connect(server)
+@lesson.rule("rooms need a login", lesson.VERBS, hint="Ask whether the connection has a name before you do what the line says.")
+def test_all_of_it_needs_a_login(chat):
+    stranger = chat.connect("stranger")
     for line in ("JOIN tea", "LEAVE tea", "SAY tea hello", "ROOMS"):
-        assert stranger.request(line).reply.startswith("ERR not-logged-in")
+        stranger.ask(line, "ERR not-logged-in ...")
+
+
+@lesson.rule("who is gone, in whatever way, has left all rooms, once each", lesson.VERBS,
+             hint="Leave the rooms in the one place that is reached however the connection ends, and take the rooms from a copy.")
+@pytest.mark.parametrize("leave", [lambda wire: wire.send("LOGOUT"), Wire.close, Wire.reset], ids=["LOGOUT", "close", "reset"])
+def test_who_is_gone_has_left_her_rooms_once(chat, leave):
+    (alice, bob, carol) = (chat.login(name) for name in ("alice", "bob", "carol"))
+    tea, coffee, empty = (chat.name(room) for room in ("tea", "coffee", "empty"))
+    for room in (tea, coffee, empty):
+        assert bob.request(f"JOIN {room}").reply.startswith("OK"), "JOIN gets OK"
+    for room in (tea, coffee):
+        alice.send(f"JOIN {room}")
+        expect_members(alice, room, alice, bob)
+    leave(bob)
+    alice.expect_in_any_order(f"LEFT {tea} {bob.name}", f"LEFT {coffee} {bob.name}")
+    alice.fence()
+    carol.fence()
+    expect_rooms(alice, f"ROOM {tea} 1", f"ROOM {coffee} 1")
 
 
 @pytest.mark.parametrize("leave", [lambda wire: wire.send("LOGOUT"), Wire.close, reset])
-def test_who_is_gone_has_left_her_rooms_once_and_then_the_server(connect, server, leave):
+def test_our_server_says_left_before_offline(connect, server, leave):
     alice, bob, carol = log_in(connect, server, "alice", "bob", "carol")
-    for room in ("tea", "coffee", "empty"):
+    for room in ("tea", "coffee"):
         bob.request(f"JOIN {room}")
-    alice.request("JOIN tea")
-    alice.request("JOIN coffee")
+        alice.request(f"JOIN {room}")
     leave(bob)
     assert [alice.read_line() for _ in range(3)] == ["LEFT tea bob", "LEFT coffee bob", "OFFLINE bob"]
-    assert alice.request("ROOMS").events == ["ROOM tea 1", "ROOM coffee 1"]
     assert carol.request("HELP").events == ["OFFLINE bob"]
 
 
@@ -257,34 +355,36 @@ TestRooms.settings = settings(max_examples=40, stateful_step_count=30, deadline=
 # Many at once
 
 
-def orders_agree(connect, server) -> bool:
+def orders_agree(chat) -> bool:
     """Let twelve talk in one room; tell whether all heard one order (each without her own)."""
-    wires = log_in(connect, server, *TALKERS, "listener")
+    wires, tea = [chat.login(name) for name in (*TALKERS, "listener")], chat.name("tea")
     for wire in wires:
-        wire.request("JOIN tea")
+        wire.request(f"JOIN {tea}")
     for wire in wires:
         wire.request("HELP")
-    lines_of = [[f"SAY tea {n}" for n in range(150)] for _ in TALKERS] + [[]]
+    lines_of = [[f"SAY {tea} {n}" for n in range(150)] for _ in TALKERS] + [[]]
     with eager_threads():
         *heard_by, heard_by_listener = talk(wires, lines_of)
     for wire in wires:
         wire.close()
-    assert all(len(heard) == 11 * 150 for heard in heard_by)
+    assert all(len(heard) == 11 * 150 for heard in heard_by), "somebody heard too much or too little"
     return all(
-        heard == [event for event in heard_by_listener if event.split()[2] != name]
-        for name, heard in zip(TALKERS, heard_by)
+        heard == [event for event in heard_by_listener if event.split()[2] != wire.name]
+        for wire, heard in zip(wires, heard_by)
     )
 
 
 @pytest.mark.direct
-def test_twelve_users_hear_150_messages_of_each_other_in_one_order(connect, server):
-    assert orders_agree(connect, server)
+@lesson.rule("all members of a room hear what is said there in one same order", lesson.VERBS,
+             hint="To put one message into all members' queues must be one step, which no other thread's can come between.")
+def test_twelve_users_hear_150_messages_of_each_other_in_one_order(chat):
+    assert orders_agree(chat), "two members heard two messages in different orders"
 
 
 @pytest.mark.direct
 def test_without_the_lock_the_orders_differ(connect, serve):
     # Ten tries, since a race need not show each time; one is enough nearly always.
-    assert not all(orders_agree(connect, serve(without_lock(RoomsServer))) for _ in range(10))
+    assert not all(orders_agree(new_chat(serve(without_lock(RoomsServer)), connect)) for _ in range(10))
 
 
 def all_agree(connect, server) -> bool:

@@ -25,10 +25,10 @@ class Answer(NamedTuple):
 class Wire:
     """A connection to a server under test."""
 
-    def __init__(self, address, name="client", story=None, deadline_s=DEADLINE_S, ignore=lambda line: False):
+    def __init__(self, address, name="client", story=None, deadline_s=DEADLINE_S, sift=lambda line: line):
         self.name = name
         self.story = story or Story()
-        self.ignore = ignore  # lines that this test does not ask about
+        self.sift = sift  # line -> what of it concerns this test, "" for nothing
         self.raw_lines = []  # as they came
         self._held = bytearray()
         try:
@@ -137,7 +137,7 @@ class Wire:
                 text = line[:-1].removesuffix(b"\r").decode()
             except UnicodeDecodeError:
                 raise self.lesson("a line of UTF-8", show(line)) from None
-            if not self.ignore(text):
+            if not text or (text := self.sift(text)):
                 return text
 
     def read_answer(self) -> Answer:
