@@ -9,13 +9,13 @@ import sys
 import threading
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extras.irc.names import fold
 from extras.irc.verbs import VERBS
 from extras.wiretap.relay import Spoiling
-from tests.irc_wire import IrcWire, Network, irc, short  # noqa: F401  (irc is a fixture)
+from tests.irc_wire import IrcWire, irc, short  # noqa: F401  (irc is a fixture)
 
 CHANNELS = ["#a", "#b", "#c", "#d"]
 
@@ -178,7 +178,7 @@ SPOILED = {"sliced": Spoiling(slice_bytes=1, slice_gap_s=0.0002), "glued": Spoil
 
 @pytest.mark.parametrize("spoiling", SPOILED.values(), ids=SPOILED)
 def test_a_session_is_the_same_however_the_network_cuts_it(irc, spoiling):
-    irc.start()
+    irc.start(rfc2812=True)  # its welcome is shorter
     irc.spoil(spoiling)
     alice, bob = irc.client("alice", caps="server-time"), irc.client("bob")
     assert alice.codes("JOIN #tea", "TOPIC #tea :\u2615") == ["JOIN", "353", "366", "TOPIC"]
@@ -199,52 +199,54 @@ COMMANDS = st.sampled_from(sorted(set(VERBS) - {"DIE"})) | st.text(max_size=4)
 TAGS = st.sampled_from(["", "", "", "@label=1 ", "@+x=y ", "@ ", "@;=; ", "@a ", "@label= "])
 LINE = st.builds(lambda tags, command, words, text: tags + " ".join([command, *words]) + text, TAGS, COMMANDS,
                  st.lists(WORDS, max_size=5), st.sampled_from(["", " :", " :a b", " :\x01PING\x01", " ::", " :#x,#y"]))
-BYTES = st.lists(st.sampled_from([b"\r", b"\n", b"\0", b" ", b":", b"@", b"\xff\xf4", b"\xc3", b"JOIN #x", b"NICK ", b"x" * 600]) | st.binary(max_size=9), max_size=20)
+PIECES = [b"\r", b"\n", b"\0", b" ", b":", b"@", b"\xff\xf4", b"\xc3", b"JOIN #x", b"NICK ", b"x" * 600]
+BYTES = st.lists(st.sampled_from(PIECES) | st.binary(max_size=9), max_size=20)
 
 
-@contextlib.contextmanager
-def watched(caplog):
-    """A server, someone who must not be disturbed, and a log without a bug of ours."""
-    with contextlib.ExitStack() as stack:
-        network = Network(stack)
-        network.start(operators={"root": "secret"}, max_clients=50)
-        observer = network.client("observer", channel="#x")
-        yield network, observer
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+@pytest.fixture
+def observer(irc):
+    """Somebody who must not be disturbed."""
+    return irc.client("observer", channel="#x")
 
 
-SLOWLY = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def no_bugs(caplog) -> bool:
+    return not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
-@SLOWLY
-@given(st.data())
-def test_no_sequence_of_commands_is_a_bug_or_ends_anothers_session(caplog, data):
-    caplog.clear()
-    with watched(caplog) as (network, observer):
-        observer.sock.settimeout(30)
-        for nick in ("a", "b"):
-            lines = data.draw(st.lists(LINE, min_size=1, max_size=15))
-            wire = network.client(nick, channel="#x")
+def test_no_sequence_of_commands_is_a_bug_or_ends_anothers_session(irc, observer, caplog):
+    @settings(deadline=None)
+    @given(st.lists(LINE, min_size=1, max_size=15), st.lists(LINE, min_size=1, max_size=15))
+    def attempt(first, second):
+        for nick, lines in (("a", first), ("b", second)):
+            wire = irc.client(nick, channel="#x")
             with contextlib.suppress(OSError):
-                wire.sock.sendall("\r\n".join(["OPER root secret", *lines, "QUIT", ""]).encode(errors="replace"))
-                wire.goodbye()
+                text = "\r\n".join(["OPER root secret", *lines, "QUIT", ""])
+                wire.sock.sendall(text.encode(errors="replace"))
+            wire.goodbye()
+            wire.close()
         observer.ask("PRIVMSG observer :still here")
+        assert no_bugs(caplog)
+
+    attempt()
 
 
-@SLOWLY
-@given(BYTES, st.lists(st.integers(0, 300)), st.booleans())
-def test_no_bytes_however_cut_are_a_bug_or_end_anothers_session(caplog, pieces, cuts, registered):
-    caplog.clear()
-    data = b"".join(pieces)
-    bounds = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    with watched(caplog) as (network, observer):
-        wire = network.client("mallory") if registered else network.wire()
+def test_no_bytes_however_cut_are_a_bug_or_end_anothers_session(irc, observer, caplog):
+    @settings(deadline=None)
+    @given(BYTES, st.lists(st.integers(0, 300)), st.booleans())
+    def attempt(pieces, cuts, registered):
+        data = b"".join(pieces)
+        bounds = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+        wire = irc.client("mallory") if registered else irc.wire()
         with contextlib.suppress(OSError):
             for start, end in zip(bounds, bounds[1:]):
                 wire.sock.sendall(data[start:end])
             wire.sock.sendall(b"\r\nQUIT\r\n")
-            wire.goodbye()
+        wire.goodbye()
+        wire.close()
         observer.ask()
+        assert no_bugs(caplog)
+
+    attempt()
 
 
 def test_a_line_of_20_megabytes_costs_one_reply(irc):
