@@ -56,6 +56,19 @@ class Chat:
         return (words[1].decode(), words[2]) if words[0] == b"MSG" else None
 
 
+    def exchange(self, guest, batch):
+        """Send messages [(to, text)] in one go; return (which were taken, the messages that came meanwhile)."""
+        guest.send(b"".join(self.message(to, text) for to, text in batch))
+        taken, came = [], []
+        while len(taken) < len(batch):
+            line = guest.line()
+            if message := self.parse(line):
+                came.append(message)
+            elif line.startswith((b"OK", b"ERR")):
+                taken.append(line.startswith(b"OK"))
+        return taken, came
+
+
 class Irc(Chat):
     """IRC: no reply to a message, so that only the fence tells that it was taken."""
 
@@ -78,6 +91,17 @@ class Irc(Chat):
         match = re.fullmatch(rb":([^!]+)!\S+ PRIVMSG \S+ :(.*)", line, re.DOTALL)
         return (match[1].decode(), match[2]) if match else None
 
+    def exchange(self, guest, batch):
+        # Only a failure has an answer; it names the nick, so each may stand once in a batch.
+        guest.send(b"".join(self.message(to, text) for to, text in batch) + self.sign_of_life)
+        failed, came = set(), []
+        while not self.is_alive(line := guest.line()):
+            if message := self.parse(line):
+                came.append(message)
+            elif match := re.match(rb":\S+ 401 \S+ (\S+)", line):
+                failed.add(match[1].decode())
+        return [to not in failed for to, _ in batch], came
+
 
 DIALECTS = [
     Chat(ChatServer, "step5_server/server.py"),
@@ -98,6 +122,7 @@ class Guest:
         self.sock.connect(address[:2])
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self.sock.makefile("rb")
+        self.early = []  # messages that came before login() was done
         if name:
             assert self.login(name), f"{name} cannot log in"
 
@@ -141,7 +166,7 @@ class Guest:
             if re.match(self.dialect.refused, line):
                 return False
             if re.match(self.dialect.in_time, line):
-                self.fence()
+                self.early = self.fence()
                 return True
 
     def fence(self):
