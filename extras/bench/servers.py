@@ -20,6 +20,7 @@ from pathlib import Path
 from extras.bench import dialects
 
 ROOT = Path(__file__).resolve().parents[2]
+TRICKS = "extras/bench/tricks.py"
 START_S = 10.0  # a server that does not listen by then will not
 STOP_S = 10.0
 MANY = 20000  # more connections than we open: no limit of ours shall be measured
@@ -146,10 +147,10 @@ def wait_until_listening(process, port: int) -> None:
     raise RuntimeError(f"{process.args[0]} does not listen")
 
 
-def ours(script: str):
+def ours(script: str, *words: str):
     """Return what builds the command of one of our servers."""
     return lambda args, folder, port: [
-        args.python, str(ROOT / script), "--port=0", f"--max-clients={MANY}",
+        args.python, str(ROOT / script), *words, "--port=0", f"--max-clients={MANY}",
         *shlex.split(args.server_args),
     ]
 
@@ -209,4 +210,9 @@ KINDS = {
     "miniircd": Kind("miniircd", dialects.Irc(), miniircd, needs_module("miniircd"), False),
     "irc.server": Kind("irc.server", dialects.Irc(), irc_server, needs_module("irc"), False),
     "relay": Kind("relay.c", dialects.Relay(), relay, needs_epoll),
+    # Measured only when they are named: what the rooms server would be without one trick.
+    "rooms:no-pin": Kind("- no pin", dialects.Rooms(), ours("extras/rooms/server.py", "--no-pin")),
+    "rooms:per-line": Kind("- flush per line", dialects.Rooms(), ours(TRICKS, "per-line")),
+    "rooms:no-postman": Kind("- no postman", dialects.Rooms(), ours(TRICKS, "no-postman")),
+    "rooms:writers": Kind("- writer threads", dialects.Rooms(), ours(TRICKS, "writers")),
 }

@@ -1,0 +1,92 @@
+"""The rooms server with one trick left out, to see what the trick is worth.
+
+    python extras/bench/tricks.py per-line --port 0
+
+per-line     flush after each line, not once for all lines of a chunk
+no-postman   the sender's own thread flushes everybody
+writers      a thread for each connection does its sends, as many chat servers do
+
+`bench.py --servers rooms,rooms:per-line,rooms:no-postman,rooms:writers` compares them.
+"""
+
+import sys
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
+
+from extras.rooms.server import RoomsHandler, RoomsServer
+from step1_echo.serving import main
+from step5_server.connection import flush_all
+from step5_server.line_server import server_parser
+from step5_server.outbox import Outbox
+
+
+class PerLineHandler(RoomsHandler):
+    """Deliver what each line has caused before the next one is read."""
+
+    def answer(self, line):
+        super().answer(line)
+        self.conn.deliver()
+
+
+class PerLineServer(RoomsServer):
+    """Flush for each line."""
+
+    handler_class = PerLineHandler
+
+
+class NoPostmanServer(RoomsServer):
+    """Flush in the sender's thread, however many there are."""
+
+    def __init__(self, *args, **settings):
+        super().__init__(*args, **settings)
+        self.deliver = flush_all
+
+
+class WriterHandler(RoomsHandler):
+    """A handler with a second thread that waits until there is something to send."""
+
+    def setup(self):
+        super().setup()
+        self.conn.outbox.bell = self.bell = threading.Event()
+        self.ended = False
+        threading.Thread(target=self.write, daemon=True).start()
+
+    def write(self):
+        """Flush whenever somebody rings.  Thread: the writer."""
+        while not self.ended:
+            self.bell.wait()
+            self.bell.clear()
+            self.outbox.flush()
+
+    def finish(self):
+        self.ended = True
+        self.bell.set()
+        super().finish()
+
+
+class WritersServer(RoomsServer):
+    """Wake each receiver's writer."""
+
+    handler_class = WriterHandler
+
+    def __init__(self, *args, **settings):
+        super().__init__(*args, **settings)
+        self.deliver = ring
+
+
+def ring(outboxes: Iterable[Outbox]) -> None:
+    """Tell each outbox's writer that there is something to send."""
+    for outbox in outboxes:
+        outbox.bell.set()
+
+
+WITHOUT = {"per-line": PerLineServer, "no-postman": NoPostmanServer, "writers": WritersServer}
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2 or sys.argv[1] not in WITHOUT:
+        sys.exit(f"usage: {sys.argv[0]} {{{','.join(WITHOUT)}}} [the flags of a server]")
+    server_class = WITHOUT[sys.argv.pop(1)]
+    sys.exit(main(server_class, server_parser("Serve chat rooms, with one trick left out.")))
