@@ -100,7 +100,10 @@ def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders
             selector.register(listener, selectors.EVENT_READ)
             sender.send(line * in_flight, in_flight)
             sent_at[sender].extend([now] * in_flight)
-        while now < begin + seconds:
+        while now < begin + seconds or not latencies:
+            now = time.perf_counter()
+            if now > begin + seconds + DEADLINE_S:
+                raise Lost("not one message arrived")
             for key, _ in selector.select(COLD_INTERVAL_S):
                 sender, mark, line = listeners[key.fileobj]
                 arrived = key.fileobj.read().count(mark)
