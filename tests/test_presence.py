@@ -240,4 +240,4 @@ def test_slash_who_and_what_a_person_reads():
     commands = PresenceCommands()
     assert commands.parse_input("/who").send == "WHO"
     shown = [commands.render(Event(line)) for line in ("USERS alice bob", "ONLINE bob", "OFFLINE bob")]
-    assert shown == ["online: alice bob", "bob is online", "bob has gone"]
+    assert shown == ["* online: alice bob", "* bob is online", "* bob has gone"]

@@ -489,13 +489,21 @@ def test_leaving_a_room_does_not_end_a_private_talk(commands):
 @pytest.mark.parametrize(
     "line, shown",
     [
-        ("MEMBERS tea alice bob", "[tea] in here: alice bob"),
-        ("JOINED tea bob", "[tea] bob has come in"),
+        ("MEMBERS tea alice bob", "* [tea] in here: alice bob"),
+        ("JOINED tea bob", "* [tea] bob has come in"),
         ("SAY tea bob hello  there", "[tea] bob: hello  there"),
-        ("LEFT tea bob", "[tea] bob has left"),
-        ("ROOM tea 2", "[tea] members: 2"),
-        ("ONLINE bob", "bob is online"),
+        ("LEFT tea bob", "* [tea] bob has left"),
+        ("ROOM tea 2", "* [tea] members: 2"),
+        ("ONLINE bob", "* bob is online"),
     ],
 )
 def test_events_are_shown_in_words(commands, line, shown):
     assert commands.render(Event(line)) == shown
+
+
+@pytest.mark.parametrize("imitation", ["MSG online alice", "ALL online alice", "SAY tea members 2"])
+def test_what_the_server_tells_cannot_be_said_by_a_user(commands, imitation):
+    """Whatever she calls herself: its lines begin with a star, and those of users never do."""
+    assert not commands.render(Event(imitation)).startswith("*")
+    for told in ("USERS alice", "ONLINE bob", "OFFLINE bob", "MEMBERS tea bob", "JOINED tea bob", "LEFT tea bob", "ROOM tea 2"):
+        assert commands.render(Event(told)).startswith("* ")

@@ -14,10 +14,11 @@ class PresenceCommands(BroadcastCommands):
     """Broadcast's commands, and one more."""
 
     COMMANDS = BroadcastCommands.COMMANDS | {"who": ""}
+    # No name begins with "* ": else one who calls herself "online" could say "alice".
     EVENTS = BroadcastCommands.EVENTS | {
-        "USERS": "online: {}",
-        "ONLINE": "{} is online",
-        "OFFLINE": "{} has gone",
+        "USERS": "* online: {}",
+        "ONLINE": "* {} is online",
+        "OFFLINE": "* {} has gone",
     }
 
     def do_who(self) -> Action:

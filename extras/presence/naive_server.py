@@ -26,6 +26,7 @@ class TwoStepHandler(PresenceHandler):
         """Look who is here; some time later, take the name and be announced."""
         others = self.registry.names()
         self.registry.lock.release()  # WRONG ON PURPOSE: others come and go from here ...
+        print(f"{name} has looked who is here", flush=True)
         time.sleep(UNLUCKY_S)
         self.registry.lock.acquire()  # ... to here
         BroadcastHandler.do_LOGIN(self, name)

@@ -20,10 +20,10 @@ class RoomsCommands(PresenceCommands):
     COMMANDS = PresenceCommands.COMMANDS | {"join": "ROOM", "leave": "[ROOM]", "rooms": ""}
     EVENTS = PresenceCommands.EVENTS | {
         "SAY": "[{}] {}: {}",
-        "MEMBERS": "[{}] in here: {}",
-        "JOINED": "[{}] {} has come in",
-        "LEFT": "[{}] {} has left",
-        "ROOM": "[{}] members: {}",
+        "MEMBERS": "* [{}] in here: {}",
+        "JOINED": "* [{}] {} has come in",
+        "LEFT": "* [{}] {} has left",
+        "ROOM": "* [{}] members: {}",
     }
 
     def __init__(self) -> None:
