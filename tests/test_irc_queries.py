@@ -142,6 +142,21 @@ def test_monitor(irc):
     assert not irc.server.registry.watchers or eve.ask() == []
 
 
+def test_who_monitors_can_follow_from_afar(irc):
+    caps = "away-notify setname"
+    bob = irc.client("bob", caps="setname", channel="#tea")
+    near = irc.client("near", caps=f"extended-monitor {caps}", channel="#tea")
+    afar, away_only, plain = (irc.client(nick, caps=f"{own}") for nick, own in (
+        ("afar", f"extended-monitor {caps}"), ("only", "extended-monitor away-notify"), ("plain", caps)))
+    for watcher in (near, afar, away_only, plain):
+        watcher.ask("MONITOR + BOB")
+    bob.ask("MONITOR + bob", "AWAY :tea", "AWAY", "SETNAME :Robert")
+    assert afar.lines() == near.lines() == ["AWAY tea", "AWAY", "SETNAME Robert"], "once, neighbour or not"
+    assert away_only.lines() == ["AWAY tea", "AWAY"] and plain.lines() == []
+    afar.ask("MONITOR C")
+    assert bob.lines("AWAY :more") and afar.lines() == []
+
+
 # --- about the server -------------------------------------------------------------------------------
 
 

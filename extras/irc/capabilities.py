@@ -17,6 +17,7 @@ CAPABILITIES = {
     "cap-notify": "would tell of new capabilities; there never are any here",
     "echo-message": "one's own messages come back",
     "extended-join": "JOIN with the real name",
+    "extended-monitor": "AWAY and SETNAME of those whom one monitors",
     "invite-notify": "INVITE of others to one's channels",
     "labeled-response": "what answers a request carries the request's label",
     "message-tags": "tags, and TAGMSG",
@@ -71,7 +72,7 @@ def setname(me, realname: str):
     """Change one's real name.  IRCv3 setname."""
     me.user.realname = cut_text(realname, REALNAME_BYTES)
     line = me.says("SETNAME", text=me.user.realname)
-    me.tell_users([me.user, *me.world.neighbours(me.user)], line, need="setname")
+    me.tell_users([me.user, *me.world.followers(me.user)], line, need="setname")
 
 
 def dress(line: bytes, caps: frozenset[str], tags: dict[str, str] | None = None) -> bytes:
