@@ -50,8 +50,7 @@ def found(me, pattern: str, channel: Channel | None) -> Iterator[User]:
     elif pattern in ("0", "*"):
         for user in me.world.users:
             # RFC 2812 leaves out who shares a channel with one; the living document does not.
-            near = user is me.user or me.user.shares_channel(user)
-            if not (near and me.rfc2812) and me.user.sees(user):
+            if not (me.rfc2812 and me.user.shares_channel(user)) and me.user.sees(user):
                 yield user
     elif not is_mask(pattern):
         if user := me.world.user(pattern):  # by name one finds the invisible too
