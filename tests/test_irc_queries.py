@@ -52,6 +52,7 @@ def test_whox(irc):
         line = other.lines(f"WHO coolNick %{letters},123")[0]
         assert re.fullmatch(r"354 123 \* myusernam 127.0.0.1 127.0.0.1 irc.test coolNick H 0 \d+ 0 n/a My UniqueReal Name", line)
     assert other.lines("WHO #chan %tcn,321")[:2] == ["354 321 #chan coolNick", "354 321 #chan otherNick"]
+    assert other.lines("WHO coolNick %z", "WHO coolNick o%")[0] == who_line("H")
     assert other.lines("WHO coolNick %tna,x:y") == ["354 0 coolNick 0", "315 coolNick End of WHO list"]
 
 

@@ -190,15 +190,21 @@ def test_a_session_is_the_same_however_the_network_cuts_it(irc, spoiling):
 
 # --- bad input --------------------------------------------------------------------------------------
 
-WORDS = st.sampled_from(
+WORDS = (
     "a b carol a,b,carol #x #y &z #x,#y,a #x,#x @#x %+#x $* $*.test * *a? !*x >1 C<5 T>0 0 -1 5 99999999999 + - +o -o+v +b -b "
     "+beI +k -k +l +ikl-nt+z +C +m +i-w+B o u m l LS LIST REQ END NEW irc.test *.test a!b@c ::x %tcuihsnfdlaor,1 %n C L S secret "
-    "root multi-prefix -multi-prefix,x :multi-prefix :message-tags :batch :labeled-response :echo-message :server-time".split()
-) | st.text(st.characters(blacklist_categories=["Cs"]), max_size=4)
-COMMANDS = st.sampled_from(sorted(set(VERBS) - {"DIE"})) | st.text(max_size=4)
-TAGS = st.sampled_from(["", "", "", "@label=1 ", "@+x=y ", "@ ", "@;=; ", "@a ", "@label= "])
-LINE = st.builds(lambda tags, command, words, text: tags + " ".join([command, *words]) + text, TAGS, COMMANDS,
-                 st.lists(WORDS, max_size=5), st.sampled_from(["", " :", " :a b", " :\x01PING\x01", " ::", " :#x,#y"]))
+    "root multi-prefix -multi-prefix,x :multi-prefix :message-tags :batch :labeled-response :echo-message :server-time \x1b \u00e9"
+).split()
+COMMANDS = sorted(set(VERBS) - {"DIE"})
+TAGS = ["", "", "", "@label=1 ", "@+x=y ", "@ ", "@;=; ", "@a ", "@label= "]
+TEXTS = ["", " :", " :a b", " :\x01PING\x01", " ::", " :#x,#y"]
+LINE = st.builds(
+    lambda tags, command, words, text: tags + " ".join([command, *words]) + text,
+    st.sampled_from(TAGS),
+    st.sampled_from(COMMANDS) | st.text(max_size=4),
+    st.lists(st.sampled_from(WORDS) | st.text(st.characters(blacklist_categories=["Cs"]), max_size=4), max_size=5),
+    st.sampled_from(TEXTS),
+)
 PIECES = [b"\r", b"\n", b"\0", b" ", b":", b"@", b"\xff\xf4", b"\xc3", b"JOIN #x", b"NICK ", b"x" * 600]
 BYTES = st.lists(st.sampled_from(PIECES) | st.binary(max_size=9), max_size=20)
 
@@ -228,6 +234,26 @@ def test_no_sequence_of_commands_is_a_bug_or_ends_anothers_session(irc, observer
         assert no_bugs(caplog)
 
     attempt()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_command_in_ten_thousand_is_a_bug(irc, caplog, seed):
+    """Hypothesis finds the shortest sequence; this one finds the rare one."""
+    irc.start(rfc2812=seed % 2 == 1)
+    observer, chance = irc.client("observer", channel="#x"), random.Random(seed)
+    for _ in range(50):
+        lines = ["OPER root secret", "JOIN #x,#y,&z"]
+        for _ in range(200):
+            words = chance.choices(WORDS, k=chance.choice([0, 1, 1, 2, 2, 3, 4]))
+            command = chance.choice(sorted({*COMMANDS} - {"KILL", "OPER", "QUIT"}))  # which end it early
+            lines.append(chance.choice(TAGS) + " ".join([command, *words]) + chance.choice(TEXTS))
+        wire = irc.client(chance.choice(["a", "b", "carol"]))
+        with contextlib.suppress(OSError):
+            wire.sock.sendall("\r\n".join([*lines, "QUIT", ""]).encode())
+        wire.goodbye()
+        wire.close()
+    observer.ask("PRIVMSG observer :still here")
+    assert no_bugs(caplog)
 
 
 def test_no_bytes_however_cut_are_a_bug_or_end_anothers_session(irc, observer, caplog):

@@ -27,13 +27,16 @@ def who(me, pattern: str = "*", options: str = ""):
 
     RFC 2812 section 3.6.1, IRCv3 whox.
     """
-    letters, whox, fields = options.partition("%")
+    letters, _, whox = options.partition("%")
+    fields, _, token = whox.partition(",")
+    fields = [field for field in WHOX_FIELDS if field in fields]
     channel = me.world.channel(pattern) if pattern[:1] in CHANNEL_TYPES else None
     for user in found(me, pattern, channel):
         if "o" in letters and not user.is_operator:
             continue
-        if whox:
-            me.reply(RPL_WHOSPCRPL, whox_fields(me, user, channel, fields))
+        if fields:
+            values = whox_values(me, user, channel, token)
+            me.reply(RPL_WHOSPCRPL, " ".join(values[field] for field in fields))
         else:
             where = channel.name if channel else "*"
             me.reply(RPL_WHOREPLY, where, user.name, user.host, me.server.name, user.nick,
@@ -70,10 +73,9 @@ def flags(me, user: User, channel: Channel | None) -> str:
     return here + "*" * user.is_operator + status + "B" * ("B" in user.modes)
 
 
-def whox_fields(me, user: User, channel: Channel | None, asked: str) -> str:
-    """Write the fields that were asked for, in their fixed order; the real name may have spaces."""
-    asked, _, token = asked.partition(",")
-    values = {
+def whox_values(me, user: User, channel: Channel | None, token: str) -> dict[str, str]:
+    """Give what WHOX can tell of a user; only the real name may hold spaces, and comes last."""
+    return {
         "t": token if re.fullmatch("[0-9]{1,3}", token) else "0",
         "c": channel.name if channel else "*",
         "u": user.name,
@@ -88,7 +90,6 @@ def whox_fields(me, user: User, channel: Channel | None, asked: str) -> str:
         "o": "n/a",
         "r": ":" + user.realname,
     }
-    return " ".join(values[field] for field in WHOX_FIELDS if field in asked)
 
 
 def whois(me, *params: str):
