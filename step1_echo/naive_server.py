@@ -11,19 +11,23 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step1_echo is found
 
-from step1_echo.serving import argument_parser, format_address
+from step1_echo.serving import argument_parser, explain_bind_error, format_address
 
 CHUNK_BYTES = 65536  # memory for the one connection, however much passes through it
 
 
-def serve(host: str, port: int) -> None:
-    """Echo for one client after the other.  Blocks: for ever."""
+def listen(host: str, port: int) -> socket.socket:
+    """Return the socket that clients connect to.  Raises: OSError."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)  # IPv4, TCP
     if os.name == "posix":  # without it, a restart waits a minute for its old port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))  # this address is ours now
     listener.listen()  # the kernel may complete connections for us
-    print("listening on", format_address(listener.getsockname()), flush=True)
+    return listener
+
+
+def serve(listener: socket.socket) -> None:
+    """Echo for one client after the other.  Blocks: for ever."""
     while True:
         sock, address = listener.accept()  # one client's own socket
         with sock:
@@ -34,6 +38,11 @@ def serve(host: str, port: int) -> None:
 if __name__ == "__main__":
     args = argument_parser("Echo, one client after the other.").parse_args()
     try:
-        serve(args.host, args.port)
+        listener = listen(args.host, args.port)
+    except OSError as error:
+        sys.exit(explain_bind_error(error, args.host, args.port))  # in one line, with status 1
+    print("listening on", format_address(listener.getsockname()), flush=True)
+    try:
+        serve(listener)
     except KeyboardInterrupt:
         print("stopping", file=sys.stderr)

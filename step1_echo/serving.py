@@ -73,9 +73,12 @@ class Server(socketserver.ThreadingTCPServer):
         """
         host, port = address
         # getaddrinfo tells IPv4 from IPv6: "::1" and "::" have a colon, names may be both.
-        family, _, _, _, sockaddr = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        try:
+            family, _, _, _, sockaddr = socket.getaddrinfo(
+                host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            )[0]
+        except UnicodeError:
+            raise OSError("no host can have such a name") from None
         self.address_family = family
         super().__init__(sockaddr, handler_class or self.handler_class)
 
@@ -190,14 +193,14 @@ def run(server: Server) -> int:
     return 0
 
 
-def explain_bind_error(error: OSError, host: str, port: int) -> str:
+def explain_bind_error(error: OSError, host: str, port: int, flag: str = "--port") -> str:
     """Return one line that says why we cannot listen, and what to do."""
     where = format_address((host, port))
     if error.errno == errno.EADDRINUSE:
         return (
             f"cannot listen on {where}: the port is in use, perhaps by a server you started "
-            "before; stop that one, or choose another with --port (0 takes any free one)"
+            f"before; stop that one, or choose another with {flag} (0 takes any free one)"
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"cannot listen on {where}: not allowed; choose a --port above 1023"
-    return f"cannot listen on {where}: {error.strerror or error}; check --host and --port"
+        return f"cannot listen on {where}: not allowed; choose a port above 1023"
+    return f"cannot listen on {where}: {error.strerror or error}; check host and port"

@@ -82,9 +82,9 @@ def complain(text: str) -> int:
 def argument_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the two flags that every client has."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--host", default="127.0.0.1", help="the server's (default %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="where the server is (default %(default)s)")
     parser.add_argument("--port", type=port_number, default=DEFAULT_PORT,
-                        help="the server's (default %(default)s)")
+                        help="which one it listens on (default %(default)s)")
     return parser
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step2_client is found
 
-from step2_client.client import argument_parser, connect
+from step2_client.client import CannotConnect, argument_parser, connect
 
 
 def receive(sock) -> None:
@@ -28,4 +28,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except CannotConnect as error:
+        sys.exit(str(error))

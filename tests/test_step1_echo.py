@@ -254,12 +254,21 @@ def test_a_signal_ends_the_server_with_status_0(start, number, clients):
         wire.close()
 
 
-def test_a_port_in_use_is_one_line_and_status_1(start):
+@pytest.mark.parametrize("name", ["server.py", "naive_server.py"])
+def test_a_port_in_use_is_one_line_and_status_1(start, name):
     _, (host, port) = start("server.py")
-    second = subprocess.run([sys.executable, ROOT / "step1_echo/server.py", "--port", str(port)],
+    second = subprocess.run([sys.executable, ROOT / "step1_echo" / name, "--port", str(port)],
                             capture_output=True, text=True, timeout=DEADLINE_S)
     assert second.returncode == 1 and second.stdout == ""
     assert f"{host}:{port}" in second.stderr and second.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["a" * 64, "no..host", "-"])
+def test_a_host_that_cannot_be_is_one_line_and_status_1(host):
+    told = subprocess.run([sys.executable, ROOT / "step1_echo/server.py", f"--host={host}"],
+                          capture_output=True, text=True, timeout=DEADLINE_S)
+    assert told.returncode == 1 and told.stdout == ""
+    assert told.stderr.startswith("cannot listen on ") and told.stderr.count("\n") == 1
 
 
 def has_ipv6():

@@ -22,7 +22,7 @@ from extras.wiretap.direction import RECV_BYTES, Spoiling
 from extras.wiretap.display import Display, Trace
 from extras.wiretap.options import parse_args
 from extras.wiretap.relay import Relay
-from step1_echo.serving import Server, format_address, run
+from step1_echo.serving import Server, explain_bind_error, format_address, run
 
 STOP_WAIT_S = 0.5  # for the connections to end when the tap does; a few ms do, mostly
 
@@ -109,9 +109,7 @@ def main() -> int:
     try:
         server = Wiretap(args.listen, args.to, spoiling)
     except OSError as error:
-        where = format_address(args.listen)
-        reason = f"{error.strerror or error}; stop what listens there, or --listen on another port"
-        print(f"cannot listen on {where}: {reason} (0 takes any free one)", file=sys.stderr)
+        print(explain_bind_error(error, *args.listen, flag="--listen"), file=sys.stderr)
         return 1
     try:  # only now: the file may belong to the tap that has the port
         save = open(args.save, "w", encoding="utf-8") if args.save else None
