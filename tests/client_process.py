@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 
 from tests.foreign import end_group
-from tests.lesson import Lesson, Story, show
+from tests.lesson import Lesson, Story, difference, show
 
 try:
     import fcntl
@@ -139,7 +139,8 @@ class Conversation:
             parts.append(chunk)
         self.held = b""
         rest = b"".join(parts)
-        Now.story.add("client", "<", rest)
+        if rest:
+            Now.story.add("client", "<", rest)
         Now.story.add("client", "", "(sends no more)")
         return rest
 
@@ -271,7 +272,8 @@ class Client:
     def expect_printed(self, wanted: bytes) -> None:
         """Check all that the client, which has ended, printed on standard output."""
         if self.out.seen != wanted:
-            raise lesson(f"that it prints {show(wanted)}", f"it printed {shown(self.out.seen)}")
+            wanted_text, came_text = difference(wanted, self.out.seen)
+            raise lesson(f"that it prints {wanted_text}", f"it printed {came_text}")
 
     def expect_no_trace(self) -> None:
         if b"Traceback" in self.printed:

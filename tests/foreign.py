@@ -14,7 +14,7 @@ import time
 START_S = 20.0  # for a server to listen: twice what a slow one may take
 POLL_S = 0.05  # between two looks at whether it listens by now
 STOP_S = 2.0  # for a server to end when it is asked to; then it is made to
-SHOWN_LINES = 8  # of what it printed: the last ones
+SHOWN_LINES = 12  # of what it printed: the last ones
 
 
 class NeverListened(Exception):
@@ -87,7 +87,7 @@ class ServerCommand:
         return False
 
     def _never(self, why: str) -> NeverListened:
-        told = f"the server never listened: {why}\n  command: {self.command}\n{self.report()}"
+        told = f"the server never listened: {why}\n  command: {self.command}\n{self.report(always=True)}"
         self.stop()
         return NeverListened(told)
 
@@ -95,13 +95,15 @@ class ServerCommand:
         """Say whether it stopped by itself, with an error."""
         return self.process is not None and bool(self.process.poll())
 
-    def report(self) -> str:
+    def report(self, always: bool = False) -> str:
         """Return the end of what it printed, and how it ended, as text for a person."""
         if not self.process:
             return ""
         size = self.output.seek(0, os.SEEK_END)
         self.output.seek(max(0, size - 8192))
         lines = self.output.read().decode("utf-8", "replace").splitlines()[-SHOWN_LINES:]
+        if len(lines) < 2 and not self.ended() and not always:
+            return ""  # where it listens, most likely
         told = ["the server printed, at the end:" if lines else "the server printed nothing"]
         told += ["    " + line for line in lines]
         if self.ended():

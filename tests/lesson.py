@@ -33,8 +33,8 @@ class Lesson(AssertionError):
     def tell(self, title: str, at: str, hint: str = "", more: str = "") -> str:
         """Return the lesson as text, with `more` before the hint."""
         told = [f"rule      {title}", f"          {at}"]
-        if self.story:
-            told += ["", *self.story.lines()]
+        if self.story and (lines := self.story.lines()):
+            told += ["", *lines]
         told += ["", f"expected  {indent(self.expected)}", f"came      {indent(self.came)}"]
         if more:
             told += ["", more]
@@ -56,17 +56,32 @@ class Story:
     def lines(self) -> list[str]:
         """Return the last steps as a person reads them; neighbours of one direction on one line."""
         told = []
-        for who, mark, what in self.steps[-SHOWN_STEPS * 4 :]:
+        for who, mark, what in self.steps[-SHOWN_STEPS * 50 :]:
             text = what if isinstance(what, str) else show(what)
-            if mark == ">" and told and told[-1][:2] == [who, ">"] and len(told[-1][2]) < 2 * SHOWN_BYTES:
+            if told and told[-1][:3] == [who, mark, text]:
+                told[-1][3] += 1
+            elif mark == ">" and told and told[-1][:2] == [who, ">"] and len(told[-1][2]) < 2 * SHOWN_BYTES:
                 told[-1][2] += "|" + text
             else:
-                told.append([who, mark, text])
-        width = max((len(who) for who, _, _ in told), default=0)
-        lines = [f"    {who:>{width}} {mark} {text}" for who, mark, text in told[-SHOWN_STEPS:]]
+                told.append([who, mark, text, 1])
+        if not told:
+            return []
+        width = max(len(who) for who, *_ in told)
+        lines = [f"    {who:>{width}} {mark} {text}" + f"   ({times} times)" * (times > 1)
+                 for who, mark, text, times in told[-SHOWN_STEPS:]]
         if len(told) > SHOWN_STEPS:
             lines.insert(0, "    ...")
         return [f"what happened ({self.legend})", *lines]
+
+
+def difference(wanted: bytes, came: bytes) -> tuple[str, str]:
+    """Return both as text; of long ones, what stands where they begin to differ."""
+    wanted_text, came_text = show(wanted) or "nothing more", show(came) or "nothing"
+    if max(len(wanted), len(came)) > SHOWN_BYTES:
+        at = next((at for at, (one, other) in enumerate(zip(wanted, came)) if one != other), min(len(wanted), len(came)))
+        wanted_text += f"\nat byte {at + 1}: {show(wanted[at : at + 20]) or 'the end'}"
+        came_text += f"\nat byte {at + 1}: {show(came[at : at + 20]) or 'the end'}"
+    return wanted_text, came_text
 
 
 def show(data: bytes) -> str:

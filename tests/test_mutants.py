@@ -50,7 +50,9 @@ def assert_caught(mutant, test_file, *flags):
     assert verdict.lessons, f"{mutant.__doc__}\nand nobody noticed\n{printed}"
     lesson = verdict.lessons[0]
     assert lesson.startswith("rule  ") and "\nexpected  " in lesson and "\ncame      " in lesson, lesson
-    assert "\nhint      " in lesson and "Traceback" not in lesson, lesson
+    assert "\nhint      " in lesson, lesson
+    if "client" not in mutant.__module__:  # there a trace may be the very fault
+        assert "Traceback" not in lesson and 'File "' not in lesson, lesson  # wrong, yes, but not broken
     assert "\n[ ] " in printed, printed
 
 

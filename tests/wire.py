@@ -9,9 +9,10 @@ import struct
 import time
 from typing import NamedTuple
 
-from tests.lesson import Lesson, Story, show
+from tests.lesson import Lesson, Story, difference, show
 
 DEADLINE_S = 10.0  # so that no test hangs; a server that is only slow does not reach it
+END = "(sees the end of the connection)"
 CHANCE_S = 0.03  # between the pieces of a cut line: time for a server to make its mistake
 
 
@@ -34,7 +35,7 @@ class Wire:
         try:
             self.sock = socket.create_connection(address[:2], timeout=deadline_s)
         except OSError as error:
-            self.story.add(name, ">", "(connects)")
+            self.story.add(name, "", "(wants to connect)")
             raise self.lesson("a connection", str(error)) from None
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -98,7 +99,10 @@ class Wire:
         while len(self._held) < size and self._receive():
             pass
         data = self._take(size)
-        self.story.add(self.name, "<", data)
+        if data:
+            self.story.add(self.name, "<", data)
+        if len(data) < size:
+            self.story.add(self.name, "", END)
         return data
 
     def expect_bytes(self, data: bytes) -> None:
@@ -112,13 +116,9 @@ class Wire:
 
     def compare(self, data: bytes, came: bytes) -> None:
         """Fail, and say where the difference is, if they are not the same."""
-        if came == data:
-            return
-        at = next((at for at, (one, other) in enumerate(zip(data, came)) if one != other), min(len(data), len(came)))
-        where = f"\nat byte {at + 1}: ... {show(data[at : at + 20])}" if len(data) > 40 else ""
-        end = "\nthen the connection ended" if came and len(came) < len(data) else ""
-        there = f"\nat byte {at + 1}: ... {show(came[at : at + 20])}" if where and at < len(came) else ""
-        raise self.lesson(f"{self.name}: {show(data) or 'nothing more'}{where}", f"{self.name}: {show(came) or 'nothing'}{there}{end}")
+        if came != data:
+            wanted_text, came_text = difference(data, came)
+            raise self.lesson(f"{self.name}: {wanted_text}", f"{self.name}: {came_text if came else 'the end of the connection'}")
 
     def read_line(self) -> str:
         """Return the next line without its newline."""
@@ -128,6 +128,7 @@ class Wire:
                     rest = self._take(len(self._held))
                     if rest:
                         self.story.add(self.name, "<", rest)
+                    self.story.add(self.name, "", END)
                     raise self.lesson("a line, with its \\n", f"the end of the connection, after {show(rest)}"
                                       if rest else "the end of the connection")
             line = self._take(end + 1)
@@ -195,7 +196,7 @@ class Wire:
         data = self._take(len(self._held))
         if data:
             self.story.add(self.name, "<", data)
-        self.story.add(self.name, "", "(sees the end of the connection)")
+        self.story.add(self.name, "", END)
         return data
 
     def expect_eof(self) -> bytes:
@@ -210,8 +211,9 @@ class Wire:
         while len(self._held) < size:
             readable, writable, _ = select.select([self.sock], [self.sock] if unsent else [], [], deadline_s)
             if not readable and not writable:
-                raise self.lesson(f"{size} bytes", f"{len(self._held)} bytes, then nothing for {deadline_s:g} s",
-                                  waited=True)
+                wanted_text, came_text = difference(data, bytes(self._held))
+                raise self.lesson(f"{self.name}: {wanted_text}",
+                                  f"{self.name}: {came_text}\nand then nothing for {deadline_s:g} s", waited=True)
             try:
                 if readable and not self._receive():
                     break

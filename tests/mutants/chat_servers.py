@@ -62,7 +62,7 @@ class CarriageReturnBuffer(LineBuffer):
         return line
 
 
-@caught_by("test_requests_may_be_cut_and_glued")
+@caught_by("test_lines_may_end_in_cr_lf")
 class KeepsTheCarriageReturn(Mutant):
     """It takes \\n off, and leaves the \\r that telnet sends."""
 
@@ -126,11 +126,9 @@ class ClosesAfterALongLine(Mutant):
             self.conn.hang_up()
 
 
-@caught_by("test_replies_end_with_a_bare_newline")
+@caught_by("test_lines_end_with_a_bare_newline")
 class WritesCarriageReturns(Mutant):
     """It ends its lines with \\r\\n."""
-
-    test_file = "test_step4_framing.py"
 
     def send(self, line):
         super().send(line + b"\r")
@@ -299,6 +297,7 @@ class GivesOneNameToTwo(Mutant):
         with contextlib.suppress(ProtocolError, TypeError):
             request = parse_line(line, self.VERBS, False)
         if request and request.verb == "LOGIN" and not self.name:
+            self._replies = 0
             try:
                 return self.do_LOGIN(*request.args)
             except ProtocolError as error:
@@ -430,8 +429,8 @@ class DropsEveryHundredth(Mutant):
     count = 0
 
     def send_to(self, member, line):
-        Mutant.count += 1
-        if Mutant.count % 100:
+        DropsEveryHundredth.count += 1
+        if DropsEveryHundredth.count % 100:
             super().send_to(member, line)
 
 
