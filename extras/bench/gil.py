@@ -6,6 +6,7 @@ Each thread parses chat lines and looks at the clock after each.  Between two lo
 close it was running; a gap means that it waited for somebody else.
 """
 
+import argparse
 import sys
 import threading
 import time
@@ -64,9 +65,9 @@ def cores_used(lanes: list[list[tuple[float, float]]]) -> float:
 
 def main() -> int:
     """Let the threads run, and write the picture to the file that the command line names."""
-    if len(sys.argv) != 2:
-        print(f"usage: {sys.argv[0]} FILE.svg", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(description="Draw which of several busy threads runs Python.")
+    parser.add_argument("file", type=Path, metavar="FILE.svg", help="where the picture goes")
+    file = parser.parse_args().file
     lanes = [[] for _ in range(THREADS)]
     begin = time.perf_counter() + 0.05  # when all have been started
     threads = [threading.Thread(target=work, args=(begin, runs)) for runs in lanes]
@@ -75,7 +76,7 @@ def main() -> int:
     for thread in threads:
         thread.join()
     lanes = [[(max(0.0, a), b) for a, b in runs if b > 0] for runs in lanes]
-    Path(sys.argv[1]).write_text(draw(lanes))
+    file.write_text(draw(lanes))
     print(f"{THREADS} threads used {cores_used(lanes):.2f} cores")
     return 0
 

@@ -83,7 +83,8 @@ class Report:
         """Return the whole report as text."""
         parts = ["  ".join(f"{key}: {value}" for key, value in self.about.items())]
         parts += [self.table(name) for name in self.rounds]
-        parts += ["\n".join(["goals", *(self.goals() or ["(none of them was measured)"])])]
+        if goals := self.goals():
+            parts.append("\n".join(["goals", *goals]))
         parts += ["FAILED " + failure for failure in self.failures]
         return "\n\n".join(parts)
 

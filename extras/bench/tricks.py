@@ -1,6 +1,6 @@
 """The rooms server with one trick left out, to see what the trick is worth.
 
-    python extras/bench/tricks.py per-line --port 0
+    python extras/bench/tricks.py per-line
 
 per-line     flush after each line, not once for all lines of a chunk
 no-postman   the sender's own thread flushes everybody
@@ -85,8 +85,12 @@ def ring(outboxes: Iterable[Outbox]) -> None:
 
 WITHOUT = {"per-line": PerLineServer, "no-postman": NoPostmanServer, "writers": WritersServer}
 
+def parser():
+    """Return the parser of a server, which must be told what to leave out."""
+    parser = server_parser("Serve chat rooms, with one trick left out.")
+    parser.add_argument("without", choices=WITHOUT, help="the trick")
+    return parser
+
+
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in WITHOUT:
-        sys.exit(f"usage: {sys.argv[0]} {{{','.join(WITHOUT)}}} [the flags of a server]")
-    server_class = WITHOUT[sys.argv.pop(1)]
-    sys.exit(main(server_class, server_parser("Serve chat rooms, with one trick left out.")))
+    sys.exit(main(WITHOUT[parser().parse_args().without], parser()))
