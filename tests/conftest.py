@@ -10,6 +10,8 @@ serve     the server under test: ours, in a thread, or the foreign one
 import contextlib
 import itertools
 import random
+import shlex
+import shutil
 import string
 import sys
 import threading
@@ -57,6 +59,10 @@ def pytest_configure(config):
         if config.flag == flag and "{port}" not in config.getoption(flag):
             raise pytest.UsageError(f"{flag}: the command has no {{port}}, so it cannot be told which port to use. "
                                     f"Write {{port}} where the number goes: {flag} {example!r}")
+    if config.flag == "--client":
+        program = shlex.split(config.getoption("--client"))[0].replace("{python}", sys.executable)
+        if not shutil.which(program):
+            raise pytest.UsageError(f"--client: there is no program {program!r}, or it may not be executed")
     config.chosen_before = dict(chosen)
     chosen.clear()
     for spec in config.getoption("--python"):
