@@ -7,6 +7,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, s
 
 from extras.broadcast.server import BroadcastHandler, BroadcastServer
 from step1_echo.serving import main
+from step3_protocol.protocol import check_text
 from step5_server.line_server import server_parser
 
 
