@@ -56,6 +56,22 @@ class Chat:
         return (words[1].decode(), words[2]) if words[0] == b"MSG" else None
 
 
+    def join(self, room):
+        return b"JOIN %s\n" % room.encode()
+
+    def say(self, room, text):
+        """Say something to a room, where the server has rooms."""
+        return b"SAY %s %s\n" % (room.encode(), text)
+
+    def parse_said(self, line):
+        """Return (sender, text) of what was said in a room, None for any other line."""
+        words = line.split(b" ", 3)
+        return (words[2].decode(), words[3]) if words[0] == b"SAY" else None
+
+    def is_leaving(self, line, name):
+        """Tell whether a line says that somebody has left our room."""
+        return re.fullmatch(rb"LEFT \S+ %s" % name.encode(), line)
+
     def exchange(self, guest, batch):
         """Send messages [(to, text)] in one go; return (which were taken, the messages that came meanwhile)."""
         guest.send(b"".join(self.message(to, text) for to, text in batch))
@@ -90,6 +106,17 @@ class Irc(Chat):
     def parse(self, line):
         match = re.fullmatch(rb":([^!]+)!\S+ PRIVMSG \S+ :(.*)", line, re.DOTALL)
         return (match[1].decode(), match[2]) if match else None
+
+    def join(self, room):
+        return b"JOIN #%s\r\n" % room.encode()
+
+    def say(self, room, text):
+        return self.message(f"#{room}", text)
+
+    parse_said = parse
+
+    def is_leaving(self, line, name):
+        return re.match(rb":%s!\S+ QUIT" % name.encode(), line)
 
     def exchange(self, guest, batch):
         # Only a failure has an answer; it names the nick, so each may stand once in a batch.

@@ -387,6 +387,114 @@ def test_one_host_may_be_limited(host, guest):
     guest(server, "carol")
 
 
+# Rooms: one line to many, and still nobody waits for anybody
+
+in_rooms = pytest.mark.parametrize("dialect", DIALECTS[1:], ids=repr)
+
+
+@pytest.fixture
+def members(guest, dialect):
+    """Log users in and let them join one room: members(server, "alice", "bob") -> guests."""
+
+    def members(server, *names):
+        guests = [guest(server, name) for name in names]
+        for one in guests:
+            one.send(dialect.join("tea"))
+            one.fence()
+        for one in guests:  # past the news that the others have joined
+            one.fence()
+        return guests
+
+    return members
+
+
+def told(dialect, lines):
+    """Return what was said in the room, of all these lines."""
+    return [said for line in lines if (said := dialect.parse_said(line))]
+
+
+@in_rooms
+@pytest.mark.parametrize("end", ["EOF", "RST"])
+def test_a_member_who_vanishes_is_seen_to_leave(host, members, dialect, end):
+    alice, bob = members(host(), "alice", "bob")
+    alice.send(dialect.say("tea", b"bye") + b"half a li")
+    assert told(dialect, iter_until(bob, lambda line: dialect.parse_said(line))) == [("alice", b"bye")]
+    alice.reset() if end == "RST" else alice.close()
+    assert not told(dialect, iter_until(bob, lambda line: dialect.is_leaving(line, "alice")))
+
+
+def iter_until(guest, is_last):
+    """Return the next lines, up to and with the last."""
+    lines = [guest.line()]
+    while not is_last(lines[-1]):
+        lines.append(guest.line())
+    return lines
+
+
+@on_linux
+@in_rooms
+def test_a_member_who_stops_reading_delays_no_other(start, guest, members, dialect):
+    server = start("--max-pending", "100000")
+    alice, bob = members(server, "alice", "bob")
+    mallory = guest(server, "mallory", receive_bytes=SMALL_BUFFER)
+    mallory.send(dialect.join("tea"))
+    mallory.fence()
+    before, texts = server.memory_kb(), []
+    reader = threading.Thread(target=lambda: texts.extend(bob_reads()))
+
+    def bob_reads():
+        return told(dialect, iter_until(bob, lambda line: line.endswith(b"the end")))
+
+    reader.start()
+    for n in range(200):  # 8 MB
+        alice.send(b"".join(dialect.say("tea", b"%d " % (n * 100 + m) + b"x" * 400) for m in range(100)))
+        alice.fence()
+    alice.send(dialect.say("tea", b"the end"))
+    reader.join(DEADLINE_S)
+    assert [int(text.split()[0]) for _, text in texts[:-1]] == list(range(20_000))
+    assert server.memory_kb() - before < 6000
+    eventually(lambda: guest(server).login("mallory"), "she was cut off")
+
+
+@in_rooms
+@pytest.mark.skipif(os.name != "posix", reason="sends POSIX's signals")
+def test_what_was_said_before_the_stop_reaches_all_members(start, members, dialect):
+    server = start()
+    senders = members(server, "sender0", "sender1", "sender2")
+    readers = members(server, *(f"reader{n}" for n in range(6)))
+    acknowledged, received = {}, [None] * len(readers)
+    busy = threading.Barrier(len(senders) + 1)
+
+    def send(sender, name):
+        try:
+            for first in range(0, 1_000_000, 20):
+                sender.send(b"".join(dialect.say("tea", b"%d" % n) for n in range(first, first + 20)))
+                sender.fence()
+                acknowledged[name] = first + 20
+                if first == 200:
+                    busy.wait(DEADLINE_S)
+        except (EOFError, ConnectionError):
+            pass
+
+    def read(number):
+        received[number] = told(dialect, readers[number].rest())
+
+    threads = [threading.Thread(target=send, args=(sender, f"sender{n}")) for n, sender in enumerate(senders)]
+    threads += [threading.Thread(target=read, args=(n,)) for n in range(len(readers))]
+    for thread in threads:
+        thread.start()
+    busy.wait(DEADLINE_S)
+    server.signal()
+    assert server.wait() == 0
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert all(one == received[0] for one in received), "all see one order"
+    for name, count in acknowledged.items():
+        texts = [int(text) for sender, text in received[0] if sender == name]
+        assert texts == list(range(len(texts)))
+        assert len(texts) >= count
+
+
 # Exhaustion
 
 @on_linux
