@@ -154,10 +154,14 @@ class LineServer(Server):
             raise  # socketserver ignores it and comes back
 
     def process_request(self, request, client_address):
-        """Start the connection's thread; without one the client cannot be served."""
+        """Start the connection's thread; without one the client cannot be served.
+
+        SIMPLIFIED: where a limit of memory (ulimit -v) lets a thread begin and no more, CPython's
+        start() may wait for it for ever.  Source: CPython's issue 140746.
+        """
         try:
             super().process_request(request, client_address)
-        except RuntimeError as error:  # "can't start new thread"
+        except (RuntimeError, MemoryError) as error:  # "can't start new thread"
             try:
                 request.setblocking(False)
                 request.send(self.handler_class.last_words("server-full", "out of threads"))

@@ -146,7 +146,7 @@ class Outbox:
         self._drainer = threading.Thread(target=self._drain, name="drainer", daemon=True)
         try:
             self._drainer.start()
-        except RuntimeError:  # no thread to be had: this slow peer is lost, nobody else
+        except (RuntimeError, MemoryError):  # no thread to be had: this slow peer is lost, nobody else
             self._drainer = None
             self.abort()
 
