@@ -5,6 +5,7 @@ Nothing here knows what language the client is written in, nor any of its words.
 
 import os
 import re
+import select
 import shlex
 import socket
 import subprocess
@@ -24,6 +25,8 @@ except ImportError:
     pty = None  # Windows: no pseudo-terminals
 
 DEADLINE_S = 15  # for each single wait; a client may be slow to start, and this machine may be busy
+CHANCE_S = 0.05  # between the pieces of a cut line
+AGAIN_S = 2.0  # before a key is pressed once more; no verdict depends on it
 LEGEND = "> said to the client, < said by it, | cut here: another send"
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -99,6 +102,16 @@ class Conversation:
                 self.sock.sendall(chunk)
             except OSError as error:
                 raise lesson("that the client keeps the connection and reads it", f"{error}") from None
+
+    def send_cut(self, *chunks: bytes) -> None:
+        """Send chunks with a pause between them, so that they do not arrive as one.
+
+        No verdict depends on the pause: one too short only gives a wrong client less of a chance
+        to show it.
+        """
+        for chunk in chunks:
+            self.send(chunk)
+            select.select([], [], [], CHANCE_S)
 
     def receive(self, what: str) -> bytes:
         """Return a chunk, b"" at EOF."""
@@ -199,6 +212,7 @@ class Client:
     def __init__(self, command: list[str], terminal: bool = False, env: dict[str, str] = {},
                  read_output: bool = True):
         environment = {**os.environ, "PYTHONUTF8": "1", "TERM": "xterm", "INPUTRC": os.devnull, **env}
+        environment.pop("PYTHONUNBUFFERED", None)  # it would hide that a client does not flush
         if terminal:
             self.input, theirs = pty.openpty()
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
@@ -236,6 +250,28 @@ class Client:
         Now.story.add("typed", "", "(the end of the input)")
         os.close(self.input)
         self.input = None
+
+    # A key may be lost: a program that uses readline changes the terminal's modes around each
+    # line, and a Ctrl-D that is typed under one and read under the other is none.  A person
+    # presses it again.
+
+    def press_ctrl_d(self, peer: Conversation) -> None:
+        """Type Ctrl-D until the server hears of it."""
+        self.type(b"\x04")
+        for _ in range(int(Now.deadline_s / AGAIN_S)):
+            if select.select([peer.sock], [], [], AGAIN_S)[0]:
+                return
+            os.write(self.input, b"\x04")
+
+    def press_ctrl_c(self, before: bytes = b"") -> None:
+        """Type Ctrl-C until the client has ended."""
+        self.type(before + b"\x03")
+        for _ in range(int(Now.deadline_s / AGAIN_S)):
+            try:
+                self.process.wait(AGAIN_S)
+                return
+            except subprocess.TimeoutExpired:
+                os.write(self.input, b"\x03")
 
     def wait_for(self, text: bytes) -> None:
         """Wait until `text` has been printed."""

@@ -5,6 +5,8 @@ lesson    one rule broken: what was sent, what was expected, what came, and one 
 check     a test with a rule; it knows nothing of our own code, so it can judge anybody's
 """
 
+import threading
+
 import pytest
 
 PROTOCOL = "step3_protocol/PROTOCOL.md"
@@ -41,6 +43,26 @@ class Lesson(AssertionError):
         if hint:
             told += ["", f"hint      {hint}"]
         return "\n".join(told)
+
+
+class Meanwhile(threading.Thread):
+    """A call that goes on beside the test, in a thread of its own; join() raises what it raised."""
+
+    def __init__(self, function, *args):
+        super().__init__(target=function, args=args)
+        self.error = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except Exception as error:  # not for the thread to print: its stack trace is no lesson
+            self.error = error
+
+    def join(self, timeout: float | None = None) -> None:
+        super().join(timeout)
+        if self.error:
+            raise self.error
 
 
 class Story:

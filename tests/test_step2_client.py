@@ -2,12 +2,11 @@
 
 import socket
 import sys
-import threading
 
 import pytest
 
 from tests.client_process import Client, PlayedServer, command_line, pty
-from tests.lesson import rule
+from tests.lesson import Meanwhile, rule
 
 OURS = "{python} step2_client/client.py --host {host} --port {port}"
 NAIVE = OURS.replace("client.py", "naive_client.py")
@@ -65,16 +64,16 @@ def test_the_end_of_input_half_closes_and_the_rest_is_still_printed(server, temp
 @rule("bytes pass unchanged in both directions", CODE,
       hint="Read and write bytes: sys.stdin.buffer, not text. No decoding, no change of line ends.")
 def test_bytes_pass_unchanged_both_ways(server, template):
-    every_byte = bytes(range(256))
+    every_byte = bytes(range(256)) + b"\r\n"
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
         client.type(every_byte)
         client.end_input()
         peer.expect_end(every_byte)
-        peer.send(*(bytes([byte]) for byte in every_byte))
+        peer.send(every_byte, *(bytes([byte]) for byte in every_byte))
         peer.close()
         client.expect_status(0)
-        client.expect_printed(every_byte)
+        client.expect_printed(every_byte * 2)
 
 
 @rule("megabytes pass in both directions at once", CODE,
@@ -84,10 +83,8 @@ def test_megabytes_in_both_directions_at_once_do_not_block_each_other(server, te
 
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
-        writers = [threading.Thread(target=peer.send, args=(megabytes,)),
-                   threading.Thread(target=lambda: (client.type(megabytes), client.end_input()))]
-        for writer in writers:
-            writer.start()
+        writers = [Meanwhile(peer.send, megabytes),
+                   Meanwhile(lambda: (client.type(megabytes), client.end_input()))]
         peer.expect_end(megabytes)
         for writer in writers:
             writer.join()
@@ -138,7 +135,7 @@ def test_ctrl_d_half_closes(server, template):
         peer = server.accept()
         client.type(b"hi\n")
         peer.expect(b"hi")
-        client.type(b"\x04")
+        client.press_ctrl_d(peer)
         peer.expect_end()
         peer.send(b"still here\n")
         client.wait_for(b"still here")
@@ -154,7 +151,7 @@ def test_ctrl_c_ends_the_client_without_a_traceback(server, template):
         peer = server.accept()
         peer.send(b"hello\n")
         client.wait_for(b"hello")
-        client.type(b"\x03")
+        client.press_ctrl_c()
         client.exit_status()
         client.expect_no_trace()
 

@@ -242,6 +242,16 @@ def alice(serve, connect):
     return Chat(serve(FramedServer), connect).login("alice")
 
 
+@rule("a server speaks when it is spoken to: no greeting, and one line for each reply", REQUESTS,
+      hint="A client takes the first OK or ERR for the reply to its first request. Send nothing at the start, and no "
+           "empty or second line after a reply.")
+def test_nothing_comes_that_nobody_asked_for(serve, connect):
+    wire = connect(serve(FramedServer))
+    wire.ask("DANCE", "ERR unknown-command ...")
+    wire.ask("HELP", "OK ...")
+    wire.ask("DANCE", "ERR unknown-command ...")
+
+
 ONE_EACH = "A recv() returns bytes, not lines: collect them, and answer as often as there is a whole line, no more."
 
 

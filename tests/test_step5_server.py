@@ -1,14 +1,13 @@
 """Step 5's server: the whole protocol, many users, nobody waits for anybody."""
 
 import re
-import threading
 import time
 
 import pytest
 
 from step5_server.server import ChatServer
 from tests.conftest import Chat
-from tests.lesson import LINES, PROTOCOL, REQUESTS, Lesson, rule, show
+from tests.lesson import LINES, PROTOCOL, REQUESTS, Lesson, Meanwhile, rule, show
 
 UNASKED = f"{PROTOCOL}#the-server-may-also-say-unasked-before-it-closes-a-connection"
 direct = pytest.mark.direct  # megabytes, or dozens of clients: not through the wiretap, a byte at a time
@@ -20,6 +19,18 @@ NAMES_RULE = "Keep the names in one table, by their lower-case form, and each be
 def chat(serve, connect):
     """Users of step 5's server, or of whatever server is under test."""
     return Chat(serve(ChatServer), connect)
+
+
+# The first words
+
+@rule("a server speaks when it is spoken to: no greeting, and one line for each reply", REQUESTS,
+      hint="A client takes the first OK or ERR for the reply to its first request. Send nothing at the start, and no "
+           "empty or second line after a reply.")
+def test_nothing_comes_that_nobody_asked_for(chat):
+    wire = chat.connect()
+    wire.ask("DANCE", "ERR unknown-command ...")
+    wire.ask("HELP", "OK ...")
+    wire.ask("DANCE", "ERR unknown-command ...")
 
 
 # Logging in
@@ -38,7 +49,6 @@ def test_a_good_name_is_accepted(chat, stem):
 def test_a_bad_name_is_refused(chat, name):
     wire = chat.connect()
     wire.ask(f"LOGIN {name}", "ERR bad-name ...")
-    wire.ask(f"MSG {chat.name('bob')} hi", "ERR not-logged-in ...")
     wire.ask(f"LOGIN {chat.name('alice')}", "OK ...")
 
 
@@ -47,7 +57,6 @@ def test_a_bad_name_is_refused(chat, name):
 def test_a_name_is_taken_in_any_case(chat, change):
     alice, other = chat.login("Alice"), chat.connect("other")
     other.ask(f"LOGIN {change(alice.name)}", "ERR name-taken ...")
-    other.ask(f"MSG {alice.name} hi", "ERR not-logged-in ...")
     other.ask(f"LOGIN {chat.name('bob')}", "OK ...")
     alice.fence()
 
@@ -69,9 +78,7 @@ def test_one_of_many_gets_the_name(chat):
     for attempt in range(5):
         wires = [chat.connect(f"client {number}") for number in range(10)]
         line = f"LOGIN {chat.name(f'race{attempt}')}\n".encode()
-        threads = [threading.Thread(target=wire.send, args=(line,)) for wire in wires]
-        for thread in threads:
-            thread.start()
+        threads = [Meanwhile(wire.send, line) for wire in wires]
         for thread in threads:
             thread.join()
         replies = [" ".join(wire.read_answer().reply.split()[:2]) for wire in wires]
@@ -189,9 +196,7 @@ def test_messages_arrive_in_order_once_each(chat):
 def test_lines_of_several_senders_do_not_mix(chat):
     bob, senders = chat.login("bob"), [chat.login(name) for name in ("alice", "carol", "dave", "erin")]
     text = "x" * 700
-    threads = [threading.Thread(target=wire.send, args=(f"MSG {bob.name} {text}\n".encode() * 100,)) for wire in senders]
-    for thread in threads:
-        thread.start()
+    threads = [Meanwhile(wire.send, f"MSG {bob.name} {text}\n".encode() * 100) for wire in senders]
     left = {wire.name: 100 for wire in senders}
     for _ in range(400):
         line = bob.read_line()
@@ -257,6 +262,15 @@ def test_a_line_too_long(chat, size):
     alice.fence()
 
 
+@rule("a \\r before the \\n is dropped", LINES,
+      hint="telnet ends its lines with \\r\\n. Take one \\r off the end of a whole line, before you look at the words.")
+def test_lines_of_telnet_end_in_cr_lf(chat):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    alice.ask(b"HELP\r\n", "OK ...")
+    alice.ask(f"MSG {bob.name} hi\r\n".encode(), "OK ...")
+    bob.expect(f"MSG {alice.name} hi")
+
+
 @direct
 @rule("a line of 1024 bytes is not too long, its terminator not counted", LINES,
       hint="Compare the length of the line without its \\n or \\r\\n, and with >, not >=.")
@@ -267,6 +281,27 @@ def test_a_line_of_1024_bytes(chat):
     for end in (b"\n", b"\r\n"):
         alice.ask((head + text).encode() + end, "OK ...")
         bob.expect(f"MSG {alice.name} {text}")
+
+
+@direct
+@rule("the limit counts bytes, not characters", LINES,
+      hint="é is one character and two bytes. Measure the line before you decode it.")
+def test_the_limit_counts_bytes(chat):
+    alice = chat.login("alice")
+    alice.ask(f"MSG {alice.name} {'é' * 600}", "ERR line-too-long ...")
+    alice.fence()
+
+
+@rule("each line from the server ends with a bare \\n", LINES,
+      hint="Only readers put up with \\r\\n; a server writes \\n.")
+def test_lines_end_with_a_bare_newline(chat):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    alice.ask(f"MSG {bob.name} hi\r\n".encode(), "OK ...")
+    bob.expect(f"MSG {alice.name} hi")
+    for wire in (alice, bob):
+        for line in wire.raw_lines:
+            if line.endswith(b"\r\n"):
+                raise wire.lesson("a line that ends with \\n alone", show(line))
 
 
 @rule("LOGIN without a name gets ERR bad-arguments", REQUESTS, hint="Count the words before you look at them.")

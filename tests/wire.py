@@ -164,7 +164,7 @@ class Wire:
                 lesson.expected = f"{self.name}: {pattern}"
                 raise
             if not agrees(pattern, line):
-                raise self.lesson(f"{self.name}: {pattern}", f"{self.name}: {show(line.encode())}")
+                raise self.lesson(f"{self.name}: {pattern}", f"{self.name}: {show(line.encode()) or 'an empty line'}")
 
     def expect_in_any_order(self, *patterns: str) -> None:
         """Read as many lines as there are patterns; each must agree with one of its own."""
@@ -177,7 +177,7 @@ class Wire:
                 raise
             match = next((pattern for pattern in wanted if agrees(pattern, line)), None)
             if match is None:
-                raise self.lesson(f"{self.name}: {' and '.join(wanted)}", f"{self.name}: {show(line.encode())}")
+                raise self.lesson(f"{self.name}: {' and '.join(wanted)}", f"{self.name}: {show(line.encode()) or 'an empty line'}")
             wanted.remove(match)
 
     def ask(self, line: bytes | str, *patterns: str) -> None:
