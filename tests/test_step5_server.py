@@ -262,15 +262,6 @@ def test_a_line_too_long(chat, size):
     alice.fence()
 
 
-@rule("a \\r before the \\n is dropped", LINES,
-      hint="telnet ends its lines with \\r\\n. Take one \\r off the end of a whole line, before you look at the words.")
-def test_lines_of_telnet_end_in_cr_lf(chat):
-    alice, bob = chat.login("alice"), chat.login("bob")
-    alice.ask(b"HELP\r\n", "OK ...")
-    alice.ask(f"MSG {bob.name} hi\r\n".encode(), "OK ...")
-    bob.expect(f"MSG {alice.name} hi")
-
-
 @direct
 @rule("a line of 1024 bytes is not too long, its terminator not counted", LINES,
       hint="Compare the length of the line without its \\n or \\r\\n, and with >, not >=.")
@@ -290,18 +281,6 @@ def test_the_limit_counts_bytes(chat):
     alice = chat.login("alice")
     alice.ask(f"MSG {alice.name} {'é' * 600}", "ERR line-too-long ...")
     alice.fence()
-
-
-@rule("each line from the server ends with a bare \\n", LINES,
-      hint="Only readers put up with \\r\\n; a server writes \\n.")
-def test_lines_end_with_a_bare_newline(chat):
-    alice, bob = chat.login("alice"), chat.login("bob")
-    alice.ask(f"MSG {bob.name} hi\r\n".encode(), "OK ...")
-    bob.expect(f"MSG {alice.name} hi")
-    for wire in (alice, bob):
-        for line in wire.raw_lines:
-            if line.endswith(b"\r\n"):
-                raise wire.lesson("a line that ends with \\n alone", show(line))
 
 
 @rule("LOGIN without a name gets ERR bad-arguments", REQUESTS, hint="Count the words before you look at them.")
