@@ -89,6 +89,9 @@ class IrcHandler(LineHandler):
         self.tags = message.tags
         wants_label = "label" in self.tags and "labeled-response" in self.user.caps
         run = self.run_labelled if wants_label else self.run
+        if message.command == "PING":
+            # To clients it is a fence: whoever spoke before, on another connection, goes first.
+            time.sleep(0)
         if message.command in WITHOUT_LOCK and verb:
             run(verb, message)
         else:
