@@ -4,9 +4,9 @@ put() only queues.  flush() hands all that is queued to the kernel in one send t
 blocks.  Only when the kernel does not take everything (the peer reads too slowly) does
 the peer get a second thread, the drainer, which waits in our place and then ends.
 
-unsent     bytes that a flush took from the queue and the kernel has not taken yet
-slow consumer   a peer with more than max_pending_bytes unsent: it is cut off
-drainer    the thread that does blocking sendall()s while something is unsent
+unsent         bytes that a flush took from the queue and the kernel has not taken yet
+slow consumer  a peer with more than max_pending_bytes unsent: it is cut off
+drainer        the thread that does blocking sendall()s while something is unsent
 """
 
 import socket
