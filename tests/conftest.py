@@ -250,7 +250,7 @@ class Chat:
         verb, *words = line.split(" ")
         if verb == "USERS":
             ours = [word for word in words if word.endswith(self.tag)]
-            return " ".join([verb, *ours]) if ours else ""
+            return " ".join([verb, *ours]) if ours or not words else ""  # a list of nobody is a mistake
         about_one = verb in ("ONLINE", "OFFLINE", "ROOM", "ALL")
         return line if not about_one or words and words[0].endswith(self.tag) else ""
 
