@@ -14,7 +14,7 @@ from extras.presence.server import PresenceServer
 from step6_client.chat_client import Event
 from tests.conftest import Chat
 from tests.crowd import Walkon, eager_threads, follow, log_in, without_lock
-from tests.lesson import VERBS, rule
+from tests.lesson import VERBS, rule, show
 
 
 @pytest.fixture
@@ -125,6 +125,24 @@ def test_who_never_logged_in_is_never_announced(chat):
 
 
 # Long lists
+
+
+@pytest.mark.direct
+@rule("a list too long for one line comes as several, none over 1024 bytes", VERBS,
+      hint="Begin a new USERS line when the next name would make this one longer than 1024 bytes.")
+def test_a_long_list_is_several_lines(chat):
+    stems = [f"u{n:02}".ljust(20 - len(chat.tag), "x") for n in range(60)]  # 60 names of 20 letters
+    wires = [chat.login(stem) for stem in stems]
+    names = [wire.name for wire in wires]
+    last = wires[-1]
+    for listed, expected in ((last.request("HELP").events, names[:-1]), (last.request("WHO").events, names)):
+        came = [name for line in listed for name in line.split()[1:]]
+        if sorted(came) != sorted(expected):
+            raise last.lesson(f"USERS lines with {len(expected)} names", " / ".join(listed) or "no list")
+    for line in last.raw_lines:
+        if len(line.rstrip()) > 1024:
+            raise last.lesson("lines of at most 1024 bytes", show(line))
+
 
 NAMES = st.lists(st.integers(1, 20), max_size=200).map(
     lambda sizes: [chr(ord("a") + n % 26) * size for n, size in enumerate(sizes)]
