@@ -1,13 +1,13 @@
 """Measure chat servers: throughput, latency, processor time, memory; and lose no message.
 
     python extras/bench/bench.py                       everything: some ten minutes
-    python extras/bench/bench.py --quick               a few seconds, to see that all works
+    python extras/bench/bench.py --quick               to see that all works: hardly any time for each
     python extras/bench/bench.py --servers irc,ngircd --workloads pairs --rounds 9
     python extras/bench/bench.py --connect 127.0.0.1:6667 --dialect irc
 
 It starts the servers itself, one at a time, and counts every delivery: one message lost or
-doubled fails the run.  A server's first lines in the report are medians over the rounds;
-in a round each server is measured once, so that neighbours in a table are neighbours in time.
+doubled fails the run.  In a round each server is measured once, so that neighbours in a table
+are neighbours in time; the report shows medians over the rounds.
 """
 
 import argparse
@@ -112,12 +112,13 @@ def parse_args(argv=None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="workloads:\n" + "\n".join(f"  {n:<11} {w.title}" for n, w in WORKLOADS.items())
-        + "\n\nservers:\n" + "\n".join(f"  {n:<11} {k.title}" for n, k in KINDS.items()),
+        epilog="workloads:\n" + "\n".join(f"  {n:<17} {w.title}" for n, w in WORKLOADS.items())
+        + "\n\nservers:\n" + "\n".join(f"  {n:<17} {k.title}" for n, k in KINDS.items()),
     )
-    parser.add_argument("--servers", type=names_of(KINDS), metavar="A,B", help="only these")
-    parser.add_argument("--workloads", type=names_of(WORKLOADS), metavar="A,B", help="only these",
-                        default=list(WORKLOADS))
+    parser.add_argument("--servers", type=names_of(KINDS), metavar="A,B",
+                        help="only these (default: for each workload, those that it is about)")
+    parser.add_argument("--workloads", type=names_of(WORKLOADS), metavar="A,B",
+                        default=list(WORKLOADS), help="only these (default: all)")
     parser.add_argument("--rounds", type=int, default=3, help="how often (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=1.5,
                         help="how long each measurement lasts (default %(default)s)")
