@@ -5,6 +5,7 @@ x and y count pixels from the upper left corner.
 """
 
 import math
+import statistics
 from xml.sax.saxutils import escape
 
 from extras.bench.report import Report, family, title_of, written
@@ -12,6 +13,7 @@ from extras.bench.workloads import WORKLOADS
 
 WIDTH, LABEL, BAR, ROW = 900, 110, 230, 22  # the page, the names, the longest bar, a line of bars
 CURVE_HEIGHT = 220
+MAX_TIMES_MEDIAN = 4  # a longer bar is cut, and says so with an arrow
 OURS = {"step5", "broadcast", "rooms", "irc"}
 COLOURS = {
     "step5": "#6baed6", "broadcast": "#4292c6", "rooms": "#2171b5", "irc": "#08519c",
@@ -62,13 +64,16 @@ def draw_bars(report: Report, workload: str, y: int) -> tuple[list[str], int]:
         y += ROW
         parts.append(text(10, y, title_of(server), "h" if server in OURS else ""))
         for x, number, form, _ in columns:
+            values = [report.median(workload, s, number) or 0 for s in report.rounds[workload]]
+            # One that is fifty times as dear shall not shrink all others to nothing.
+            longest = min(max(values), MAX_TIMES_MEDIAN * statistics.median(values)) or 1
             value = report.median(workload, server, number)
-            most = max(report.median(workload, s, number) or 0 for s in report.rounds[workload])
-            width = BAR * value / most if value else 0
+            width = BAR * min(1, (value or 0) / longest)
             parts.append(
                 f'<rect x="{x}" y="{y - 13}" width="{width:.1f}" height="16" fill="{colour(server)}"/>'
             )
-            parts.append(text(x + width + 6, y, written(value, form)))
+            cut = "\N{BLACK RIGHT-POINTING TRIANGLE} " if (value or 0) > longest else ""
+            parts.append(text(x + width + 6, y, cut + written(value, form)))
     return parts, y + 10
 
 
@@ -98,7 +103,7 @@ def draw_curves(title: str, curves: dict[str, list], y: int) -> tuple[list[str],
         )
         # Two curves may end in one place; their names must not.
         label_y = max(label_y + 15, place_y(points[-1][1]) + 4)
-        parts.append(text(right + 8, label_y, f"{title_of(server)}: {points[-1][1]:.3g}"))
+        parts.append(text(right + 8, label_y, f"{title_of(server)}: {short(points[-1][1])}"))
     return parts, bottom + 20
 
 
@@ -126,6 +131,11 @@ def ticks(low: float, high: float) -> list[float]:
     """Return the 1, 2 and 5 times powers of ten between low and high."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     return [m * 10.0**p for p in powers for m in (1, 2, 5) if low <= m * 10.0**p <= high]
+
+
+def short(value: float) -> str:
+    """Return a number as short as one wants to read it."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def colour(server: str) -> str:
