@@ -28,6 +28,7 @@ DEADLINE_S = 15  # for each single wait; a client may be slow to start, and this
 CHANCE_S = 0.05  # between the pieces of a cut line
 AGAIN_S = 2.0  # before a key is pressed once more; no verdict depends on it
 LEGEND = "> said to the client, < said by it, | cut here: another send"
+NOBODY = "nobody did"
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -72,7 +73,7 @@ class PlayedServer:
         try:
             sock, _ = self.sock.accept()
         except TimeoutError:
-            raise lesson(f"that the client connects to 127.0.0.1 port {self.port}", "nobody did", waited=True) from None
+            raise lesson(f"that the client connects to 127.0.0.1 port {self.port}", NOBODY, waited=True) from None
         Now.story.add("client", "", "(connects)")
         self.conversations.append(Conversation(sock))
         return self.conversations[-1]
@@ -339,10 +340,13 @@ class Client:
     def __enter__(self) -> "Client":
         return self
 
-    def __exit__(self, *exc_info) -> None:
+    def __exit__(self, kind, error, trace) -> None:
         end_group(self.process, stop_s=0)
         if self.input is not None:
             os.close(self.input)
             self.input = None
         self.out.thread.join(Now.deadline_s)
         self.err.thread.join(Now.deadline_s)
+        if isinstance(error, Lesson) and error.came == NOBODY and self.printed:
+            told = self.printed.decode("utf-8", "backslashreplace").strip()  # a wrong command, perhaps
+            error.came += f"; what it printed ends with\n{told[-300:]}"
