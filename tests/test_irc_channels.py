@@ -70,7 +70,11 @@ def test_the_topic(irc):
     alice.ask("MODE #tea -t")
     carol.ask()
     assert carol.lines("TOPIC #tea :") == ["TOPIC #tea "]
-    assert carol.lines("TOPIC #tea", "TOPIC #none", "TOPIC") == ["331 #tea No topic is set", "403 #none No such channel", "461 TOPIC Not enough parameters"]
+    assert carol.lines("TOPIC #tea", "TOPIC #none", "TOPIC") == [
+        "331 #tea No topic is set",
+        "403 #none No such channel",
+        "461 TOPIC Not enough parameters",
+    ]
     carol.ask("PART #tea")
     assert carol.lines("TOPIC #tea") == ["442 #tea You're not on that channel"]
 
@@ -84,10 +88,19 @@ def test_names(irc):
     alice, bob = pair(irc)
     assert alice.lines("NAMES #tea") == ["353 = #tea @alice bob", "366 #tea End of NAMES list"]
     bob.ask("JOIN #b")
-    assert alice.lines("NAMES #TEA,#b,#tea,#none") == ["353 = #tea @alice bob", "353 = #b @bob", "366 #TEA,#b,#tea,#none End of NAMES list"]
+    assert alice.lines("NAMES #TEA,#b,#tea,#none") == [
+        "353 = #tea @alice bob",
+        "353 = #b @bob",
+        "366 #TEA,#b,#tea,#none End of NAMES list",
+    ]
     assert alice.lines("NAMES invalid") == ["366 invalid End of NAMES list"]
     irc.client("carol")
-    assert alice.lines("NAMES") == ["353 = #tea @alice bob", "353 = #b @bob", "353 * * carol", "366 * End of NAMES list"]
+    assert alice.lines("NAMES") == [
+        "353 = #tea @alice bob",
+        "353 = #b @bob",
+        "353 * * carol",
+        "366 * End of NAMES list",
+    ]
 
 
 def test_hidden_channels_are_for_their_members(irc):
@@ -143,7 +156,10 @@ def test_invite(irc):
     assert alice.lines("INVITE bob #none") == ["403 #none No such channel"]
     assert alice.lines("INVITE bob") == ["461 INVITE Not enough parameters"]
     assert alice.lines("INVITE carol #tea") == ["443 carol #tea is already on channel"]
-    assert bob.lines("JOIN #tea", "INVITE carol #tea") == ["473 #tea Cannot join channel (+i)", "442 #tea You're not on that channel"]
+    assert bob.lines("JOIN #tea", "INVITE carol #tea") == [
+        "473 #tea Cannot join channel (+i)",
+        "442 #tea You're not on that channel",
+    ]
     assert carol.lines("INVITE bob #tea") == ["482 #tea You're not channel operator"]
     assert alice.lines("INVITE bob #tea") == ["341 bob #tea"]
     assert [(m.source, short(m)) for m in bob.ask("INVITE")] == [
@@ -187,10 +203,15 @@ def test_kick_several(irc, line):
 def test_kick_and_its_errors(irc):
     alice, bob = pair(irc)
     carol = irc.client("carol")
-    assert carol.lines("KICK #tea bob", "KICK #none bob") == ["442 #tea You're not on that channel", "403 #none No such channel"]
+    assert carol.lines("KICK #tea bob", "KICK #none bob") == [
+        "442 #tea You're not on that channel",
+        "403 #none No such channel",
+    ]
     assert bob.lines("KICK #tea alice") == ["482 #tea You're not channel operator"]
     assert alice.lines("KICK #tea carol", "KICK #tea", "KICK #a,#b bob") == [
-        "441 carol #tea They aren't on that channel", "461 KICK Not enough parameters", "461 KICK Not enough parameters",
+        "441 carol #tea They aren't on that channel",
+        "461 KICK Not enough parameters",
+        "461 KICK Not enough parameters",
     ]
     assert alice.lines("KICK #tea bob") == ["KICK #tea bob alice"], "the default reason is who kicks"
     assert alice.lines("PRIVMSG #tea :hi") == [] and bob.lines() == ["KICK #tea bob alice"]
@@ -219,7 +240,13 @@ def test_texts_are_cut_to_what_005_tells(irc):
 def test_what_others_can_fill_is_bounded(irc):
     alice, bob = irc.client("alice"), irc.client("bob")
     for start in range(0, 150, 50):
-        alice.ask(*(line for n in range(start, start + 50) for line in (f"JOIN #c{n}", f"INVITE bob #c{n}", f"PART #c{n}")))
+        alice.ask(
+            *(
+                line
+                for n in range(start, start + 50)
+                for line in (f"JOIN #c{n}", f"INVITE bob #c{n}", f"PART #c{n}")
+            )
+        )
     assert len(irc.server.registry.user("bob").invitations) == 100
     alice.ask("JOIN #tea", "MODE #tea -n+b nobody")
     for start in range(0, 1100, 100):

@@ -78,7 +78,9 @@ class Tmux:
         self.run("-f", os.devnull, "new-session", "-d", "-x", "120", "-y", "200", command)
 
     def run(self, *args: str) -> str:
-        return subprocess.run(["tmux", "-L", self.name, *args], capture_output=True, text=True, timeout=DEADLINE_S).stdout
+        return subprocess.run(
+            ["tmux", "-L", self.name, *args], capture_output=True, text=True, timeout=DEADLINE_S
+        ).stdout
 
     def type(self, line: str) -> None:
         self.run("send-keys", "-l", line)

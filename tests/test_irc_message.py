@@ -43,7 +43,10 @@ def test_parse_and_format_undo_each_other_tags_included(tags, source, command, p
     assert parse_message(line[:-2]) == message
 
 
-@given(st.binary(max_size=60) | st.lists(st.sampled_from([b"@", b"a=", b";", b" ", b":", b"\\", b"\0", b"\xe9", b"X"])).map(b"".join))
+@given(
+    st.binary(max_size=60)
+    | st.lists(st.sampled_from([b"@", b"a=", b";", b" ", b":", b"\\", b"\0", b"\xe9", b"X"])).map(b"".join)
+)
 def test_any_bytes_give_a_message_or_none(data):
     message = parse_message(data)
     assert message is None or message.command
@@ -85,7 +88,17 @@ def test_tag_values_are_escaped_as_message_tags_says():
     assert format_tags({"a": "1;2 3\\", "b": ""}) == r"@a=1\:2\s3\\;b" + " "
 
 
-@pytest.mark.parametrize("params, text", [(["a b", "c"], None), ([":a", "b"], None), (["", "b"], None), (["a"], "b\nQUIT"), (["a\rb"], None), ([], "\0")])
+@pytest.mark.parametrize(
+    "params, text",
+    [
+        (["a b", "c"], None),
+        ([":a", "b"], None),
+        (["", "b"], None),
+        (["a"], "b\nQUIT"),
+        (["a\rb"], None),
+        ([], "\0"),
+    ],
+)
 def test_what_no_line_can_carry_is_our_fault(params, text):
     with pytest.raises(ValueError):
         format_message("PRIVMSG", *params, text=text)
@@ -124,12 +137,43 @@ def test_case_is_that_of_rfc1459():
     assert fold("É") != fold("é")
 
 
-@pytest.mark.parametrize("nick, good", [("bob", True), ("[b]^{}|`_\\-9", True), ("9b", False), ("-b", False), ("*", False), ("b b", False), ("bé", False), ("b\x1b", False), ("a" * 30, True), ("a" * 31, False), ("", False)])
+@pytest.mark.parametrize(
+    "nick, good",
+    [
+        ("bob", True),
+        ("[b]^{}|`_\\-9", True),
+        ("9b", False),
+        ("-b", False),
+        ("*", False),
+        ("b b", False),
+        ("bé", False),
+        ("b\x1b", False),
+        ("a" * 30, True),
+        ("a" * 31, False),
+        ("", False),
+    ],
+)
 def test_nicks(nick, good):
     assert is_nick(nick) is good
 
 
-@pytest.mark.parametrize("name, good", [("#tea", True), ("&tea", True), ("#", True), ("#é:!*@", True), ("tea", False), ("#a b", False), ("#a,b", False), ("#\x07", False), ("#\x1b[2J", False), ("#" + "a" * 49, True), ("#" + "a" * 50, False), ("", False)])
+@pytest.mark.parametrize(
+    "name, good",
+    [
+        ("#tea", True),
+        ("&tea", True),
+        ("#", True),
+        ("#é:!*@", True),
+        ("tea", False),
+        ("#a b", False),
+        ("#a,b", False),
+        ("#\x07", False),
+        ("#\x1b[2J", False),
+        ("#" + "a" * 49, True),
+        ("#" + "a" * 50, False),
+        ("", False),
+    ],
+)
 def test_channel_names(name, good):
     assert is_channel(name) is good
 
@@ -162,7 +206,18 @@ def test_no_mask_takes_long():
     assert time.perf_counter() - started < 5  # two to the power of 200 would be over it
 
 
-@pytest.mark.parametrize("given, full", [("bob", "bob!*@*"), ("bob!x", "bob!x@*"), ("x@y", "*!x@y"), ("*.org", "*!*@*.org"), ("a!b@c", "a!b@c"), ("!@", "*!*@*"), ("1::2", "*!*@1::2")])
+@pytest.mark.parametrize(
+    "given, full",
+    [
+        ("bob", "bob!*@*"),
+        ("bob!x", "bob!x@*"),
+        ("x@y", "*!x@y"),
+        ("*.org", "*!*@*.org"),
+        ("a!b@c", "a!b@c"),
+        ("!@", "*!*@*"),
+        ("1::2", "*!*@1::2"),
+    ],
+)
 def test_bans_are_completed(given, full):
     assert complete_mask(given) == full
 
@@ -173,7 +228,10 @@ def test_each_letter_has_the_last_sign_before_it():
     assert list(signed("o+a-bc+-d")) == [("+", "o"), ("+", "a"), ("-", "b"), ("-", "c"), ("-", "d")]
 
 
-CHANGES = st.lists(st.tuples(st.sampled_from("+-"), st.sampled_from("obnt"), st.sampled_from(["", "bob", "é" * 20])), max_size=20)
+CHANGES = st.lists(
+    st.tuples(st.sampled_from("+-"), st.sampled_from("obnt"), st.sampled_from(["", "bob", "é" * 20])),
+    max_size=20,
+)
 
 
 @given(CHANGES)
@@ -215,7 +273,9 @@ def test_a_password_or_its_hash_is_recognised():
 
 def test_the_subcommand_makes_a_hash():
     server = Path(__file__).resolve().parents[1] / "extras/irc/server.py"
-    done = subprocess.run([sys.executable, server, "hash-password"], input="tea\n", capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, server, "hash-password"], input="tea\n", capture_output=True, text=True, timeout=60
+    )
     assert is_password("tea", done.stdout.strip()) and done.returncode == 0
 
 
@@ -236,5 +296,8 @@ def test_only_tags_that_were_asked_for_are_sent():
     assert dress(line, frozenset(), tags) == line
     assert dress(line, frozenset(["echo-message"]), tags) == line
     assert dress(line, frozenset(["message-tags"]), tags) == b"@msgid=1;+x=y " + line
-    assert re.fullmatch(rb"@time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z PING\r\n", dress(line, frozenset(["server-time"]), tags))
+    assert re.fullmatch(
+        rb"@time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z PING\r\n",
+        dress(line, frozenset(["server-time"]), tags),
+    )
     assert MAX_MESSAGE_BYTES == 510

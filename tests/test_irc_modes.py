@@ -85,7 +85,9 @@ def test_bans_exceptions_and_invitation_masks(irc):
     alice.ask("MODE #tea +b x", "MODE #tea +e y")
     for letter, item, end, mask in (("b", 367, 368, "x!*@*"), ("e", 348, 349, "y!*@*"), ("I", 346, 347, "bob!*@*")):
         for ask in (f"MODE #tea {letter}", f"MODE #tea +{letter}"):
-            assert re.fullmatch(rf"{item} #tea {re.escape(mask)} alice [0-9]+;{end} #tea .*", ";".join(alice.lines(ask)))
+            assert re.fullmatch(
+                rf"{item} #tea {re.escape(mask)} alice [0-9]+;{end} #tea .*", ";".join(alice.lines(ask))
+            )
 
 
 def test_a_mask_cannot_break_its_message(irc):
@@ -138,7 +140,9 @@ def test_no_ctcp_but_actions(irc):
     alice, bob = pair(irc)
     alice.ask("MODE #tea +C")
     bob.ask()
-    assert bob.lines("PRIVMSG #tea :\x01ACTION hi\x01", "PRIVMSG #tea :\x01PING 1\x01") == ["404 #tea Cannot send to channel"]
+    assert bob.lines("PRIVMSG #tea :\x01ACTION hi\x01", "PRIVMSG #tea :\x01PING 1\x01") == [
+        "404 #tea Cannot send to channel"
+    ]
     assert alice.lines() == ["PRIVMSG #tea \x01ACTION hi\x01"]
 
 
@@ -155,6 +159,9 @@ def test_user_modes(irc):
     irc.client("bob")
     assert alice.lines("MODE alice", "MODE alice +iw-i+oB", "MODE ALICE") == ["221 +", "MODE alice +iw-i+B", "221 +Bw"]
     assert alice.lines("MODE alice +wz") == ["501 Unknown MODE flag"]
-    assert alice.lines("MODE bob +i", "MODE nobody +i") == ["502 Cannot change mode for other users", "401 nobody No such nick/channel"]
+    assert alice.lines("MODE bob +i", "MODE nobody +i") == [
+        "502 Cannot change mode for other users",
+        "401 nobody No such nick/channel",
+    ]
     assert alice.lines("OPER root secret") == ["381 You are now an IRC operator", "MODE alice +o"]
     assert alice.lines("MODE alice -o", "MODE alice +o") == ["MODE alice -o"]

@@ -18,7 +18,11 @@ SERVER = Path(__file__).resolve().parents[1] / "extras/irc/server.py"
 def program(*flags):
     """Run the server on a free port; give the process and its address."""
     process = subprocess.Popen(
-        [sys.executable, str(SERVER), "--port", "0", *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/",
+        [sys.executable, str(SERVER), "--port", "0", *flags],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd="/",
     )
     try:
         host, port = process.stdout.readline().split()[-1].rsplit(":", 1)
@@ -35,8 +39,28 @@ def enter(wire, nick):
 
 def test_every_flag_is_heard(tmp_path):
     (tmp_path / "motd").write_text("drink tea\n")
-    flags = ["--name", "irc.tea", "--network", "Tea Net", "--info", "a pot", "--motd", str(tmp_path / "motd"), "--max-channels", "1"]
-    flags += ["--oper", "root:" + hash_password("pot"), "--oper", "two:plain:with:colons", "--password", "leaf", "--flood", "100/1"]
+    flags = [
+        "--name",
+        "irc.tea",
+        "--network",
+        "Tea Net",
+        "--info",
+        "a pot",
+        "--motd",
+        str(tmp_path / "motd"),
+        "--max-channels",
+        "1",
+    ]
+    flags += [
+        "--oper",
+        "root:" + hash_password("pot"),
+        "--oper",
+        "two:plain:with:colons",
+        "--password",
+        "leaf",
+        "--flood",
+        "100/1",
+    ]
     with program(*flags) as (_, address), IrcWire(address) as wire:
         wire.send("PASS leaf")
         welcome = [short(m) for m in enter(wire, "alice")]
@@ -46,7 +70,16 @@ def test_every_flag_is_heard(tmp_path):
         assert "312 alice irc.tea a pot" in wire.lines("WHOIS alice")
 
 
-@pytest.mark.parametrize("flags", [["--oper", "nobody"], ["--name", "two words"], ["--flood", "x"], ["--max-channels", "0"], ["--ping-timeout", "-1"]])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--oper", "nobody"],
+        ["--name", "two words"],
+        ["--flood", "x"],
+        ["--max-channels", "0"],
+        ["--ping-timeout", "-1"],
+    ],
+)
 def test_a_bad_flag_is_one_clear_line(flags):
     done = subprocess.run([sys.executable, str(SERVER), *flags], capture_output=True, text=True, timeout=30)
     assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("server.py: error: argument --")

@@ -30,7 +30,13 @@ def test_who_by_nick_or_mask(irc, mask):
 def test_who_of_a_channel_and_of_all(irc):
     cool, other = couple(irc)
     assert other.lines("WHO #CHAN")[0] == who_line("H@", "#chan")
-    assert other.codes("WHO #chan") == other.codes("WHO *") == other.codes("WHO 0") == other.codes("WHO") == ["352", "352", "315"]
+    assert (
+        other.codes("WHO #chan")
+        == other.codes("WHO *")
+        == other.codes("WHO 0")
+        == other.codes("WHO")
+        == ["352", "352", "315"]
+    )
     assert other.lines("WHO idontexist", "WHO #none") == ["315 idontexist End of WHO list", "315 #none End of WHO list"]
     assert other.codes("WHO #chan o") == ["315"]
     cool.ask("OPER root secret")
@@ -50,7 +56,10 @@ def test_whox(irc):
     cool, other = couple(irc)
     for letters in ("tcuihsnfdlaor", "roaldfnshiuct"):
         line = other.lines(f"WHO coolNick %{letters},123")[0]
-        assert re.fullmatch(r"354 123 \* myusernam 127.0.0.1 127.0.0.1 irc.test coolNick H 0 \d+ 0 n/a My UniqueReal Name", line)
+        assert re.fullmatch(
+            r"354 123 \* myusernam 127.0.0.1 127.0.0.1 irc.test coolNick H 0 \d+ 0 n/a My UniqueReal Name",
+            line,
+        )
     assert other.lines("WHO #chan %tcn,321")[:2] == ["354 321 #chan coolNick", "354 321 #chan otherNick"]
     assert other.lines("WHO coolNick %z", "WHO coolNick o%")[0] == who_line("H")
     assert other.lines("WHO coolNick %tna,x:y") == ["354 0 coolNick 0", "315 coolNick End of WHO list"]
@@ -61,12 +70,19 @@ def test_whois(irc):
     cool.ask("JOIN #secret", "MODE #secret +s")
     for line in ("WHOIS coolnick", "WHOIS irc.test coolnick", "WHOIS otherNick coolnick", "WHOIS *.test coolnick"):
         got = other.lines(line)
-        assert got[:3] == ["311 coolNick myusernam 127.0.0.1 * My UniqueReal Name", "319 coolNick @#chan", "312 coolNick irc.test test server"]
+        assert got[:3] == [
+            "311 coolNick myusernam 127.0.0.1 * My UniqueReal Name",
+            "319 coolNick @#chan",
+            "312 coolNick irc.test test server",
+        ]
         assert re.fullmatch(r"317 coolNick \d+ \d+ seconds idle, signon time", got[3])
         assert got[4:] == ["318 coolnick End of WHOIS list"]
     assert "319 coolNick @#chan @#secret" in cool.lines("WHOIS coolNick")
     assert other.lines("WHOIS nobody", "WHOIS", "WHOIS bad.server coolNick") == [
-        "401 nobody No such nick/channel", "318 nobody End of WHOIS list", "431 No nickname given", "402 bad.server No such server",
+        "401 nobody No such nick/channel",
+        "318 nobody End of WHOIS list",
+        "431 No nickname given",
+        "402 bad.server No such server",
     ]
     assert other.codes("WHOIS coolNick,otherNick,coolNick").count("311") == 2
     assert other.lines("OPER root secret", "WHOIS coolNick")[-4:-2] == [
@@ -100,7 +116,11 @@ def test_whowas(irc):
         assert names(f"WHOWAS NICK2 {count}") == ["ident3", "ident2"][:expected]
     assert names("WHOWAS nick2,nick3") == names("WHOWAS nick3,nick2") == ["nick3", "ident3", "ident2"]
     assert alice.lines("WHOWAS nick3,nick2")[-1] == "369 nick3,nick2 End of WHOWAS"
-    assert alice.lines("WHOWAS never", "WHOWAS") == ["406 never There was no such nickname", "369 never End of WHOWAS", "431 No nickname given"]
+    assert alice.lines("WHOWAS never", "WHOWAS") == [
+        "406 never There was no such nickname",
+        "369 never End of WHOWAS",
+        "431 No nickname given",
+    ]
 
 
 def test_the_history_of_names_is_bounded(irc):
@@ -116,7 +136,12 @@ def test_userhost_and_ison(irc):
     assert alice.lines("USERHOST alice nobody BOB", "USERHOST", "USERHOST nobody") == [
         "302 alice*=+alice@127.0.0.1 bob=+bob@127.0.0.1", "461 USERHOST Not enough parameters", "302 ",
     ]
-    assert alice.lines("ISON bob x Alice", "ISON :bob alice x", "ISON x", "ISON") == ["303 bob alice", "303 bob alice", "303 ", "461 ISON Not enough parameters"]
+    assert alice.lines("ISON bob x Alice", "ISON :bob alice x", "ISON x", "ISON") == [
+        "303 bob alice",
+        "303 bob alice",
+        "303 ",
+        "461 ISON Not enough parameters",
+    ]
 
 
 def test_monitor(irc):
@@ -124,7 +149,12 @@ def test_monitor(irc):
     assert alice.lines("MONITOR + bob,carol,bad*") == ["731 bob,carol"]
     bob = irc.client("bob")
     assert alice.lines() == ["730 bob!bob@127.0.0.1"]
-    assert alice.lines("MONITOR S", "MONITOR L") == ["730 bob!bob@127.0.0.1", "731 carol", "732 bob,carol", "733 End of MONITOR list"]
+    assert alice.lines("MONITOR S", "MONITOR L") == [
+        "730 bob!bob@127.0.0.1",
+        "731 carol",
+        "732 bob,carol",
+        "733 End of MONITOR list",
+    ]
     bob.ask("NICK BOB", "NICK carol")
     assert alice.lines() == ["731 BOB", "730 carol!bob@127.0.0.1"]
     assert alice.lines("MONITOR - carol") == []
@@ -168,7 +198,13 @@ def test_the_motd_is_the_file_as_it_is_now(irc, tmp_path):
     assert alice.lines("MOTD") == ["422 MOTD File is missing"]
     path.write_bytes(b"one\n\xe9\n\nend")
     assert alice.lines("MOTD", "MOTD no.where") == [
-        "375 - irc.test Message of the day - ", "372 - one", "372 - \udce9", "372 - ", "372 - end", "376 End of MOTD command", "402 no.where No such server",
+        "375 - irc.test Message of the day - ",
+        "372 - one",
+        "372 - \udce9",
+        "372 - ",
+        "372 - end",
+        "376 End of MOTD command",
+        "402 no.where No such server",
     ]
 
 
@@ -188,12 +224,30 @@ def test_questions_about_the_server(irc):
 def test_what_needs_other_servers_or_services_says_that_there_are_none(irc):
     alice = irc.client("alice")
     denied = "481 Permission Denied- You're not an IRC operator"
-    assert alice.lines("SUMMON bob", "USERS", "SERVLIST", "SQUERY irchelp :HELP", "TRACE", "CONNECT other.server", "SQUIT other.server :bye") == [
-        "445 SUMMON has been disabled", "446 USERS has been disabled", "235 * * End of service listing", "408 irchelp No such service",
-        "205 User users alice", "262 irc.test tutorial-1.0 End of TRACE", denied, denied,
+    assert alice.lines(
+        "SUMMON bob",
+        "USERS",
+        "SERVLIST",
+        "SQUERY irchelp :HELP",
+        "TRACE",
+        "CONNECT other.server",
+        "SQUIT other.server :bye",
+    ) == [
+        "445 SUMMON has been disabled",
+        "446 USERS has been disabled",
+        "235 * * End of service listing",
+        "408 irchelp No such service",
+        "205 User users alice",
+        "262 irc.test tutorial-1.0 End of TRACE",
+        denied,
+        denied,
     ]
     alice.ask("OPER root secret")
-    assert alice.lines("TRACE nowhere", "CONNECT a.b", "SQUIT a.b :x") == ["402 nowhere No such server", "402 a.b No such server", "402 a.b No such server"]
+    assert alice.lines("TRACE nowhere", "CONNECT a.b", "SQUIT a.b :x") == [
+        "402 nowhere No such server",
+        "402 a.b No such server",
+        "402 a.b No such server",
+    ]
 
 
 def test_stats(irc):
@@ -212,7 +266,10 @@ def test_help(irc, verb):
     assert [got[0].command, got[-1].command] == ["704", "706"] and {m.command for m in got[1:-1]} == {"705"}
     assert {m.params[1].upper() for m in got} == {"PRIVMSG"}
     assert alice.ask(verb)[0].command == "704"
-    assert alice.lines(f"{verb} NOTHING", f"{verb} :no such") == ["524 NOTHING No help available on this topic", "524 * No help available on this topic"]
+    assert alice.lines(f"{verb} NOTHING", f"{verb} :no such") == [
+        "524 NOTHING No help available on this topic",
+        "524 * No help available on this topic",
+    ]
 
 
 def test_every_command_has_help_that_names_its_source(irc):
@@ -225,7 +282,11 @@ def test_every_command_has_help_that_names_its_source(irc):
 
 def test_oper(irc):
     alice, bob = irc.client("alice"), irc.client("bob")
-    assert alice.lines("OPER root wrong", "OPER nobody secret", "OPER root") == ["464 Password incorrect", "464 Password incorrect", "461 OPER Not enough parameters"]
+    assert alice.lines("OPER root wrong", "OPER nobody secret", "OPER root") == [
+        "464 Password incorrect",
+        "464 Password incorrect",
+        "461 OPER Not enough parameters",
+    ]
     assert alice.lines("OPER root secret") == ["381 You are now an IRC operator", "MODE alice +o"]
     bob.send("OPER root a\r\nOPER root b\r\nOPER root c")
     assert [m.command for m in bob.goodbye()] == ["464", "464", "464", "ERROR"]
@@ -241,9 +302,16 @@ def test_kill(irc):
     alice.ask()
     assert alice.lines("KILL bob :no") == ["481 Permission Denied- You're not an IRC operator"]
     root.ask("OPER root secret")
-    assert root.lines("KILL bob", "KILL nobody :x", "KILL irc.test :x") == ["461 KILL Not enough parameters", "401 nobody No such nick/channel", "483 You can't kill a server!"]
+    assert root.lines("KILL bob", "KILL nobody :x", "KILL irc.test :x") == [
+        "461 KILL Not enough parameters",
+        "401 nobody No such nick/channel",
+        "483 You can't kill a server!",
+    ]
     assert root.lines("KILL bob :spam") == []
-    assert [short(m) for m in bob.goodbye()] == ["KILL bob spam", "ERROR Closing Link: 127.0.0.1 (Killed (root (spam)))"]
+    assert [short(m) for m in bob.goodbye()] == [
+        "KILL bob spam",
+        "ERROR Closing Link: 127.0.0.1 (Killed (root (spam)))",
+    ]
     assert alice.lines() == ["QUIT Killed (root (spam))"]
     root.send("KILL root :me")
     assert [m.command for m in root.goodbye()] == ["KILL", "ERROR"]
@@ -252,7 +320,10 @@ def test_kill(irc):
 def test_wallops(irc):
     alice, bob, root = irc.client("alice"), irc.client("bob"), irc.client("root")
     alice.ask("MODE alice +w")
-    assert alice.lines("WALLOPS :x", "WALLOPS") == ["481 Permission Denied- You're not an IRC operator", "461 WALLOPS Not enough parameters"]
+    assert alice.lines("WALLOPS :x", "WALLOPS") == [
+        "481 Permission Denied- You're not an IRC operator",
+        "461 WALLOPS Not enough parameters",
+    ]
     root.ask("OPER root secret", "WALLOPS :hi everyone")
     assert [(m.nick, short(m)) for m in alice.ask()] == [("root", "WALLOPS hi everyone")] and bob.lines() == []
 

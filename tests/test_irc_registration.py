@@ -127,7 +127,12 @@ def test_an_unregistered_owner_frees_its_nick_too(irc):
 @pytest.mark.parametrize("secret", ["tea", hash_password("tea")], ids=["plain", "hash"])
 def test_a_password_is_asked_for(irc, secret):
     irc.start(password=secret)
-    for first, last in (("PASS tea", "376"), ("PASS bad\r\nPASS tea", "376"), ("PASS tea\r\nPASS bad", "ERROR"), ("PING x", "ERROR")):
+    for first, last in (
+        ("PASS tea", "376"),
+        ("PASS bad\r\nPASS tea", "376"),
+        ("PASS tea\r\nPASS bad", "ERROR"),
+        ("PING x", "ERROR"),
+    ):
         wire = irc.wire()
         wire.send(first + "\r\nNICK alice\r\nUSER u 0 * :x\r\nPASS tea")
         got = wire.read_until("376", "ERROR")
@@ -145,7 +150,10 @@ def test_cap_suspends_registration(irc):
     assert wire.lines("CAP BAD") == ["410 BAD Invalid CAP command"]
     got = wire.ask("CAP END")
     assert got[0].command == "001" and "time" in got[0].tags
-    assert wire.lines("CAP REQ :-server-time", "CAP LIST") == ["CAP alice ACK -server-time", "CAP alice LIST multi-prefix"]
+    assert wire.lines("CAP REQ :-server-time", "CAP LIST") == [
+        "CAP alice ACK -server-time",
+        "CAP alice LIST multi-prefix",
+    ]
 
 
 def test_cap_is_answered_to_a_star_before_the_nick(irc):

@@ -136,13 +136,21 @@ def test_each_clients_picture_of_the_channels_is_the_servers(irc, eager_threads)
         thread.start()
     for thread in threads:
         thread.join(90)
-    errors = [repr(error) for watcher in watchers for error in watcher.errors if not isinstance(error, threading.BrokenBarrierError)]
+    errors = [
+        repr(error)
+        for watcher in watchers
+        for error in watcher.errors
+        if not isinstance(error, threading.BrokenBarrierError)
+    ]
     assert not errors
     world = server.registry
     for watcher in watchers:
         assert {c.name for c in world.user(watcher.nick).channels} == set(watcher.picture)
         for name, members in watcher.picture.items():
-            truth = {user.nick: {"ohv".index(letter) for letter in letters} for user, letters in world.channel(name).members.items()}
+            truth = {
+                user.nick: {"ohv".index(letter) for letter in letters}
+                for user, letters in world.channel(name).members.items()
+            }
             assert members == truth
     for watcher in watchers:
         watcher.wire.close()
@@ -183,7 +191,12 @@ def test_a_session_is_the_same_however_the_network_cuts_it(irc, spoiling):
     alice, bob = irc.client("alice", caps="server-time"), irc.client("bob")
     assert alice.codes("JOIN #tea", "TOPIC #tea :\u2615") == ["JOIN", "353", "366", "TOPIC"]
     assert bob.lines("JOIN #tea", "PRIVMSG #tea :\u00e9\udce9")[:2] == ["JOIN #tea", "332 #tea \u2615"]
-    assert [short(m) for m in alice.ask("KICK #tea bob", "NICK al")] == ["JOIN #tea", "PRIVMSG #tea \u00e9\udce9", "KICK #tea bob alice", "NICK al"]
+    assert [short(m) for m in alice.ask("KICK #tea bob", "NICK al")] == [
+        "JOIN #tea",
+        "PRIVMSG #tea \u00e9\udce9",
+        "KICK #tea bob alice",
+        "NICK al",
+    ]
     bob.send("QUIT\r\nPING x")
     assert [m.command for m in bob.goodbye()] == ["KICK", "ERROR"]
 
@@ -191,9 +204,10 @@ def test_a_session_is_the_same_however_the_network_cuts_it(irc, spoiling):
 # --- bad input --------------------------------------------------------------------------------------
 
 WORDS = (
-    "a b carol a,b,carol #x #y &z #x,#y,a #x,#x @#x %+#x $* $*.test * *a? !*x >1 C<5 T>0 0 -1 5 99999999999 + - +o -o+v +b -b "
-    "+beI +k -k +l +ikl-nt+z +C +m +i-w+B o u m l LS LIST REQ END NEW irc.test *.test a!b@c ::x %tcuihsnfdlaor,1 %n C L S secret "
-    "root multi-prefix -multi-prefix,x :multi-prefix :message-tags :batch :labeled-response :echo-message :server-time \x1b \u00e9"
+    "a b carol a,b,carol #x #y &z #x,#y,a #x,#x @#x %+#x $* $*.test * *a? !*x >1 C<5 T>0 0 -1 5 "
+    "99999999999 + - +o -o+v +b -b +beI +k -k +l +ikl-nt+z +C +m +i-w+B o u m l LS LIST REQ END NEW "
+    "irc.test *.test a!b@c ::x %tcuihsnfdlaor,1 %n C L S secret root multi-prefix -multi-prefix,x "
+    ":multi-prefix :message-tags :batch :labeled-response :echo-message :server-time \x1b \u00e9 "
 ).split()
 COMMANDS = sorted(set(VERBS) - {"DIE"})
 TAGS = ["", "", "", "@label=1 ", "@+x=y ", "@ ", "@;=; ", "@a ", "@label= "]

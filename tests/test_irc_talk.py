@@ -20,7 +20,9 @@ def test_messages_to_users_and_channels(irc):
 
 def test_a_user_may_be_meant_in_full(irc):
     alice, bob = irc.client("alice"), irc.client("bob")
-    assert alice.lines("PRIVMSG BOB!bob@127.0.0.1 :hi", "PRIVMSG bob!eve@127.0.0.1 :hi") == ["401 bob!eve@127.0.0.1 No such nick/channel"]
+    assert alice.lines("PRIVMSG BOB!bob@127.0.0.1 :hi", "PRIVMSG bob!eve@127.0.0.1 :hi") == [
+        "401 bob!eve@127.0.0.1 No such nick/channel"
+    ]
     assert bob.lines() == ["PRIVMSG bob hi"]
 
 
@@ -32,9 +34,23 @@ def test_each_target_gets_it_once(irc):
 
 def test_errors_are_for_privmsg_alone(irc):
     alice = irc.client("alice")
-    assert alice.lines("PRIVMSG #none :x", "PRIVMSG nobody,,:odd :x", "PRIVMSG", "PRIVMSG bob", "PRIVMSG bob :", "PRIVMSG @ :x", "PRIVMSG $* :x") == [
-        "401 #none No such nick/channel", "401 nobody No such nick/channel", "401 * No such nick/channel", "401 * No such nick/channel",
-        "411 No recipient given (PRIVMSG)", "412 No text to send", "412 No text to send", "401 @ No such nick/channel",
+    assert alice.lines(
+        "PRIVMSG #none :x",
+        "PRIVMSG nobody,,:odd :x",
+        "PRIVMSG",
+        "PRIVMSG bob",
+        "PRIVMSG bob :",
+        "PRIVMSG @ :x",
+        "PRIVMSG $* :x",
+    ) == [
+        "401 #none No such nick/channel",
+        "401 nobody No such nick/channel",
+        "401 * No such nick/channel",
+        "401 * No such nick/channel",
+        "411 No recipient given (PRIVMSG)",
+        "412 No text to send",
+        "412 No text to send",
+        "401 @ No such nick/channel",
         "481 Permission Denied- You're not an IRC operator",
     ]
     assert alice.lines("NOTICE #none :x", "NOTICE nobody :x", "NOTICE", "NOTICE bob", "NOTICE $* :x") == []
@@ -57,7 +73,9 @@ def test_operators_speak_to_all_users_of_the_server(irc):
     alice, bob = irc.client("alice"), irc.client("bob")
     alice.ask("OPER root secret")
     assert alice.lines("NOTICE $*.test :maintenance", "PRIVMSG $*.org,$*,$a.*:x :x") == [
-        "401 $*.org No such nick/channel", "413 $* No toplevel domain specified", "414 $a.*:x Wildcard in toplevel domain",
+        "401 $*.org No such nick/channel",
+        "413 $* No toplevel domain specified",
+        "414 $a.*:x Wildcard in toplevel domain",
     ]
     assert bob.lines() == ["NOTICE $*.test maintenance"]
 
@@ -111,7 +129,11 @@ def test_echo_and_time(irc):
     (copy,), (plain,) = bob.ask(), carol.ask()
     assert short(echo) == short(copy) == short(plain) == "PRIVMSG #tea hi"
     assert list(echo.tags) == list(copy.tags) == ["time"] and not plain.tags
-    assert [short(m) for m in alice.ask("NOTICE bob :x", "PRIVMSG alice :me")] == ["NOTICE bob x", "PRIVMSG alice me", "PRIVMSG alice me"]
+    assert [short(m) for m in alice.ask("NOTICE bob :x", "PRIVMSG alice :me")] == [
+        "NOTICE bob x",
+        "PRIVMSG alice me",
+        "PRIVMSG alice me",
+    ]
 
 
 def test_client_tags_reach_those_who_know_tags(irc):
@@ -148,7 +170,11 @@ def test_labels_tie_replies_to_their_request(irc):
     got = alice.ask("@label=4 JOIN #tea")
     number = got[0].params[0][1:]
     assert [m.command for m in got] == ["BATCH", "JOIN", "353", "366", "BATCH"]
-    assert got[0].tags == {"label": "4"} and got[0].params[1:] == ["labeled-response"] and got[-1].params == ["-" + number]
+    assert (
+        got[0].tags == {"label": "4"}
+        and got[0].params[1:] == ["labeled-response"]
+        and got[-1].params == ["-" + number]
+    )
     assert all(m.tags["batch"] == number for m in got[1:-1])
     got = alice.ask("@label=5 PRIVMSG alice :me")
     assert sorted("label" in m.tags for m in got) == [False, True]
@@ -169,7 +195,11 @@ def test_away_notify(irc):
 def test_extended_join_invite_notify_and_userhost_in_names(irc):
     alice = irc.client("alice", caps="extended-join invite-notify userhost-in-names", channel="#tea")
     bob, carol = irc.client("bob"), irc.client("carol", channel="#tea")
-    assert alice.lines("NAMES #tea") == ["JOIN #tea * Real carol", "353 = #tea @alice!alice@127.0.0.1 carol!carol@127.0.0.1", "366 #tea End of NAMES list"]
+    assert alice.lines("NAMES #tea") == [
+        "JOIN #tea * Real carol",
+        "353 = #tea @alice!alice@127.0.0.1 carol!carol@127.0.0.1",
+        "366 #tea End of NAMES list",
+    ]
     carol.ask("INVITE bob #tea")
     assert alice.lines() == ["INVITE bob #tea"]
     assert bob.lines("JOIN #tea")[:2] == ["INVITE bob #tea", "JOIN #tea"]

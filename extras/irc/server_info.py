@@ -38,7 +38,8 @@ def isupport_lines(network: str, max_channels: int) -> list[str]:
         f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I", f"KICKLEN={MAX_TEXT_BYTES}",
         f"MAXLIST={LISTS}:{MAX_LIST}", "MODES=13", f"MONITOR={MAX_MONITORED}",
         "NETWORK=" + network.replace(" ", r"\x20"),
-        f"NAMELEN={REALNAME_BYTES}", f"NICKLEN={NICK_LENGTH}", f"PREFIX=({''.join(STATUSES)}){signs}", f"STATUSMSG={signs}",
+        f"NAMELEN={REALNAME_BYTES}", f"NICKLEN={NICK_LENGTH}", f"PREFIX=({''.join(STATUSES)}){signs}",
+        f"STATUSMSG={signs}",
         f"TARGMAX=JOIN:,KICK:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
         "WHOIS:,WHOWAS:",
         f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
