@@ -16,6 +16,7 @@ import string
 import sys
 import threading
 
+import hypothesis
 import pytest
 
 from extras.wiretap.relay import Spoiling
@@ -25,6 +26,10 @@ from tests.foreign import NeverListened, RunningServer, ServerCommand, parse_add
 from tests.lesson import Lesson, Story
 from tests.wire import DEADLINE_S, Wire
 from tests.yours import choose, chosen
+
+# A busy machine may take long over an example: that is no fault of what is under test.
+hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("patient")
 
 JOIN_S = 10.0  # for threads to end; a limit, not a wait
 IMPATIENT_S = 3.0  # once a server has let us wait in vain, it has failed: wait less from then on
