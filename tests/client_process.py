@@ -38,6 +38,7 @@ class Now:
     story = Story(LEGEND)
     deadline_s = DEADLINE_S
     directory = str(ROOT)  # where the client's command is run
+    ours = True  # ours must be right to the letter; of another's we ask only what a person needs
 
 
 def lesson(expected: str, came: str, waited: bool = False) -> Lesson:
@@ -65,7 +66,7 @@ class PlayedServer:
         self.sock.bind(("127.0.0.1", 0))
         if listening:  # else the port is ours, and every connection to it is refused
             self.sock.listen()
-        self.sock.settimeout(Now.deadline_s)
+        self.sock.settimeout(2 * Now.deadline_s)  # it has to start first
         self.port = self.sock.getsockname()[1]
         self.conversations = []
 
@@ -302,7 +303,7 @@ class Client:
     def expect_status(self, wanted: int) -> None:
         """Wait for the end of the process, and check its exit status."""
         status = self.exit_status()
-        if status != wanted:
+        if status != wanted and (Now.ours or not status > 0 < wanted):
             raise lesson(f"that the client ends with exit status {wanted}",
                          f"exit status {status}; it printed {shown(self.printed)}")
 
@@ -323,7 +324,7 @@ class Client:
 
     def expect_one_line(self) -> None:
         """Check that the client, which has ended, printed one line."""
-        if len(self.printed.splitlines()) != 1:
+        if not 1 <= len(self.printed.splitlines()) <= (1 if Now.ours else 3):
             raise lesson("one line that says what is wrong", f"{len(self.printed.splitlines())} lines: {shown(self.printed)}")
 
     @property

@@ -268,10 +268,12 @@ def template(request):
     now, config = client_process.Now, request.config
     now.story = Story(client_process.LEGEND)
     if config.flag != "--client":
-        return request.module.OURS
-    now.directory = str(config.invocation_params.dir)
-    now.deadline_s = patience(config)
-    return config.getoption("--client")
+        yield request.module.OURS
+        return
+    before = now.ours, now.directory, now.deadline_s
+    now.ours, now.directory, now.deadline_s = False, str(config.invocation_params.dir), patience(config)
+    yield config.getoption("--client")
+    now.ours, now.directory, now.deadline_s = before
 
 
 # Lessons
@@ -304,12 +306,15 @@ def pytest_runtest_makereport(item, call):
         story = client_process.Now.story if "template" in item.fixturenames else None
         lesson = Lesson("that the rule holds", f"{type(lesson).__name__}: {lesson}", story)
     item.config.stash[WAITED_IN_VAIN] = lesson.waited or item.config.stash.get(WAITED_IN_VAIN, False)
-    if item.config.get_verbosity() < 2:
-        server = getattr(item.config, "foreign_server", None)
-        if told_before:
-            report.longrepr = lesson.tell(title, "(once more; the hint is above)")
-        else:
-            report.longrepr = lesson.tell(**marker.kwargs, more=server.report() if server else "")
+    server = getattr(item.config, "foreign_server", None)
+    if told_before:
+        text = lesson.tell(title, "(once more; the hint is above)")
+    else:
+        text = lesson.tell(**marker.kwargs, more=server.report() if server else "")
+    if item.config.option.verbose > 0:  # -vv: our settings have a -q in them, which takes one off
+        report.sections.append(("the lesson", text))
+    else:
+        report.longrepr = text
 
 
 def pytest_terminal_summary(terminalreporter, config):

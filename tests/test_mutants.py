@@ -93,6 +93,32 @@ def test_a_wrong_client_of_step_6_is_caught(mutant):
     assert_caught(mutant, "test_step6_client.py", client_command(mutant))
 
 
+# The lessons
+
+class Rules:
+    """A pytest plugin that notes where each rule says that it stands."""
+
+    def __init__(self):
+        self.places = set()
+
+    def pytest_collection_modifyitems(self, items):
+        self.places |= {marker.kwargs["at"] for item in items for marker in item.iter_markers("rule")}
+
+
+def test_every_rule_has_its_place_in_our_text():
+    rules = Rules()
+    with redirect_stdout(io.StringIO()):
+        pytest.main([*map(str, HERE.glob("test_*.py")), "--collect-only", *QUICK], plugins=[rules])
+    assert len(rules.places) > 5
+    for place in rules.places:
+        path, _, anchor = place.partition("#")
+        text = (HERE.parent / path).read_text(encoding="utf-8")
+        headings = [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
+        anchors = {"".join(char for char in heading.lower().replace(" ", "-") if char.isalnum() or char in "-_")
+                   for heading in headings}
+        assert anchor in anchors, place
+
+
 # What is right
 
 def other_way(name, tmp_path):
