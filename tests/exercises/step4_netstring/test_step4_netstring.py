@@ -37,7 +37,7 @@ def test_every_split_of_a_short_stream(exercise):
 
 
 @pytest.mark.parametrize("stream", [
-    b"hello", b":", b"5;hello,", b"5:hello;", b"-1:x,", b" 5:hello,", b"05:hello,", b"1025:", b"9" * 5000], ids=repr)
+    b"hello", b":", b"5;hello,", b"5:hello;", b"-1:x,", b" 5:hello,", b"05:hello,", b"1025:", b"9" * 5000], ids=lambda data: repr(data[:12]))
 def test_nonsense_is_refused_at_once(exercise, stream):
     buffer = exercise.NetstringBuffer()
     with pytest.raises(exercise.BadFrame):
