@@ -44,7 +44,8 @@ def expect_members(wire, room, *members):
     """Read MEMBERS lines, and then the OK; they must hold just these members, in whatever order."""
     reply, events = wire.read_answer()
     listed = [word for line in events for word in line.split()[2:] if line.lower().startswith(f"members {room.lower()} ")]
-    if sorted(listed) != sorted(member.name for member in members) or reply.split()[0] != "OK":
+    told_of_herself = any(line.startswith("JOINED ") and line.endswith(f" {wire.name}") for line in events)
+    if told_of_herself or sorted(listed) != sorted(member.name for member in members) or reply.split()[0] != "OK":
         raise wire.lesson(" ".join(["MEMBERS", room, *(member.name for member in members)]) + ", then OK",
                           ", then ".join([*events, reply]))
 
