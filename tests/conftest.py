@@ -34,6 +34,9 @@ hypothesis.settings.load_profile("patient")
 JOIN_S = 10.0  # for threads to end; a limit, not a wait
 IMPATIENT_S = 3.0  # once a server has let us wait in vain, it has failed: wait less from then on
 
+# pytest -m hypothesis --hypothesis-profile=long: more than a learner wants to wait for
+hypothesis.settings.register_profile("long", max_examples=600, deadline=None)
+
 # flag -> the fixture that gives a check what the flag puts under test; --python works by file
 FLAGS = {"--server": "serve", "--connect": "serve", "--client": "template", "--python": None}
 

@@ -188,12 +188,13 @@ PIECES = [b"\r", b"\n", b"\r\n", b" ", b":", b"\0", b"\xff", b"\xc3", "é".encod
           b"LOGIN", b"MSG", b"HELP", b"JOIN", b"SAY", b"tea", b"NICK", b"USER", b"PRIVMSG", b"#tea", b"MODE", b"*"]
 
 
+@pytest.mark.hypothesis
 def test_no_bytes_however_cut_end_anothers_session(host, guest, dialect):
     server = host()
     alice, bob = guest(server, "alice"), guest(server, "bob")
     number = itertools.count()
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=settings.default.max_examples // 2, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join) | st.binary(max_size=40), max_size=8),
            st.booleans(), st.booleans())
     def fuzz(chunks, logged_in, rude):
@@ -218,11 +219,12 @@ CHAT_PIECES = [b"\n", b"\n", b"\n", b"\r\n", b"\r", b" ", b"HELP", b"help", b"LO
                "é".encode(), b"\0", b"x" * 1030]
 
 
+@pytest.mark.hypothesis
 def test_each_line_gets_exactly_one_reply_whatever_it_holds(serve):
     """The reference: every line that is not empty, and nothing else."""
     server = serve(ChatServer)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(deadline=None)
     @given(st.lists(st.sampled_from(CHAT_PIECES), max_size=40), st.integers(1, 50))
     def answers(pieces, size):
         data = b"".join(pieces)
