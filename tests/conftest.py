@@ -12,6 +12,7 @@ import itertools
 import random
 import shlex
 import shutil
+import signal
 import string
 import sys
 import threading
@@ -57,6 +58,9 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # A shell script lets its background programs ignore Ctrl-C, and they pass that on to all they start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "direct: this test never runs through the wiretap")
     config.addinivalue_line("markers", "rule(title, at, hint): this test judges anybody's server or client")
     given = [flag for flag in FLAGS if config.getoption(flag)]

@@ -30,7 +30,7 @@ if __name__ == "__main__":
 from tests.chapter import ROOT, fences
 
 LANGUAGES = ("transcript", "console")
-DEADLINE_S = 10             # far beyond any answer on a slow machine; a wait ends at the line, not here
+DEADLINE_S = 30             # far beyond any answer on a slow machine; a wait ends at the line, not here
 COLUMNS = 400               # of the pseudo-terminal: nothing wraps, so a line of text is a row of the screen
 KEYS = {"^C": (b"\x03", signal.SIGINT), "^D": (b"\x04", None)}
 STEP = re.compile(r" *(\w+)([$><_])(?: (.*))?$")
