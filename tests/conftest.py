@@ -33,7 +33,9 @@ hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=
 hypothesis.settings.load_profile("patient")
 
 JOIN_S = 10.0  # for threads to end; a limit, not a wait
-IMPATIENT_S = 3.0  # once a server has let us wait in vain, it has failed: wait less from then on
+# Once a server has let us wait in vain it has failed: we wait less and less from then on.
+IMPATIENT_S = [(6, 1.0), (1, 3.0)]  # after so many times, so long
+GIVE_UP = 15  # checks without an answer, more than passed: this is no such server, and each costs time
 
 # pytest -m hypothesis --hypothesis-profile=long: more than a learner wants to wait for
 hypothesis.settings.register_profile("long", max_examples=600, deadline=None)
@@ -102,6 +104,7 @@ def pytest_collection_modifyitems(config, items):
     config.deselected = len(items) - len(checks)
     config.hook.pytest_deselected(items=[item for item in items if item not in checks])
     items[:] = checks
+    config.stash[OUTCOMES] = {item.get_closest_marker("rule").kwargs["title"]: "not tried" for item in items}
 
 
 def judges(item, config):
@@ -221,7 +224,8 @@ def connect(request, serve, network):
 def patience(config) -> float:
     """Return how long to wait for an answer."""
     wanted = config.getoption("--patience")
-    return min(wanted, IMPATIENT_S) if config.stash.get(WAITED_IN_VAIN, False) else wanted
+    times = config.stash.get(WAITED_IN_VAIN, 0)
+    return next((min(wanted, seconds) for enough, seconds in IMPATIENT_S if times >= enough), wanted)
 
 
 class Chat:
@@ -286,7 +290,8 @@ def template(request):
 # Lessons
 
 FAILED = pytest.StashKey[bool]()
-WAITED_IN_VAIN = pytest.StashKey[bool]()
+WAITED_IN_VAIN = pytest.StashKey[int]()  # how many times
+PASSED = pytest.StashKey[int]()  # how many checks
 OUTCOMES = pytest.StashKey[dict]()  # rule title -> "passed", "failed", "skipped"
 
 
@@ -303,7 +308,9 @@ def pytest_runtest_makereport(item, call):
         item.stash[FAILED] = True
         outcomes[title] = "failed"
     elif report.when == "call":
-        outcomes.setdefault(title, report.outcome)
+        item.config.stash[PASSED] = item.config.stash.get(PASSED, 0) + report.passed
+        if outcomes.get(title) != "failed":
+            outcomes[title] = report.outcome
     if not report.failed:
         return
     lesson = call.excinfo.value
@@ -312,7 +319,11 @@ def pytest_runtest_makereport(item, call):
             return  # a fault of the test, most likely: its trace is wanted
         story = client_process.Now.story if "template" in item.fixturenames else None
         lesson = Lesson("that the rule holds", f"{type(lesson).__name__}: {lesson}", story)
-    item.config.stash[WAITED_IN_VAIN] = lesson.waited or item.config.stash.get(WAITED_IN_VAIN, False)
+    if lesson.waited:
+        stash = item.config.stash
+        stash[WAITED_IN_VAIN] = stash.get(WAITED_IN_VAIN, 0) + 1
+        if item.config.flag and stash[WAITED_IN_VAIN] - stash.get(PASSED, 0) >= GIVE_UP:
+            item.session.shouldfail = f"{GIVE_UP} checks got no answer: the rest is not tried"
     server = getattr(item.config, "foreign_server", None)
     if told_before:
         text = lesson.tell(title, "(once more; the hint is above)")
