@@ -249,7 +249,7 @@ def test_nothing_comes_that_nobody_asked_for(serve, connect):
     wire = connect(serve(FramedServer))
     wire.ask("HELP", "OK ...")
     wire.ask("HELP", "OK ...")
-    wire.ask("DANCE", "ERR unknown-command ...")
+    wire.ask("DANCE", "ERR unknown-command ... / ERR not-logged-in ...")
 
 
 ONE_EACH = "A recv() returns bytes, not lines: collect them, and answer as often as there is a whole line, no more."

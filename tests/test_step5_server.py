@@ -30,7 +30,7 @@ def test_nothing_comes_that_nobody_asked_for(chat):
     wire = chat.connect()
     wire.ask("HELP", "OK ...")
     wire.ask("HELP", "OK ...")
-    wire.ask("DANCE", "ERR unknown-command ...")
+    wire.ask("DANCE", "ERR unknown-command ... / ERR not-logged-in ...")
 
 
 @rule("a message reaches its user, with its sender and its text, and no one else", REQUESTS,
