@@ -315,10 +315,10 @@ def pytest_runtest_makereport(item, call):
         return
     lesson = call.excinfo.value
     if not isinstance(lesson, Lesson):
-        if not item.config.flag or not isinstance(lesson, (AssertionError, OSError)):
-            return  # a fault of the test, most likely: its trace is wanted
+        if not item.config.flag:
+            return  # a fault of ours: its trace is wanted
         story = client_process.Now.story if "template" in item.fixturenames else None
-        lesson = Lesson("that the rule holds", f"{type(lesson).__name__}: {lesson}", story)
+        lesson = Lesson("that the rule holds", mishap(call.excinfo), story)
     if lesson.waited:
         stash = item.config.stash
         stash[WAITED_IN_VAIN] = stash.get(WAITED_IN_VAIN, 0) + 1
@@ -333,6 +333,14 @@ def pytest_runtest_makereport(item, call):
         report.sections.append(("the lesson", text))
     else:
         report.longrepr = text
+
+
+def mishap(excinfo) -> str:
+    """Say in a line what an exception says, and where it was raised."""
+    if isinstance(excinfo.value, AssertionError):
+        return str(excinfo.value).partition("\nassert ")[0]
+    last = excinfo.traceback[-1]
+    return f"{excinfo.typename}: {excinfo.value} ({last.path}, line {last.lineno + 1})"
 
 
 def pytest_terminal_summary(terminalreporter, config):
