@@ -512,7 +512,7 @@ def test_without_descriptors_those_who_are_on_go_on(start, guest, dialect):
     select.select([], [], [], 1.0)  # a second of the accept loop's life
     assert server.cpu_s() - cpu_s < 0.1
     talk(alice, bob, b"still here")
-    assert len(server.log.splitlines()) == 1
+    assert len(server.log.splitlines()) <= 2  # one in ten seconds
     for client in crowd:
         client.close()
     with guest(server, "carol") as carol:
