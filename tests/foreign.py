@@ -12,7 +12,7 @@ import tempfile
 import time
 
 START_S = 20.0  # for a server to listen: twice what a slow one may take
-POLL_S = 0.05  # between two looks at whether it listens by now
+POLL_S = 0.02  # between two looks at whether it listens by now
 STOP_S = 2.0  # for a server to end when it is asked to; then it is made to
 SHOWN_LINES = 12  # of what it printed: the last ones
 

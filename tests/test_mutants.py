@@ -4,17 +4,20 @@ tests/mutants/ holds what is wrong in one way each, tests/correct/ what is right
 """
 
 import io
+import os
 import shutil
 import subprocess
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 HERE = Path(__file__).parent
-# These plugins take half of the time of so short a run.
-QUICK = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:threadexception"]
+# What takes more than half of the time of so short a run, and is not needed in it.
+QUICK = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:threadexception", "--tb=native"]
+NO_PLUGINS = mock.patch.dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
 sys.path.append(str(HERE / "mutants"))
 
 from buffers import BUFFERS  # noqa: E402
@@ -39,7 +42,7 @@ class Verdict:
 def judge(test_file, *flags, check=""):
     """Run a file's checks, or one of them; return (verdict, what pytest printed)."""
     verdict, printed = Verdict(), io.StringIO()
-    with redirect_stdout(printed):
+    with redirect_stdout(printed), NO_PLUGINS:
         pytest.main([f"{HERE / test_file}::{check}".rstrip(":"), *QUICK, *flags], plugins=[verdict])
     return verdict, printed.getvalue()
 
@@ -107,7 +110,7 @@ class Rules:
 
 def test_every_rule_has_its_place_in_our_text():
     rules = Rules()
-    with redirect_stdout(io.StringIO()):
+    with redirect_stdout(io.StringIO()), NO_PLUGINS:
         pytest.main([*map(str, HERE.glob("test_*.py")), "--collect-only", *QUICK], plugins=[rules])
     assert len(rules.places) > 5
     for place in rules.places:

@@ -15,9 +15,10 @@ from step1_echo.server import EchoServer
 from tests.chapter import ROOT
 from tests.conftest import running
 from tests.lesson import rule
-from tests.wire import CHANCE_S, DEADLINE_S, Wire
+from tests.wire import DEADLINE_S, Wire
 
 MEGABYTE = 1 << 20
+FULL_S = 1.0  # without progress: both kernels are full, and the server waits
 UNREAD_BYTES = 32 * MEGABYTE  # more than two kernels hold for a connection that nobody reads
 NUMBERS = b"".join(b"%07d\n" % number for number in range(MEGABYTE))  # 8 MB: what is lost can be seen
 CHAPTER = "step1_echo/README.md"
@@ -90,7 +91,7 @@ def test_megabytes_come_back(client):
            "What it did not take must be sent later.")
 def test_a_client_that_reads_late_gets_everything(client):
     wire, sent = client(), bytearray()
-    wire.sock.settimeout(10 * CHANCE_S)  # send until both kernels are full
+    wire.sock.settimeout(FULL_S)  # send until both kernels are full
     try:
         while len(sent) < UNREAD_BYTES:
             at = len(sent) % len(NUMBERS)
@@ -143,7 +144,7 @@ def test_a_client_that_says_nothing_keeps_nobody_waiting(client):
            "slowest of them.")
 def test_a_client_that_does_not_read_keeps_nobody_waiting(client):
     stuck, talker = client("stuck"), client("talker")
-    stuck.sock.settimeout(10 * CHANCE_S)
+    stuck.sock.settimeout(FULL_S)
     sent = 0
     try:
         while sent < UNREAD_BYTES:  # until the server's own sending waits for us

@@ -130,7 +130,7 @@ class CopiesTheRestForEachLine(Simple):
     """It is right, and slow: partition() copies all that is left, for each line."""
 
 
-@caught_by("test_any_bytes_at_any_limit")
+@caught_by("test_cases_that_one_should_know")
 class NeverSaysNone(Simple):
     """It returns empty lines for ever."""
 
