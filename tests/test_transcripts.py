@@ -2,6 +2,7 @@
 import os
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,6 +12,15 @@ from tests.transcript import LANGUAGES, Mismatch, Screen, missing_tool, replay
 ON_WINDOWS = sys.platform == "win32"
 needs_sh = pytest.mark.skipif(ON_WINDOWS, reason="the transcripts show a Unix shell and its keys")
 TRANSCRIPTS = all_fences(*LANGUAGES)
+SIDE_BY_SIDE = 4  # mostly, a replay waits for its programs; more would make them late
+
+
+@pytest.fixture(scope="module")
+def replays(request):
+    """Begin with all that this run asks for, some side by side: fence -> a call that waits for its end."""
+    asked = [item.callspec.params["fence"] for item in request.session.items if "replays" in item.fixturenames]
+    with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        yield {fence: pool.submit(replay, fence).result for fence in asked if not missing_tool(fence)}
 
 
 def test_there_are_transcripts():
@@ -19,14 +29,14 @@ def test_there_are_transcripts():
 
 @needs_sh
 @pytest.mark.parametrize("fence", TRANSCRIPTS, ids=str)
-def test_the_text_shows_what_the_programs_print(fence):
+def test_the_text_shows_what_the_programs_print(fence, replays):
     missing = missing_tool(fence)
     if missing and os.environ.get("CI") == "true" and sys.platform == "linux":
         pytest.fail(f"{missing}: in CI no transcript may go untested")
     if missing:
         pytest.skip(missing)
     try:
-        replay(fence)
+        replays[fence]()
     except Mismatch as mismatch:
         pytest.fail(str(mismatch), pytrace=False)
 
