@@ -52,9 +52,9 @@ def parse_line(
     """
     if not line:
         return None
-    # Bytes know only ASCII letters, so no exotic letter becomes an I of LOGIN here.
     verb, space, rest = decode(line).partition(" ")
-    verb = verb.encode().upper().decode()
+    if verb.isascii():  # else an exotic letter might become the I of LOGIN
+        verb = verb.upper()
     if verb not in verbs:
         raise ProtocolError("unknown-command", "HELP lists the commands")
     if not logged_in and verb not in BEFORE_LOGIN:
@@ -74,8 +74,9 @@ def format_line(*words: str) -> bytes:
     Raises: ValueError when the words would not come back as they are: our own mistake.
     """
     line = " ".join(words)
-    spaced = any(" " in word for word in words[:-1])
-    if not line or not all(words) or spaced or "\n" in line or "\r" in line:
+    # Only the last may bring spaces of its own; each of the others one, between two words.
+    spaces = len(words) - 1 + words[-1].count(" ") if words else 0
+    if not line or "" in words or line.count(" ") > spaces or "\n" in line or "\r" in line:
         raise ValueError(f"cannot be one line: {words!r}")
     return line.encode()
 

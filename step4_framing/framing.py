@@ -30,40 +30,44 @@ class LineBuffer:
 
     def __init__(self, max_line_bytes: int = MAX_LINE_BYTES):
         self.max_line_bytes = max_line_bytes
-        self._data = bytearray()  # what has been fed and not yet returned
-        self._searched = 0  # no LF in _data before this: so each byte is searched once
+        self._lines: list[bytes] = []  # whole and not yet returned, the next one at the end
+        self._rest = bytearray()  # the beginning of the line after them
         self._skipping = False  # inside a line that was reported as too long
 
     @property
     def pending(self) -> int:
         """How many bytes wait for the rest of their line."""
-        return len(self._data)
+        return len(self._rest)
 
     def feed(self, chunk: bytes) -> None:
         """Store a chunk of any length, 0 too."""
-        self._data += chunk
+        lines = chunk.split(b"\n")  # only the new bytes are searched, and each but once
+        rest = lines.pop()
+        if lines and self._rest:
+            lines[0] = bytes(self._rest) + lines[0]
+            self._rest.clear()
+        lines.reverse()
+        self._lines = lines + self._lines
+        if rest:
+            self._rest += rest
 
     def next_line(self) -> bytes | None:
         """Return the next whole line, or None until more is fed.
 
         Raises: LineTooLong, once for each line over the limit; then call again.
         """
-        while (end := self._data.find(b"\n", self._searched)) >= 0:
-            line = bytes(self._data[:end]).removesuffix(b"\r")
-            del self._data[: end + 1]  # cheap: a bytearray moves its start, not its bytes
-            self._searched = 0
+        while self._lines:
+            line = self._lines.pop().removesuffix(b"\r")
             if self._skipping:
                 self._skipping = False  # that was the long line's end: go on after it
             elif len(line) > self.max_line_bytes:
                 raise LineTooLong
             else:
                 return line
-        self._searched = len(self._data)
         # A CR at the end does not count yet: it may turn out to be half of a CR LF.
-        held = len(self._data) - self._data.endswith(b"\r")
+        held = len(self._rest) - self._rest.endswith(b"\r")
         if self._skipping or held > self.max_line_bytes:
-            self._data.clear()
-            self._searched = 0
+            self._rest.clear()
             if not self._skipping:
                 self._skipping = True
                 raise LineTooLong

@@ -39,10 +39,18 @@ def server_with(**changes):
 
 # Lines
 
-class ChunkBuffer(LineBuffer):
+class RawBuffer(LineBuffer):
+    """It keeps what was fed as it came."""
+
+    data = b""
+
+    def feed(self, chunk):
+        self.data += chunk
+
+
+class ChunkBuffer(RawBuffer):
     def next_line(self):
-        chunk = bytes(self._data)
-        self._data.clear()
+        chunk, self.data = self.data, b""
         return chunk.rstrip(b"\r\n") if chunk else None
 
 
@@ -53,12 +61,11 @@ class OneRecvIsOneLine(Mutant):
     buffer_class = ChunkBuffer
 
 
-class CarriageReturnBuffer(LineBuffer):
+class CarriageReturnBuffer(RawBuffer):
     def next_line(self):
-        if b"\n" not in self._data:
+        if b"\n" not in self.data:
             return None
-        line, _, rest = bytes(self._data).partition(b"\n")
-        self._data[:] = rest
+        line, _, self.data = self.data.partition(b"\n")
         return line
 
 
@@ -156,7 +163,7 @@ class MistakesFirst(Mutant):
 
     def answer(self, line):
         super().answer(line)
-        if b"\n" not in self.conn._buffer._data:
+        if not self.conn._buffer._lines:
             for reply in self.__dict__.pop("later", []):
                 super().send(reply)
 
@@ -417,7 +424,7 @@ class DeliversTheNewestFirst(Mutant):
         waiting = self.__dict__.setdefault("waiting", [])
         waiting.append((member, format_line("MSG", self.name, text)))
         self.ok()
-        if b"\n" not in self.conn._buffer._data:
+        if not self.conn._buffer._lines:
             while waiting:
                 self.send_to(*waiting.pop())
 

@@ -8,8 +8,7 @@ class RestBuffer(LineBuffer):
 
     def rest(self) -> bytes:
         """Return the half line and forget it; b"" where there is none, or none worth keeping."""
-        rest = b"" if self._skipping else bytes(self._data)  # of a long line, all was thrown away
-        self._data.clear()
-        self._searched = 0  # or the next line would be searched from the middle on
-        self._skipping = False
+        rest = b"" if self._skipping else bytes(self._rest)  # of a long line, all was thrown away
+        self._rest.clear()
+        self._skipping = False  # or the next line would be taken for the end of the long one
         return rest
