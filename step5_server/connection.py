@@ -18,7 +18,10 @@ from step1_echo.serving import format_address, log
 from step4_framing.framing import MAX_LINE_BYTES, LineBuffer
 from step5_server.outbox import MAX_PENDING_BYTES, Outbox
 
-CHUNK_BYTES = 4096  # a hundred lines for one delivery; each thread that waits in recv() holds this much
+CHUNK_BYTES = 4096  # a hundred lines for one delivery
+# Each thread that waits in recv() holds as much memory as it asks for.  So who said little the
+# last time is asked for little.  Python keeps objects of up to 512 bytes in a place of their own.
+SHORT_CHUNK_BYTES = 448
 MAX_REPLY_BYTES = 65536  # a peer that does not read its replies is not read either, from here on
 LINGER_S = 5.0  # how long a peer may take to read our last words
 QUIET_S = 0.3  # a peer that may have its EOF and is silent for this long has had its say
@@ -50,16 +53,17 @@ class Connection:
         # The lines of a chunk mostly go to one audience: then it is in `touched` already.
         self._touched_last: tuple[Outbox, ...] | None = None
         self.opened_at = time.monotonic()
+        self.heard_at = self.opened_at  # own thread writes, any may read
         self.closing_since: float | None = None  # set by hang_up()
         self.end_reason = "EOF"  # for the log
         self._sock = sock
         self._buffer = LineBuffer(max_line_bytes)
+        self._chunk_bytes = SHORT_CHUNK_BYTES
         self._deliver = deliver
         self._reply_bytes = 0  # sent to ourselves since the last delivery
         # Well below the bound, so that nobody is cut off for the replies to one chunk: so
         # much may be pending, and so much again come before we look.
         self._max_reply_bytes = min(MAX_REPLY_BYTES, max_pending_bytes // 4)
-        self._heard_at = self.opened_at  # own thread writes, any may read
         # One line at a time is all that a chat has to send: do not wait for more of it.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         find_dead_peers(sock)
@@ -67,12 +71,13 @@ class Connection:
     @property
     def closing(self) -> bool:
         """Whether the last words are said, or never will be: no request counts any more."""
-        return self.closing_since is not None or self.outbox.aborted
+        return self.outbox.ended
 
     def send(self, data: bytes) -> None:
         """Queue framed lines for this peer; deliver() sends them.  Blocks: never."""
         self._reply_bytes += len(data)
-        self.send_to(self.outbox, data)
+        self.outbox.put(data)
+        self.touched.add(self.outbox)
 
     def send_to(self, outbox: Outbox, data: bytes) -> None:
         """Queue framed lines for another peer; deliver() sends them.  Blocks: never."""
@@ -104,7 +109,7 @@ class Connection:
         while (line := self._buffer.next_line()) is None:
             self._deliver_and_wait()  # before we sleep: nobody shall wait for our next line
             try:
-                chunk = self._sock.recv(CHUNK_BYTES)
+                chunk = self._sock.recv(self._chunk_bytes)
             except OSError as error:  # RST, or keepalive gave up
                 self.end_reason = error.strerror or str(error)
                 return None
@@ -113,7 +118,9 @@ class Connection:
                     # Half a line may mean the opposite of the whole one.
                     log.info("%s: dropped half a line", format_address(self.address))
                 return None
-            self._heard_at = time.monotonic()
+            self.heard_at = time.monotonic()
+            said_much = len(chunk) >= SHORT_CHUNK_BYTES
+            self._chunk_bytes = CHUNK_BYTES if said_much else SHORT_CHUNK_BYTES
             self._buffer.feed(chunk)
         return line
 
@@ -147,7 +154,7 @@ class Connection:
         """
         if self.closing_since is None:
             return False
-        quiet_s = now - max(self.closing_since, self._heard_at)
+        quiet_s = now - max(self.closing_since, self.heard_at)
         said = self.outbox.pending_bytes == 0
         return (said and quiet_s > QUIET_S) or now - self.closing_since > LINGER_S
 
@@ -163,7 +170,7 @@ class Connection:
             self._sock.settimeout(QUIET_S)
             try:
                 while self._sock.recv(CHUNK_BYTES) and time.monotonic() < deadline:
-                    self._heard_at = time.monotonic()  # it does not know yet that we are done
+                    self.heard_at = time.monotonic()  # it does not know yet that we are done
             except OSError:
                 pass  # NOTE: it was silent for QUIET_S, or it is gone
         if self.outbox.overflowed:

@@ -46,7 +46,7 @@ class LineHandler(socketserver.BaseRequestHandler):
         log.info("%s: connected", self)
         if self.refusal:
             self.conn.hang_up(self.refusal)
-        while not self.conn.closing:
+        while not self.outbox.ended:
             try:
                 line = self.conn.read_line()
             except LineTooLong as error:
@@ -77,7 +77,7 @@ class LineHandler(socketserver.BaseRequestHandler):
                 return  # an empty line
             log.info("%s: %s", self, request.verb)
             with self.registry.lock:
-                if self.conn.closing:
+                if self.outbox.ended:
                     return  # somebody hung up on us: this line came too late
                 getattr(self, "do_" + request.verb)(*request.args)
         except ProtocolError as error:
@@ -87,7 +87,10 @@ class LineHandler(socketserver.BaseRequestHandler):
 
     def ok(self, text: str = "") -> None:
         """Reply OK: once in each do_* method, which raises ProtocolError otherwise."""
-        self._reply("OK", *([text] if text else []))
+        if text:
+            self._reply("OK", text)
+        else:
+            self._reply("OK")
 
     def send(self, line: bytes) -> None:
         """Queue a line for our own peer."""

@@ -30,8 +30,8 @@ class Outbox:
 
     def __init__(self, sock: socket.socket, max_pending_bytes: int = MAX_PENDING_BYTES):
         self.max_pending_bytes = max_pending_bytes
-        self.aborted = False  # somebody cut the peer off
-        self.overflowed = False  # because it was too slow
+        self.ended = False  # end() or abort() was called: what is put now goes nowhere
+        self.overflowed = False  # aborted because the peer was too slow
         self._sock = sock
         self._queue: list[bytes] = []
         # put(data) queues whole framed lines.  It is the list's own append, which is
@@ -39,10 +39,10 @@ class Outbox:
         self.put = self._queue.append
         # Guards all below, and the sending side of the socket, so that no byte overtakes
         # another.  Nothing under it blocks: the drainer lets go of it before its sendall.
-        self._lock = threading.Condition()
-        self._unsent = bytearray()
+        self._lock = threading.RLock()
+        self._unsent = bytearray()  # empty unless there is a drainer
         self._drainer: threading.Thread | None = None
-        self._ending = False  # half-close as soon as all is sent
+        self._progress: threading.Condition | None = None  # made when somebody waits for it
         self._dead = False  # nothing can be sent any more
 
     @property
@@ -54,20 +54,17 @@ class Outbox:
         """Give the kernel what is queued.  Blocks: never."""
         while self._queue and self._lock.acquire(blocking=False):
             try:
-                self._send_queued()
+                self._send(self._take())
             finally:
                 self._lock.release()
 
     def end(self, last_words: bytes = b"") -> None:
         """Take no more, and half-close the connection when all has been sent."""
         with self._lock:
-            if self._ending:
-                return
-            if last_words:
-                self._queue.append(last_words)
-            self.put = ignore
-            self._ending = True
-            self._send_queued()
+            if not self.ended:
+                data = self._take() + last_words
+                self.ended = True
+                self._send(data)
 
     def abort(self) -> None:
         """Throw away what waits and shut the connection down in both directions.
@@ -78,7 +75,7 @@ class Outbox:
             if self._dead:
                 return
             self._give_up()
-            self.aborted = True
+            self.ended = True
             try:
                 self._sock.shutdown(socket.SHUT_RDWR)
             except OSError:
@@ -90,8 +87,12 @@ class Outbox:
         Blocks: until then, until the connection is dead, or for `timeout` seconds.
         """
         with self._lock:
-            self._send_queued()  # flush() may have left it to whoever had the lock
-            below = self._lock.wait_for(lambda: len(self._unsent) <= max_bytes, timeout)
+            self._send(self._take())  # flush() may have left it to whoever had the lock
+            if len(self._unsent) > max_bytes and self._progress is None:
+                self._progress = threading.Condition(self._lock)
+            below = len(self._unsent) <= max_bytes or self._progress.wait_for(
+                lambda: len(self._unsent) <= max_bytes, timeout
+            )
         self.flush()  # whoever came while we held the lock has left it to us
         return below
 
@@ -110,34 +111,38 @@ class Outbox:
         with self._lock:
             self._sock.close()
 
-    def _send_queued(self) -> None:
-        """Move the queue to `unsent`, and as much as it takes to the kernel.  Holds the lock."""
-        self._collect()
-        if self._dead or self._drainer:
-            return  # the drainer goes on with what was added
-        if self._unsent and MSG_DONTWAIT is not None:
+    def _take(self) -> bytes:
+        """Return what is queued, and queue it no more.  Holds the lock."""
+        # Only a lock holder takes; others may append meanwhile, behind what is counted here.
+        count = len(self._queue)
+        data = b"".join(self._queue[:count])
+        del self._queue[:count]
+        return b"" if self.ended or self._dead else data  # what comes too late goes nowhere
+
+    def _send(self, data: bytes) -> None:
+        """Give the kernel as much as it takes, and the drainer the rest.  Holds the lock."""
+        if self._drainer:
+            self._keep(data)  # it goes on with what is added
+            return
+        if data and MSG_DONTWAIT is not None:
             try:
-                sent = self._sock.send(self._unsent, MSG_DONTWAIT)
-                del self._unsent[:sent]
+                sent = self._sock.send(data, MSG_DONTWAIT)
             except BlockingIOError:
-                pass  # the kernel's buffer is full
+                sent = 0  # the kernel's buffer is full
             except OSError:
                 self._give_up()  # NOTE: the peer is gone; its own thread finds that out too
                 return
-        if self._unsent:
+            data = data[sent:]
+        if data:
+            self._unsent += data
             self._start_drainer()
-        elif self._ending:
+        elif self.ended:
             self._half_close()
 
-    def _collect(self) -> None:
-        """Move the queue to `unsent`; cut off a slow consumer.  Holds the lock."""
-        # Only a lock holder takes; others may append meanwhile, behind what is counted here.
-        count = len(self._queue)
-        self._unsent += b"".join(self._queue[:count])
-        del self._queue[:count]
-        if self._dead:
-            self._unsent.clear()
-        elif self._drainer and len(self._unsent) > self.max_pending_bytes:
+    def _keep(self, data: bytes) -> None:
+        """Add to what the drainer has to send; cut off a slow consumer.  Holds the lock."""
+        self._unsent += data
+        if len(self._unsent) > self.max_pending_bytes:
             self.overflowed = True
             self.abort()
 
@@ -154,11 +159,11 @@ class Outbox:
         """Send until nothing is unsent.  Thread: the drainer."""
         while True:
             with self._lock:
-                self._collect()
+                self._keep(self._take())
                 chunk = bytes(self._unsent[:DRAIN_BYTES])
                 if not chunk:
                     self._drainer = None
-                    if self._ending and not self._dead:
+                    if self.ended and not self._dead:
                         self._half_close()
                     break
             try:
@@ -169,16 +174,17 @@ class Outbox:
                 continue
             with self._lock:
                 del self._unsent[: len(chunk)]
-                self._lock.notify_all()
+                if self._progress:
+                    self._progress.notify_all()
         self.flush()  # whoever came while we held the lock has left it to us
 
     def _give_up(self) -> None:
         """Forget everything: the connection is dead.  Holds the lock."""
         self._dead = True
-        self.put = ignore
         self._queue.clear()
         self._unsent.clear()
-        self._lock.notify_all()
+        if self._progress:
+            self._progress.notify_all()
 
     def _half_close(self) -> None:
         """Send our EOF: nothing comes after it.  Holds the lock."""
@@ -187,6 +193,3 @@ class Outbox:
         except OSError:
             pass  # NOTE: the peer is already gone
 
-
-def ignore(data: bytes) -> None:
-    """Stand in for put() once nothing can be sent any more."""

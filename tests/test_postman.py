@@ -177,13 +177,13 @@ def test_a_bug_in_one_flush_does_not_stop_everybodys_mail(postman, boxes, caplog
 
 def test_a_flood_arrives_whole_and_never_waits_in_a_heap(serve, connect, monkeypatch):
     waiting = []  # how many lines each flush found
-    collect = Outbox._collect
+    take = Outbox._take
 
     def noting(outbox):
         waiting.append(len(outbox._queue))
-        collect(outbox)
+        return take(outbox)
 
-    monkeypatch.setattr(Outbox, "_collect", noting)
+    monkeypatch.setattr(Outbox, "_take", noting)
     alice, *others = log_in(connect, serve(BroadcastServer), "alice", *(f"bob{n}" for n in range(20)))
     line = "x" * 100
 

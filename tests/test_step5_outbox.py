@@ -114,30 +114,31 @@ def test_a_flush_that_finds_another_at_work_leaves_its_lines_to_it():
 def test_a_flush_during_a_look_at_what_is_pending_is_not_lost(pair):
     """wait_until_below() holds the lock for a moment: a flush may come just then."""
     peer, outbox = pair
-    look = outbox._lock.wait_for
+    send = outbox._send
 
-    def wait_for(*args):
+    def send_and_meet_a_flush(data):
+        outbox._send = send
         outbox.put(b"two")
         in_thread(outbox.flush)
-        return look(*args)
+        send(data)
 
-    outbox._lock.wait_for = wait_for
+    outbox._send = send_and_meet_a_flush
     assert outbox.wait_until_below(0)
     assert peer.recv(100) == b"two"
 
 
 def test_a_flush_during_the_drainers_last_look_is_not_lost(pair):
     peer, outbox = pair
-    collect = outbox._collect
+    keep = outbox._keep
 
-    def collect_and_meet_a_flush():
-        collect()
+    def keep_and_meet_a_flush(data):
+        keep(data)
         if threading.current_thread() is outbox._drainer and not outbox._unsent:
-            outbox._collect = collect
+            outbox._keep = keep
             outbox.put(b"!")
             in_thread(outbox.flush)
 
-    outbox._collect = collect_and_meet_a_flush
+    outbox._keep = keep_and_meet_a_flush
     fill(outbox)
     while not peer.recv(65536).endswith(b"!"):
         pass
@@ -171,7 +172,7 @@ def test_nobody_waits_for_a_peer_that_does_not_read(pair):
 def test_over_the_bound_the_peer_is_cut_off_and_nothing_is_kept(pair):
     peer, outbox = pair
     lines = 0
-    while not outbox.aborted and lines < 1_000_000:
+    while not outbox.ended and lines < 1_000_000:
         outbox.put(b"%06d\n" % lines)
         outbox.flush()
         lines += 1
@@ -264,7 +265,7 @@ def test_without_a_thread_for_the_drainer_the_slow_peer_is_lost_and_no_one_else(
     monkeypatch.setattr(threading.Thread, "start", start)
     outbox.put(b"x" * 10_000_000)
     outbox.flush()
-    assert outbox.aborted
+    assert outbox.ended
     assert re.fullmatch(b"x*", read_all(peer))
 
 

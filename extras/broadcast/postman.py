@@ -14,7 +14,6 @@ import threading
 from collections.abc import Collection
 
 from step1_echo.serving import log
-from step5_server.connection import flush_all
 from step5_server.line_server import LineServer
 from step5_server.outbox import Outbox
 
@@ -50,7 +49,8 @@ class Postman:
         """
         if len(outboxes) > FEW and self._hand_over(outboxes):
             return
-        flush_all(outboxes)
+        for outbox in outboxes:
+            outbox.flush()
 
     def end(self) -> None:
         """Carry what is waiting, and end the thread; deliver() still works.

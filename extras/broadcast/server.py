@@ -30,7 +30,7 @@ class BroadcastHandler(ChatHandler):
     def tell(self, audience: Audience, *words: str) -> None:
         """Queue an event for all of them but ourselves: formatted once, not once for each."""
         data = frame_line(format_line(*words))
-        fan_out(self.conn, audience.outboxes, data, but=self.outbox)
+        fan_out(self.conn, audience, data, but=self.outbox)
 
 
 class BroadcastServer(PostmanServer):

@@ -15,14 +15,14 @@ from collections.abc import Iterable
 from extras.broadcast.hub import fan_out
 from extras.irc.capabilities import dress, label_response
 from extras.irc.lines import IrcConnection
-from extras.irc.message import MAX_MESSAGE_BYTES, Message, format_message, frame, is_too_long
+from extras.irc.message import MAX_MESSAGE_BYTES, format_message, frame, is_too_long
 from extras.irc.message import parse_message, size
 from extras.irc.queries import tell_watchers
 from extras.irc.replies import (
     ERR_INPUTTOOLONG, ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Numeric,
 )
 from extras.irc.state import Channel, User
-from extras.irc.verbs import EARLY, VERBS, WITHOUT_LOCK, Verb
+from extras.irc.verbs import EARLY, VERBS, WITHOUT_LOCK
 from step1_echo.serving import log
 from step4_framing.framing import LineTooLong
 from step5_server.connection import Connection
@@ -52,11 +52,11 @@ class IrcHandler(LineHandler):
         self.wanted_modes = ""
         self.failed_opers = 0
         self.end_reason = ""  # for those who are told that this user is gone
-        self.heard_at = time.monotonic()
-        self.pinged = False  # the server waits for a sign of life
+        self.pinged_at = 0.0  # since then the server has waited for a sign of life
         self.tags: dict[str, str] = {}  # of the message that is being answered
         self._collected: list[bytes] | None = None  # its replies, if they need a label
         self._tokens = float(self.server.flood[0]) if self.server.flood else 0.0
+        self._tokens_at = conn.opened_at  # when they were counted
         return conn
 
     def setup(self):
@@ -83,56 +83,55 @@ class IrcHandler(LineHandler):
             return
         if self.server.flood:
             self.wait_for_token()
-        self.heard_at, self.pinged = time.monotonic(), False
-        verb = self.VERBS.get(message.command)
-        log.info("%s: %s", self, message.command if verb else "unknown command")
-        self.tags = message.tags
-        wants_label = "label" in self.tags and "labeled-response" in self.user.caps
-        run = self.run_labelled if wants_label else self.run
-        if message.command == "PING":
-            # To clients it is a fence: whoever spoke before, on another connection, goes first.
-            time.sleep(0)
-        if message.command in WITHOUT_LOCK and verb:
-            run(verb, message)
-        else:
-            with self.world.lock:
-                if not self.conn.closing:  # else somebody hung up on us: this line came too late
-                    run(verb, message)
+        self.tags, _, command, params = message
+        log.info("%s: %s", self, command if command in self.VERBS else "unknown command")
+        run = self.run_labelled if "label" in self.tags else self.run
+        if command in WITHOUT_LOCK:
+            run(command, params)
+            return
+        with self.world.lock:
+            if not self.outbox.ended:  # else somebody hung up on us: this line came too late
+                run(command, params)
 
-    def run_labelled(self, verb: Verb | None, message: Message) -> None:
+    def run_labelled(self, command: str, params: list[str]) -> None:
         """Run a command, and put its label on what answers it.  IRCv3 labeled-response."""
+        if "labeled-response" not in self.user.caps:
+            self.run(command, params)
+            return
         self._collected = []
         try:
-            self.run(verb, message)
+            self.run(command, params)
         finally:
             lines, self._collected = self._collected, None
         number = self.world.next_id()
-        for line in label_response(lines, message.tags["label"], self.server.name, number):
+        for line in label_response(lines, self.tags["label"], self.server.name, number):
             self.conn.send(line)
 
-    def run(self, verb: Verb | None, message: Message) -> None:
+    def run(self, command: str, params: list[str]) -> None:
         """See that a command is known, allowed and gets what it needs, and call its function."""
+        verb = self.VERBS.get(command)
         if verb is None:
             # To a stranger nothing is said: it may be a browser, or a server.
             if self.user.registered:
-                self.reply(ERR_UNKNOWNCOMMAND, message.command)
-        elif not self.user.registered and message.command not in EARLY:
+                self.reply(ERR_UNKNOWNCOMMAND, command)
+        elif not self.user.registered and command not in EARLY:
             self.reply(ERR_NOTREGISTERED)
-        elif len(message.params) < verb.least or "" in message.params[: verb.least]:
-            self.reply(ERR_NEEDMOREPARAMS, message.command)
+        elif verb.least and (len(params) < verb.least or "" in params[: verb.least]):
+            self.reply(ERR_NEEDMOREPARAMS, command)
         else:
-            self.server.command_counts[message.command] += 1
-            verb.function(self, *message.params[: verb.most])
+            self.server.command_counts[command] += 1
+            verb.function(self, *params[: verb.most])
 
     def wait_for_token(self) -> None:
         """Slow a flooder down by not reading it: a burst of messages is free, then a rate holds."""
         burst, per_second = self.server.flood
         now = time.monotonic()
-        self._tokens = min(burst, self._tokens + (now - self.heard_at) * per_second) - 1
+        self._tokens = min(burst, self._tokens + (now - self._tokens_at) * per_second) - 1
+        self._tokens_at = now
         if self._tokens < 0:
             self.conn.deliver()  # what was said so far is on its way while we wait
             time.sleep(-self._tokens / per_second)
-            self._tokens = 0.0  # the wait has paid for this one
+            self._tokens, self._tokens_at = 0.0, time.monotonic()  # the wait has paid for this one
 
     # --- messages out -------------------------------------------------------------------------
 
@@ -173,6 +172,12 @@ class IrcHandler(LineHandler):
         if line:
             self.reply(numeric, *values, between.join(line) + end)
 
+    def speaks(self, command: str, target: str, text: str | None) -> bytes:
+        """Give a message of our user to a target; most of what a server does is to make these."""
+        if text is None:
+            return self.says(command, target)
+        return frame(f":{self.user.source} {command} {target} :{text}")
+
     def says(self, command: str, *params: str, text: str | None = None) -> bytes:
         """Give a message whose source is our user."""
         return format_message(command, *params, text=text, source=self.user.source)
@@ -189,10 +194,11 @@ class IrcHandler(LineHandler):
         """Send one message to the members of a channel; to those with, or without, a capability."""
         # Our own copy goes through send_dressed(), for it may be the answer to a labelled request.
         mine = self.outbox if but is self.user or self._collected is not None else None
-        for caps, outboxes in channel.audience:
+        for group in channel.audience:
+            caps = group.caps
             if need and need not in caps or lack and lack in caps:
                 continue
-            fan_out(self.conn, outboxes, dress(line, caps, tags) if caps else line, but=mine)
+            fan_out(self.conn, group, dress(line, caps, tags) if caps else line, but=mine)
         if mine and but is not self.user and self.user in channel.members:
             if (not need or need in self.user.caps) and (not lack or lack not in self.user.caps):
                 self.send_dressed(dress(line, self.user.caps, tags))
@@ -206,16 +212,28 @@ class IrcHandler(LineHandler):
     ) -> None:
         """Send one message to each of these users."""
         for user in users:
-            if need and need not in user.caps:
-                continue
-            data = dress(line, user.caps, tags) if user.caps else line
-            if user is self.user and not tags:
-                self.send_dressed(data)
-            else:
-                self.conn.send_to(user.outbox, data)
+            self.tell_user(user, line, need, tags)
 
-    def message_tags(self) -> dict[str, str]:
-        """Give the tags of what our client says: its own (`+...`), and an id."""
+    def tell_user(
+        self, user: User, line: bytes, need: str | None = None, tags: dict[str, str] | None = None
+    ) -> None:
+        """Send one message to this user."""
+        caps = user.caps
+        if need and need not in caps:
+            return
+        data = dress(line, caps, tags) if caps else line
+        if user is self.user and not tags:
+            self.send_dressed(data)
+        else:
+            self.conn.send_to(user.outbox, data)
+
+    def message_tags(self, receivers: Iterable[frozenset[str]]) -> dict[str, str]:
+        """Give the tags of what our client says: its own (`+...`), and an id.
+
+        `receivers` are the capabilities of those who hear it.  Where nobody has any, no tags.
+        """
+        if not self.user.caps and not any(receivers):
+            return {}
         tags = {"msgid": f"{self.server.epoch}-{self.world.next_id()}"}
         if "B" in self.user.modes:
             tags["bot"] = ""

@@ -42,28 +42,29 @@ def parse_message(line: bytes) -> Message | None:
 
     Total: any bytes at all give a Message or None.
     """
-    text = line.decode("utf-8", "surrogateescape").lstrip(" ")
+    text = line.decode("utf-8", "surrogateescape")
     if "\0" in text:
-        text = text.replace("\0", "").lstrip(" ")  # RFC 2812 has no NUL anywhere
+        text = text.replace("\0", "")  # RFC 2812 has no NUL anywhere
     tags, source = {}, ""
-    if text[:1] == "@":
-        tag_text, _, text = text[1:].partition(" ")
-        tags, text = parse_tags(tag_text), text.lstrip(" ")
-    if text[:1] == ":":
-        source, _, text = text[1:].partition(" ")
+    if text[:1] in " @:":  # rare: most messages begin with their command
         text = text.lstrip(" ")
+        if text[:1] == "@":
+            tag_text, _, text = text[1:].partition(" ")
+            tags, text = parse_tags(tag_text), text.lstrip(" ")
+        if text[:1] == ":":
+            source, _, text = text[1:].partition(" ")
+            text = text.lstrip(" ")
     head, colon, last = text.partition(" :")
-    words = head.split(" ")  # split() would take tabs for spaces
-    if "" in words:
-        words = [word for word in words if word]
-        if not words:
+    params = head.split(" ")  # split() would take tabs for spaces
+    if "" in params:
+        params = [word for word in params if word]
+        if not params:
             return None
-    params = words[1:]
+    command = params.pop(0)
     if colon:
         params.append(last)
     if len(params) > MAX_PARAMS:  # RFC 2812 section 2.3.1: the 15th takes all the rest
         params[MAX_PARAMS - 1:] = [" ".join(params[MAX_PARAMS - 1:])]
-    command = words[0]
     return Message(tags, source, command.upper() if command.isascii() else command, params)
 
 
@@ -123,7 +124,10 @@ def frame(line: str) -> bytes:
     """
     if "\n" in line or "\r" in line or "\0" in line:
         raise ValueError(f"a message is one line: {line!r}")
-    return cut(line.encode("utf-8", "surrogateescape"), MAX_MESSAGE_BYTES) + b"\r\n"
+    data = line.encode("utf-8", "surrogateescape")
+    if len(data) > MAX_MESSAGE_BYTES:
+        data = cut(data, MAX_MESSAGE_BYTES)
+    return data + b"\r\n"
 
 
 def size(text: str) -> int:

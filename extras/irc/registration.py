@@ -4,6 +4,7 @@ Source: RFC 2812 sections 3.1 and 3.7, modern.ircdocs.horse "Connection Registra
 """
 
 import re
+import time
 
 from extras.irc.message import cut_text, format_message
 from extras.irc.names import REALNAME_BYTES, USER_LENGTH, fold, is_nick
@@ -106,6 +107,8 @@ def quit(me, reason: str = ""):
 
 def ping(me, token: str | None = None, server: str = ""):
     """Ask for a sign of life: the same token comes back.  RFC 2812 section 3.7.2."""
+    # To clients it is a fence: whoever spoke before, on another connection, goes first.
+    time.sleep(0)
     if token:
         me.send(format_message("PONG", me.server.name, text=token, source=me.server.name))
     elif token is None and me.rfc2812:

@@ -99,7 +99,7 @@ class IrcServer(PostmanServer):
         super().sweep(now)
         for user in list(self.registry.users):
             handler = user.handler
-            silent_s = now - handler.heard_at
+            silent_s = now - handler.conn.heard_at
             if silent_s > 2 * self.ping_timeout_s:
                 self.dismiss(handler, f"Ping timeout: {2 * self.ping_timeout_s:.0f} seconds")
                 try:
@@ -107,8 +107,8 @@ class IrcServer(PostmanServer):
                     handler.request.shutdown(socket.SHUT_RD)
                 except OSError:
                     pass  # NOTE: it has just ended by itself
-            elif silent_s > self.ping_timeout_s and not handler.pinged:
-                handler.pinged = True
+            elif silent_s > self.ping_timeout_s and handler.pinged_at < handler.conn.heard_at:
+                handler.pinged_at = now
                 handler.outbox.put(format_message("PING", text=self.name))
                 self.deliver([handler.outbox])
 

@@ -77,6 +77,14 @@ class Entry(NamedTuple):
     set_at: float
 
 
+class Group(NamedTuple):
+    """The members of a channel who have the same capabilities, ready-made for a fan-out."""
+
+    caps: frozenset[str]
+    outboxes: tuple[Outbox, ...]
+    puts: tuple
+
+
 class Channel:
     """A channel; it lives as long as it has members."""
 
@@ -89,10 +97,10 @@ class Channel:
         self.key, self.limit = "", 0
         self.lists: dict[str, dict[str, Entry]] = {"b": {}, "e": {}, "I": {}}
         self._banned: dict[str, bool] = {}  # looked up already: it is asked for each message
-        self._audience: list[tuple[frozenset[str], tuple[Outbox, ...]]] | None = None
+        self._audience: list[Group] | None = None
 
     @property
-    def audience(self) -> list[tuple[frozenset[str], tuple[Outbox, ...]]]:
+    def audience(self) -> list[Group]:
         """One group for each set of caps; nearly always that is one group in all.
 
         A message is encoded once for a group, whatever its size, and walking a tuple is the least
@@ -102,7 +110,10 @@ class Channel:
             groups: dict[frozenset[str], list[Outbox]] = {}
             for member in self.members:
                 groups.setdefault(member.caps, []).append(member.outbox)
-            self._audience = [(caps, tuple(group)) for caps, group in groups.items()]
+            self._audience = [
+                Group(caps, tuple(group), tuple(outbox.put for outbox in group))
+                for caps, group in groups.items()
+            ]
         return self._audience
 
     def forget_audience(self) -> None:
@@ -176,7 +187,7 @@ class World(Registry):
 
     def user(self, nick: str) -> User | None:
         """Give the registered user of this nick."""
-        user = self.get(nick)
+        _, user = self._members.get(fold(nick), (nick, None))
         return user if user and user.registered else None
 
     def channel(self, name: str) -> Channel | None:

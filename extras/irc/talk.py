@@ -19,6 +19,7 @@ from extras.irc.replies import (
 from extras.irc.state import RANKS, STATUSES, Channel
 
 MAX_TARGETS = 20  # of one message: what a person may mean, and a spammer cannot use
+NEEDS = {"TAGMSG": "message-tags"}  # the capability without which a client cannot understand it
 SIGNS = {sign: letter for letter, sign in STATUSES.items()}
 
 
@@ -54,10 +55,10 @@ def squery(me, service: str, text: str):
 def speak(me, command: str, targets: str, text: str | None):
     """Deliver one text to each target, once, and answer; a NOTICE is never answered."""
     me.user.spoke_at = time.time()
-    for number, target in enumerate(dict.fromkeys(targets.split(","))):
-        if number == MAX_TARGETS:
-            answer = ERR_TOOMANYTARGETS, target
-        elif (name := target.lstrip("@%+")) and name[0] in CHANNEL_TYPES:
+    names = list(dict.fromkeys(targets.split(","))) if "," in targets else [targets]
+    for target in names[:MAX_TARGETS]:
+        name = target.lstrip("@%+")
+        if name and name[0] in CHANNEL_TYPES:
             answer = speak_to_channel(me, command, target[: -len(name)], name, text)
         elif target[:1] == "$" and " " not in target:
             answer = speak_to_server(me, command, target, text)
@@ -65,8 +66,8 @@ def speak(me, command: str, targets: str, text: str | None):
             answer = speak_to_user(me, command, target, text)
         if answer and command != "NOTICE":
             me.reply(*answer)
-        if number == MAX_TARGETS:
-            break
+    if len(names) > MAX_TARGETS and command != "NOTICE":
+        me.reply(ERR_TOOMANYTARGETS, names[MAX_TARGETS])
 
 
 def speak_to_channel(me, command: str, signs: str, name: str, text: str | None) -> tuple | None:
@@ -76,14 +77,16 @@ def speak_to_channel(me, command: str, signs: str, name: str, text: str | None) 
         return ERR_NOSUCHNICK, signs + name
     if not may_speak(me, channel, text or ""):
         return ERR_CANNOTSENDTOCHAN, channel.name
-    line, tags = me.says(command, signs + channel.name, text=text), me.message_tags()
+    line = me.speaks(command, signs + channel.name, text)
+    tags = me.message_tags(group.caps for group in channel.audience)
     if signs:
         least = max((SIGNS[sign] for sign in signs), key=RANKS.index)  # @%#tea is %#tea
         users = [user for user in channel.members if channel.has_status(user, least)]
-        me.tell_users((user for user in users if user is not me.user), line, need(command), tags)
+        me.tell_users((user for user in users if user is not me.user), line, NEEDS.get(command), tags)
     else:
-        me.tell(channel, line, but=me.user, need=need(command), tags=tags)
-    me.echo(line, tags)
+        me.tell(channel, line, but=me.user, need=NEEDS.get(command), tags=tags)
+    if tags:
+        me.echo(line, tags)
     return None
 
 
@@ -109,10 +112,12 @@ def speak_to_server(me, command: str, target: str, text: str | None) -> tuple | 
         return ERR_WILDTOPLEVEL, target
     if not mask(target[1:]).matches(me.server.name):
         return ERR_NOSUCHNICK, target
-    line, tags = me.says(command, target, text=text), me.message_tags()
-    others = (user for user in me.world.users if user is not me.user)
-    me.tell_users(others, line, need(command), tags)
-    me.echo(line, tags)
+    others = [user for user in me.world.users if user is not me.user]
+    line = me.speaks(command, target, text)
+    tags = me.message_tags(user.caps for user in others)
+    me.tell_users(others, line, NEEDS.get(command), tags)
+    if tags:
+        me.echo(line, tags)
     return None
 
 
@@ -121,17 +126,14 @@ def speak_to_user(me, command: str, target: str, text: str | None) -> tuple | No
     user = me.world.user(target.partition("!")[0])
     if user is None or "!" in target and fold(target) != fold(user.source):
         return ERR_NOSUCHNICK, target
-    line, tags = me.says(command, user.nick, text=text), me.message_tags()
-    me.tell_users([user], line, need(command), tags)
-    me.echo(line, tags)
+    line = me.speaks(command, user.nick, text)
+    tags = me.message_tags((user.caps,))
+    me.tell_user(user, line, NEEDS.get(command), tags)
+    if tags:
+        me.echo(line, tags)
     if user.away is not None and command == "PRIVMSG":
         return RPL_AWAY, user.nick, user.away
     return None
-
-
-def need(command: str) -> str | None:
-    """Give the capability without which a client cannot understand the command."""
-    return "message-tags" if command == "TAGMSG" else None
 
 
 def away(me, text: str = ""):

@@ -85,5 +85,6 @@ VERBS = EARLY | {
     "WHOWAS": verb(queries.whowas),
 }
 
-# These reckon a hash before they look at the world, and then take its lock themselves.
-WITHOUT_LOCK = {"OPER", "PASS"}
+# The first two reckon a hash before they look at the world, and then take its lock themselves;
+# the third does not look at it.
+WITHOUT_LOCK = {"OPER", "PASS", "PING"}
