@@ -18,6 +18,7 @@ from step5_server.handler import LineHandler
 from step5_server.outbox import MAX_PENDING_BYTES
 from step5_server.pinning import pin_to_one_core
 from step5_server.registry import Registry
+from step5_server.thread_cache import ThreadCache
 
 MAX_CLIENTS = 1000  # a thread each: some 25 MB of memory in all
 LOGIN_TIMEOUT_S = 60.0  # a person types a name in less
@@ -50,6 +51,7 @@ class LineServer(Server):
         self.max_pending_bytes = max_pending_bytes
         self.deliver = flush_all  # an extra may have a better way
         self.registry = self.registry_class()
+        self.threads = ThreadCache()
         # All guarded by registry.lock.  Who is being served, and who has been sent away
         # and has not closed yet; only the first count against max_clients.
         self._serving: set[LineHandler] = set()
@@ -154,13 +156,13 @@ class LineServer(Server):
             raise  # socketserver ignores it and comes back
 
     def process_request(self, request, client_address):
-        """Start the connection's thread; without one the client cannot be served.
+        """Give the connection its thread; without one the client cannot be served.
 
         SIMPLIFIED: where a limit of memory (ulimit -v) lets a thread begin and no more, CPython's
         start() may wait for it for ever.  Source: CPython's issue 140746.
         """
         try:
-            super().process_request(request, client_address)
+            self.threads.run(self.process_request_thread, request, client_address)
         except (RuntimeError, MemoryError) as error:  # "can't start new thread"
             try:
                 request.setblocking(False)
@@ -169,6 +171,11 @@ class LineServer(Server):
                 pass  # NOTE: then it sees only the end
             self.shutdown_request(request)
             self.pause(error)
+
+    def server_close(self):
+        """Free the port; a thread that is done with its connection ends from now on."""
+        super().server_close()
+        self.threads.end()
 
     def pause(self, error: Exception) -> None:
         """Rest, since whoever waits to be accepted stays ready: no rest would be a spin."""

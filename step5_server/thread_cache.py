@@ -1,0 +1,81 @@
+"""A thread cache: a thread that is done with one connection waits for the next one.
+
+Each connection still has a thread of its own.  But to start one, and to end it, is dear:
+the kernel maps a stack, and Python waits until the newcomer says that it runs.  Where
+clients come and go all the time, this is more work than what they ask for.
+
+work    a function and its arguments
+busy    a thread that does a work
+spare   a thread that waits for one
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+
+MAX_SPARES = 32  # more than come and go in a moment; each holds some 20 kB
+
+
+class ThreadCache:
+    """Do each work at once, in a spare thread if there is one, else in a new one.
+
+    When the last busy thread ends, the spare ones do too: an idle server has none.
+    Thread: any.
+    """
+
+    def __init__(self):
+        self._work: queue.SimpleQueue = queue.SimpleQueue()  # one item wakes one spare thread
+        # Guards all below, so that no work is promised to a thread that is just leaving.
+        self._lock = threading.Lock()
+        self._busy = 0
+        self._spares = 0  # those who wait, and are promised nothing
+        self._ended = False
+
+    def run(self, function: Callable, *args) -> None:
+        """Call function(*args) in another thread.  Blocks: never.
+
+        Raises: RuntimeError, MemoryError when a new thread is needed and cannot be had.
+        """
+        with self._lock:
+            self._busy += 1
+            if self._spares:
+                self._spares -= 1
+                self._work.put((function, args))
+                return
+        try:
+            threading.Thread(target=self._live, args=(function, args), daemon=True).start()
+        except (RuntimeError, MemoryError):
+            with self._lock:
+                self._busy -= 1
+            raise
+
+    def end(self) -> None:
+        """Keep no spare threads, now and from now on; run() still works."""
+        with self._lock:
+            self._ended = True
+            self._send_home(self._spares)
+
+    def _live(self, function: Callable, args: tuple) -> None:
+        """Do one work after the other, until no more is to come.  Thread: one of ours."""
+        while function:
+            function(*args)
+            function, args = None, ()  # let go of the connection while we wait
+            if self._stays():
+                function, args = self._work.get()
+
+    def _stays(self) -> bool:
+        """Make this thread, whose work is done, a spare one if there is room for it."""
+        with self._lock:
+            self._busy -= 1
+            room = MAX_SPARES if self._busy and not self._ended else 0
+            if self._spares < room:
+                self._spares += 1
+                return True
+            self._send_home(self._spares - room)
+            return False
+
+    def _send_home(self, count: int) -> None:
+        """Let so many spare threads end.  Holds the lock."""
+        for _ in range(count):
+            self._spares -= 1
+            self._work.put((None, ()))
