@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from step1_echo.serving import format_address, log
-from step4_framing.framing import MAX_LINE_BYTES, LineBuffer
+from step4_framing.framing import MAX_LINE_BYTES, LineBuffer, LineTooLong
 from step5_server.outbox import MAX_PENDING_BYTES, Outbox
 
 CHUNK_BYTES = 4096  # a hundred lines for one delivery
@@ -50,8 +50,6 @@ class Connection:
         self.address = address
         self.outbox = Outbox(sock, max_pending_bytes)
         self.touched: set[Outbox] = set()  # own thread only
-        # The lines of a chunk mostly go to one audience: then it is in `touched` already.
-        self._touched_last: tuple[Outbox, ...] | None = None
         self.opened_at = time.monotonic()
         self.heard_at = self.opened_at  # own thread writes, any may read
         self.closing_since: float | None = None  # set by hang_up()
@@ -60,6 +58,7 @@ class Connection:
         self._buffer = LineBuffer(max_line_bytes)
         self._chunk_bytes = SHORT_CHUNK_BYTES
         self._deliver = deliver
+        self._paused = False  # there are lines left, but their replies must wait
         self._reply_bytes = 0  # sent to ourselves since the last delivery
         # Well below the bound, so that nobody is cut off for the replies to one chunk: so
         # much may be pending, and so much again come before we look.
@@ -84,45 +83,51 @@ class Connection:
         outbox.put(data)
         self.touched.add(outbox)
 
-    def touch_all(self, outboxes: tuple[Outbox, ...]) -> None:
-        """Remember that something was put into all of these."""
-        if outboxes is not self._touched_last:
-            self.touched.update(outboxes)
-            self._touched_last = outboxes
+    def post(self) -> None:
+        """Put into the outboxes what a subclass has held back.  Thread: holds the registry's lock."""
 
     def deliver(self) -> None:
         """Send what our lines have caused.  Blocks: as `deliver` does; flush_all never."""
         if self.touched:
             self._deliver(self.touched)
             self.touched.clear()
-            self._touched_last = None
         self._reply_bytes = 0
 
-    def read_line(self) -> bytes | None:
-        """Return the next line, or None when the peer is done or gone.
+    def read(self) -> bool:
+        """Deliver; then read a chunk, or go on with one that is not done.
 
-        Raises: LineTooLong, once a long line; then call again.
-        Blocks: until a line is whole, and while our own peer does not read its replies.
+        Returns whether there may be lines; False when the peer is done or gone.
+        Blocks: until something comes, and while our own peer does not read its replies.
         """
+        self._deliver_and_wait()  # before we sleep: nobody shall wait for our next line
+        if self._paused:
+            self._paused = False
+            return True
+        try:
+            chunk = self._sock.recv(self._chunk_bytes)
+        except OSError as error:  # RST, or keepalive gave up
+            self.end_reason = error.strerror or str(error)
+            return False
+        if not chunk:
+            if self._buffer.pending:
+                # Half a line may mean the opposite of the whole one.
+                log.info("%s: dropped half a line", format_address(self.address))
+            return False
+        self.heard_at = time.monotonic()
+        said_much = len(chunk) >= SHORT_CHUNK_BYTES
+        self._chunk_bytes = CHUNK_BYTES if said_much else SHORT_CHUNK_BYTES
+        self._buffer.feed(chunk)
+        return True
+
+    def next_line(self) -> bytes | LineTooLong | None:
+        """Return the next line of what was read, or None: then read() again.  Blocks: never."""
         if self._reply_bytes > self._max_reply_bytes:
-            self._deliver_and_wait()  # one chunk may ask for a thousand long answers
-        while (line := self._buffer.next_line()) is None:
-            self._deliver_and_wait()  # before we sleep: nobody shall wait for our next line
-            try:
-                chunk = self._sock.recv(self._chunk_bytes)
-            except OSError as error:  # RST, or keepalive gave up
-                self.end_reason = error.strerror or str(error)
-                return None
-            if not chunk:
-                if self._buffer.pending:
-                    # Half a line may mean the opposite of the whole one.
-                    log.info("%s: dropped half a line", format_address(self.address))
-                return None
-            self.heard_at = time.monotonic()
-            said_much = len(chunk) >= SHORT_CHUNK_BYTES
-            self._chunk_bytes = CHUNK_BYTES if said_much else SHORT_CHUNK_BYTES
-            self._buffer.feed(chunk)
-        return line
+            self._paused = True  # one chunk may ask for a thousand long answers
+            return None
+        try:
+            return self._buffer.next_line()
+        except LineTooLong as error:
+            return error
 
     def _deliver_and_wait(self) -> None:
         """Deliver; then wait for our own peer, if it does not read its replies."""

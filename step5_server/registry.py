@@ -16,7 +16,7 @@ class Registry:
 
     `lock` guards the names and all that the extras add (rooms, channels).  Lines for
     others are queued while it is held, so that everybody sees one order of events.
-    Nothing under it may block: no send, no recv, no print.
+    Nothing under it may block: no send, no recv, no print (but the log, which never waits).
 
     It is re-entrant: each method takes it, and a caller that holds it already makes
     several calls one step that nobody can come between.

@@ -30,13 +30,15 @@ def log_in(connect, server, *names: str) -> list[Wire]:
 
 
 def talk(wires: list[Wire], lines_of: list[list[str]]) -> list[list[str]]:
-    """Send each client's lines, all at once; return the events that each one hears.
+    """Send all clients' lines, a few of each at a time; return the events that each one hears.
 
+    The lines of a chunk are one step, so in few big chunks nobody would come between.
     Each line must get its OK, and each client one event for each line of the others.
     """
     total = sum(len(lines) for lines in lines_of)
-    for wire, lines in zip(wires, lines_of):
-        wire.send("".join(line + "\n" for line in lines).encode())
+    for start in range(0, max(map(len, lines_of)), 3):
+        for wire, lines in zip(wires, lines_of):
+            wire.send("".join(line + "\n" for line in lines[start : start + 3]).encode())
     all_events = []
     for wire, lines in zip(wires, lines_of):
         heard = [wire.read_line() for _ in range(total)]

@@ -26,9 +26,16 @@ from step5_server.outbox import Outbox
 class PerLineHandler(RoomsHandler):
     """Deliver what each line has caused before the next one is read."""
 
-    def answer(self, line):
-        super().answer(line)
-        self.conn.deliver()
+    def answer_lines(self):
+        """Answer each line in a step of its own."""
+        line = b""
+        while line is not None:
+            with self.registry.lock:
+                line = self.conn.next_line()
+                if line is not None:
+                    self.answer(line)
+                    self.conn.post()
+            self.conn.deliver()
 
 
 class PerLineServer(RoomsServer):

@@ -1,27 +1,13 @@
 """A hub: the registry, and for those who hear the same lines an audience.
 
-fan-out    one line to many outboxes
-puts       their put methods, looked up once and not for each line
 audience   who hears the same lines: here everybody, later each room
+puts       the put methods of their outboxes, looked up once and not for each line
 """
 
 from collections.abc import Callable
 
-from step5_server.connection import Connection
 from step5_server.outbox import Outbox
 from step5_server.registry import Registry
-
-
-def fan_out(conn: Connection, audience, data: bytes, but: Outbox | None = None) -> None:
-    """Queue the same framed lines for an audience, but for one; `conn` delivers them later.
-
-    Thread: conn's own, and holds the registry's lock, so that all see one order.
-    """
-    mine = but and but.put
-    for put in audience.puts:  # the one loop that is run for every user: nothing else in it
-        if put is not mine:
-            put(data)
-    conn.touch_all(audience.outboxes)
 
 
 class Audience:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
 
-from extras.broadcast.hub import Audience, Hub, fan_out
+from extras.broadcast.fan_out import FanOutConnection
+from extras.broadcast.hub import Audience, Hub
 from extras.broadcast.postman import PostmanServer
 from step1_echo.serving import main
 from step3_protocol.protocol import check_text, format_line
@@ -21,6 +22,7 @@ class BroadcastHandler(ChatHandler):
     """One user's requests, ALL among them."""
 
     VERBS = ChatHandler.VERBS | {"ALL": "text"}
+    connection_class = FanOutConnection
 
     def do_ALL(self, text: str):
         """Queue a message for every other user."""
@@ -30,7 +32,7 @@ class BroadcastHandler(ChatHandler):
     def tell(self, audience: Audience, *words: str) -> None:
         """Queue an event for all of them but ourselves: formatted once, not once for each."""
         data = frame_line(format_line(*words))
-        fan_out(self.conn, audience, data, but=self.outbox)
+        self.conn.fan_out(audience, data, but=self.outbox)
 
 
 class BroadcastServer(PostmanServer):

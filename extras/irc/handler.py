@@ -9,10 +9,10 @@ caps     capabilities: a message looks different to clients that asked for tags
 label    with labeled-response, what ties the replies to their request
 """
 
+import contextlib
 import time
 from collections.abc import Iterable
 
-from extras.broadcast.hub import fan_out
 from extras.irc.capabilities import dress, label_response
 from extras.irc.lines import IrcConnection
 from extras.irc.message import MAX_MESSAGE_BYTES, format_message, frame, is_too_long
@@ -33,15 +33,11 @@ class IrcHandler(LineHandler):
     """Serve one client."""
 
     VERBS = VERBS
+    connection_class = IrcConnection
 
     def connect(self) -> Connection:
         """Return the connection, and begin what we know of this client."""
-        conn = IrcConnection(
-            self.request,
-            self.client_address,
-            max_pending_bytes=self.server.max_pending_bytes,
-            deliver=self.server.deliver,
-        )
+        conn = super().connect()
         self.world = self.registry
         self.rfc2812: bool = self.server.rfc2812
         host = self.client_address[0].removeprefix("::ffff:")  # an IPv4 client of an IPv6 socket
@@ -69,7 +65,7 @@ class IrcHandler(LineHandler):
     # --- lines in -----------------------------------------------------------------------------
 
     def answer(self, line: bytes | LineTooLong) -> None:
-        """Do what one line asks."""
+        """Do what one line asks.  Thread: holds the world's lock."""
         if isinstance(line, LineTooLong):
             self.reply(ERR_INPUTTOOLONG)
             return
@@ -87,11 +83,20 @@ class IrcHandler(LineHandler):
         log.info("%s: %s", self, command if command in self.VERBS else "unknown command")
         run = self.run_labelled if "label" in self.tags else self.run
         if command in WITHOUT_LOCK:
-            run(command, params)
-            return
-        with self.world.lock:
-            if not self.outbox.ended:  # else somebody hung up on us: this line came too late
+            with self.unlocked():
                 run(command, params)
+        elif not self.outbox.ended:  # else somebody hung up on us while we waited
+            run(command, params)
+
+    @contextlib.contextmanager
+    def unlocked(self):
+        """Let go of the world's lock for something that takes its time."""
+        self.conn.post()
+        self.world.lock.release()
+        try:
+            yield
+        finally:
+            self.world.lock.acquire()
 
     def run_labelled(self, command: str, params: list[str]) -> None:
         """Run a command, and put its label on what answers it.  IRCv3 labeled-response."""
@@ -129,8 +134,9 @@ class IrcHandler(LineHandler):
         self._tokens = min(burst, self._tokens + (now - self._tokens_at) * per_second) - 1
         self._tokens_at = now
         if self._tokens < 0:
-            self.conn.deliver()  # what was said so far is on its way while we wait
-            time.sleep(-self._tokens / per_second)
+            with self.unlocked():
+                self.conn.deliver()  # what was said so far is on its way while we wait
+                time.sleep(-self._tokens / per_second)
             self._tokens, self._tokens_at = 0.0, time.monotonic()  # the wait has paid for this one
 
     # --- messages out -------------------------------------------------------------------------
@@ -198,7 +204,7 @@ class IrcHandler(LineHandler):
             caps = group.caps
             if need and need not in caps or lack and lack in caps:
                 continue
-            fan_out(self.conn, group, dress(line, caps, tags) if caps else line, but=mine)
+            self.conn.fan_out(group, dress(line, caps, tags) if caps else line, but=mine)
         if mine and but is not self.user and self.user in channel.members:
             if (not need or need in self.user.caps) and (not lack or lack not in self.user.caps):
                 self.send_dressed(dress(line, self.user.caps, tags))
@@ -254,6 +260,7 @@ class IrcHandler(LineHandler):
 
     def leave(self, user: User, reason: str) -> None:
         """Take a user off the server, ours or another: tell its neighbours once, and hang up."""
+        self.conn.post()  # what was said before is for the user too
         self.announce_quit(user, reason)
         user.handler.close_link(reason)
 

@@ -4,9 +4,9 @@ A line may be longer, because of tags; and a CR alone ends a line too.  Source: 
 wants CR LF, section 8 tells of the clients that send one of them.
 """
 
+from extras.broadcast.fan_out import FanOutConnection
 from extras.irc.message import MAX_LINE_BYTES
 from step4_framing.framing import LineBuffer
-from step5_server.connection import Connection
 
 
 class IrcLineBuffer(LineBuffer):
@@ -17,7 +17,7 @@ class IrcLineBuffer(LineBuffer):
         super().feed(chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
 
-class IrcConnection(Connection):
+class IrcConnection(FanOutConnection):
     """A connection whose lines are IRC's."""
 
     def __init__(self, *args, **kwargs):
