@@ -7,7 +7,6 @@ core   one of the machine's processors, by number
 claim  a name that only one process at a time can have: two servers take two cores
 """
 
-import contextlib
 import os
 import socket
 import sys
@@ -18,8 +17,7 @@ def pin_to_one_core(label: str = "chat-server") -> socket.socket | None:
 
     Returns the claim: the core is free again when it is closed, or the process ends, however
     it ends.  None where there is nothing to gain (no GIL), no core left, or no Linux.
-    Thread: the main one, before it starts others.  Source: sched_setaffinity(2), and sched(7)
-    for SCHED_BATCH.
+    Thread: the main one, before it starts others.  Source: sched_setaffinity(2).
     """
     if not hasattr(os, "sched_setaffinity") or not gil_is_on():
         return None
@@ -30,9 +28,6 @@ def pin_to_one_core(label: str = "chat-server") -> socket.socket | None:
     for core in sorted(cores, reverse=True):
         if claim := claim_name(f"{label}-on-core-{core}"):
             os.sched_setaffinity(0, {core})
-            # Whoever is woken waits until the one that runs, and has the GIL, has nothing to do.
-            with contextlib.suppress(OSError):  # NOTE: musl's C library has no such call
-                os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
             return claim
     return None
 

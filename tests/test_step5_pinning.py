@@ -50,19 +50,6 @@ def test_two_servers_take_two_cores_and_a_third_none(label):
 
 
 @linux
-def test_a_thread_that_is_woken_does_not_push_the_running_one_aside(label):
-    def pin_and_look():
-        claim = pinning.pin_to_one_core(label)
-        return claim, in_a_thread(os.sched_getscheduler, 0)
-
-    claim, scheduler = in_a_thread(pin_and_look)
-    if claim is None:
-        pytest.skip("there is only one core")
-    claim.close()
-    assert scheduler == os.SCHED_BATCH
-
-
-@linux
 def test_a_core_is_free_again_when_its_server_is_gone(label):
     for _ in range(2):
         claim = pinning.claim_name(label)
