@@ -29,7 +29,7 @@ BENCH = Path(__file__).resolve().parents[1] / "extras/bench/bench.py"
 def numbers(**known):
     """Return a round's numbers, 1 where nothing else is said."""
     names = ("per_second", "cpu_us", "p50_ms", "p99_ms", "server_percent", "generator_percent",
-             "threads", "kb_per_connection", "count")
+             "threads", "kb_per_connection", "cores", "count")
     return {name: known.get(name, 1.0) for name in names}
 
 

@@ -16,6 +16,7 @@ import functools
 import json
 import os
 import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -91,9 +92,18 @@ def about(args) -> dict:
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python": python_version(args.python),
         "rounds": f"{args.rounds} rounds of {args.seconds:g} s",
     }
+
+
+def python_version(python: str) -> str:
+    """Return what the Python that runs the servers calls itself."""
+    ask = "import platform; print(platform.python_implementation(), platform.python_version())"
+    try:
+        return subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SystemExit(f"--python {python}: {error}") from None
 
 
 def names_of(known: dict):

@@ -19,6 +19,7 @@ COLUMNS = {  # the title of a column, and how its number is written
     "generator_percent": ("load %", "{:.0f}"),
     "threads": ("threads", "{:.0f}"),
     "kb_per_connection": ("kB/conn", "{:.1f}"),
+    "cores": ("cores", "{:.0f}"),
 }
 
 

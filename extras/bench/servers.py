@@ -111,16 +111,23 @@ class Running:
 
     def rss_bytes(self) -> int | None:
         """Return the memory in use."""
-        return self._status("VmRSS", 1024)
+        kib = self._status("VmRSS")
+        return int(kib) * 1024 if kib else None
 
     def threads(self) -> int | None:
         """Return how many threads there are."""
-        return self._status("Threads", 1)
+        threads = self._status("Threads")
+        return int(threads) if threads else None
 
-    def _status(self, field: str, unit: int) -> int | None:
+    def cores(self) -> int | None:
+        """Return on how many cores it may run: all, where others have claimed those to pin to."""
+        mask = self._status("Cpus_allowed")
+        return bin(int(mask.replace(",", ""), 16)).count("1") if mask else None
+
+    def _status(self, field: str) -> str | None:
         for line in (self._read("status") or "").splitlines():
             if line.startswith(field + ":"):
-                return int(line.split()[1]) * unit
+                return line.split()[1]
         return None
 
     def _read(self, name: str) -> str | None:

@@ -42,6 +42,7 @@ class Result:
     connections: int = 0
     rss_bytes: int | None = None  # for each connection
     threads: int | None = None
+    cores: int | None = None  # on which it may run: 1 for a server that pins itself
 
     def numbers(self) -> dict[str, float | None]:
         """Return what the report shows, by name; each name ends in its unit."""
@@ -56,6 +57,7 @@ class Result:
             "generator_percent": 100 * self.generator_cpu_s / self.seconds,
             "threads": self.threads,
             "kb_per_connection": None if self.rss_bytes is None else self.rss_bytes / 1000,
+            "cores": self.cores,
             "count": self.count,
         }
 
@@ -75,7 +77,7 @@ class Stopwatch:
         return Result(
             workload, count, seconds,
             cpu_s=server_cpu, generator_cpu_s=time.process_time() - own,
-            threads=self._server.threads(), **more,
+            threads=self._server.threads(), cores=self._server.cores(), **more,
         )
 
 
