@@ -52,7 +52,7 @@ class Outbox:
 
     def flush(self) -> None:
         """Give the kernel what is queued.  Blocks: never."""
-        while self._queue and self._lock.acquire(blocking=False):
+        while self._queue and self._lock.acquire(False):
             try:
                 self._send(self._take())
             finally:

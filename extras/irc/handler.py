@@ -233,12 +233,12 @@ class IrcHandler(LineHandler):
         else:
             self.conn.send_to(user.outbox, data)
 
-    def message_tags(self, receivers: Iterable[frozenset[str]]) -> dict[str, str]:
+    def message_tags(self, worn: bool) -> dict[str, str]:
         """Give the tags of what our client says: its own (`+...`), and an id.
 
-        `receivers` are the capabilities of those who hear it.  Where nobody has any, no tags.
+        None, unless they are `worn` by whoever hears it, or our client has capabilities itself.
         """
-        if not self.user.caps and not any(receivers):
+        if not worn and not self.user.caps:
             return {}
         tags = {"msgid": f"{self.server.epoch}-{self.world.next_id()}"}
         if "B" in self.user.modes:

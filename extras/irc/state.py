@@ -116,6 +116,12 @@ class Channel:
             ]
         return self._audience
 
+    @property
+    def wears_tags(self) -> bool:
+        """Whether any member may want tags in front of a message."""
+        first, *others = self.audience
+        return bool(first.caps or others)
+
     def forget_audience(self) -> None:
         """Rebuild the audience when it is next wanted: a member came, went or changed caps."""
         self._audience = None

@@ -78,7 +78,7 @@ def speak_to_channel(me, command: str, signs: str, name: str, text: str | None) 
     if not may_speak(me, channel, text or ""):
         return ERR_CANNOTSENDTOCHAN, channel.name
     line = me.speaks(command, signs + channel.name, text)
-    tags = me.message_tags(group.caps for group in channel.audience)
+    tags = me.message_tags(channel.wears_tags)
     if signs:
         least = max((SIGNS[sign] for sign in signs), key=RANKS.index)  # @%#tea is %#tea
         users = [user for user in channel.members if channel.has_status(user, least)]
@@ -114,7 +114,7 @@ def speak_to_server(me, command: str, target: str, text: str | None) -> tuple | 
         return ERR_NOSUCHNICK, target
     others = [user for user in me.world.users if user is not me.user]
     line = me.speaks(command, target, text)
-    tags = me.message_tags(user.caps for user in others)
+    tags = me.message_tags(True)
     me.tell_users(others, line, NEEDS.get(command), tags)
     if tags:
         me.echo(line, tags)
@@ -127,7 +127,7 @@ def speak_to_user(me, command: str, target: str, text: str | None) -> tuple | No
     if user is None or "!" in target and fold(target) != fold(user.source):
         return ERR_NOSUCHNICK, target
     line = me.speaks(command, user.nick, text)
-    tags = me.message_tags((user.caps,))
+    tags = me.message_tags(bool(user.caps))
     me.tell_user(user, line, NEEDS.get(command), tags)
     if tags:
         me.echo(line, tags)
