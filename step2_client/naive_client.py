@@ -24,3 +24,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except CannotConnect as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)  # 128 + SIGINT: what shells report for a program that Ctrl-C ended

@@ -166,6 +166,18 @@ def test_nobody_reading_the_output_ends_the_client_quietly(server):
 
 
 @pytest.mark.ours
+@needs_terminal
+def test_ctrl_c_ends_the_naive_client_too_without_a_traceback(server):
+    with Client(command_line(NAIVE, server.port), terminal=True) as client:
+        peer = server.accept()
+        client.type(b"hello\n")
+        peer.expect(b"hello")
+        client.press_ctrl_c()  # while it waits for an answer
+        client.exit_status()
+        client.expect_no_trace()
+
+
+@pytest.mark.ours
 def test_the_naive_client_does_not_notice_the_servers_end(server):
     with Client(command_line(NAIVE, server.port)) as client:
         peer = server.accept()

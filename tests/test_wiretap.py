@@ -444,6 +444,15 @@ def test_a_client_of_a_dead_server_is_told_and_the_tap_goes_on(serve, connect):
     assert client.read_line() == "LOGIN alice"
 
 
+def test_a_name_that_no_server_can_have_is_told_like_a_dead_server(serve, connect, caplog):
+    tap = serve(Wiretap, target=("x" * 64 + ".example", 9000))
+    tap.display = Display(io.StringIO())
+    client = connect(tap)
+    assert client.expect_eof() == b""
+    [opened, no_server] = tap.display.out.getvalue().splitlines()
+    assert "no server" in no_server and not caplog.records
+
+
 def test_many_connections_at_once_are_kept_apart(serve, connect):
     tap = serve(Wiretap, target=serve(EchoServer).server_address, spoiling=Spoiling(slice_bytes=2))
     tap.display = Display(io.StringIO())

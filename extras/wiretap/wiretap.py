@@ -43,10 +43,11 @@ class TapHandler(socketserver.BaseRequestHandler):
         trace.event("open")
         try:
             server = socket.create_connection(self.server.target)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the latter: no host can have such a name
             # Too late to refuse the client as the server did: the kernel has accepted it.
             where = format_address(self.server.target)
-            trace.event("no server", detail=f"{where}: {error.strerror or error}")
+            why = getattr(error, "strerror", None) or error
+            trace.event("no server", detail=f"{where}: {why}")
             self.dismiss()
             return
         for sock in (self.request, server):
