@@ -220,6 +220,7 @@ KINDS = {
     # Measured only when they are named: what the rooms server would be without one trick.
     "rooms:no-pin": Kind("- no pin", dialects.Rooms(), ours("extras/rooms/server.py", "--no-pin")),
     "rooms:per-line": Kind("- flush per line", dialects.Rooms(), ours(TRICKS, "per-line")),
+    "rooms:not-held": Kind("- not held back", dialects.Rooms(), ours(TRICKS, "not-held")),
     "rooms:no-postman": Kind("- no postman", dialects.Rooms(), ours(TRICKS, "no-postman")),
     "rooms:writers": Kind("- writer threads", dialects.Rooms(), ours(TRICKS, "writers")),
 }

@@ -3,10 +3,12 @@
     python extras/bench/tricks.py per-line
 
 per-line     flush after each line, not once for all lines of a chunk
+not-held     put each line into the outboxes by itself, not all lines of a chunk at once
 no-postman   the sender's own thread flushes everybody
 writers      a thread for each connection does its sends, as many chat servers do
 
-`bench.py --servers rooms,rooms:per-line,rooms:no-postman,rooms:writers` compares them.
+`bench.py --servers rooms,rooms:per-line,rooms:not-held,rooms:no-postman,rooms:writers`
+compares them.
 """
 
 import sys
@@ -16,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
+from extras.broadcast.fan_out import FanOutConnection
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step1_echo.serving import main
 from step5_server.connection import flush_all
@@ -42,6 +45,26 @@ class PerLineServer(RoomsServer):
     """Flush for each line."""
 
     handler_class = PerLineHandler
+
+
+class NotHeldConnection(FanOutConnection):
+    """Hold nothing back."""
+
+    def fan_out(self, audience, data, but=None):
+        super().fan_out(audience, data, but)
+        self.post()
+
+
+class NotHeldHandler(RoomsHandler):
+    """Put each line by itself."""
+
+    connection_class = NotHeldConnection
+
+
+class NotHeldServer(RoomsServer):
+    """Run the loop over the members for each line."""
+
+    handler_class = NotHeldHandler
 
 
 class NoPostmanServer(RoomsServer):
@@ -90,7 +113,13 @@ def ring(outboxes: Iterable[Outbox]) -> None:
         outbox.bell.set()
 
 
-WITHOUT = {"per-line": PerLineServer, "no-postman": NoPostmanServer, "writers": WritersServer}
+WITHOUT = {
+    "per-line": PerLineServer,
+    "not-held": NotHeldServer,
+    "no-postman": NoPostmanServer,
+    "writers": WritersServer,
+}
+
 
 def parser():
     """Return the parser of a server, which must be told what to leave out."""
