@@ -6,7 +6,6 @@ tests/mutants/ holds what is wrong in one way each, tests/correct/ what is right
 import io
 import os
 import shutil
-import subprocess
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -14,9 +13,9 @@ from unittest import mock
 
 import pytest
 
+from tests.side_by_side import QUICK, side_by_side
+
 HERE = Path(__file__).parent
-# What takes more than half of the time of so short a run, and is not needed in it.
-QUICK = ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:threadexception", "--tb=native"]
 NO_PLUGINS = mock.patch.dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
 sys.path.append(str(HERE / "mutants"))
 
@@ -25,85 +24,78 @@ from chat_servers import CHAT_SERVERS  # noqa: E402
 from clients import STEP_2, STEP_6  # noqa: E402
 from echo_servers import ECHO_SERVERS  # noqa: E402
 
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 
 # At a learner's desk a sample, since a hundred small runs take longer than all else; in CI every one.
 EVERY = 1 if os.environ.get("MUTANTS") == "all" else 5
 
 
-def each_of(mutants):
-    """Parametrize a test by the mutants of a catalogue."""
+def judging(test_file, *flags, check=""):
+    """Return pytest's arguments for a file's checks, or for one of them."""
+    return (f"{HERE / test_file}::{check}".rstrip(":"), *flags)
+
+
+@pytest.fixture(scope="module")
+def verdicts(request, tmp_path_factory):
+    """Begin to judge all that is asked for here: arguments -> a call that waits for the verdict."""
+    asked = [item.callspec.params["arguments"] for item in request.session.items if "verdicts" in item.fixturenames
+             and not any(mark.args[0] for mark in item.iter_markers("skipif"))]
+    folder = str(tmp_path_factory.mktemp("programs"))
+    with side_by_side({each: [part.replace("{folder}", folder) for part in each] for each in asked}) as verdicts:
+        yield verdicts
+
+
+def each_of(mutants, test_file, flag):
+    """Parametrize a test by the mutants of a catalogue, with pytest's arguments to judge each."""
+    def arguments(mutant):
+        # Little patience: a right answer would have come long ago, and we know that none will.
+        return judging(getattr(mutant, "test_file", test_file), "-x", "--patience=1",
+                       flag.replace("{mutant}", mutant.__name__), check=mutant.check)
+
     names = list(mutants)[::EVERY]
-    return pytest.mark.parametrize("mutant", [mutants[name] for name in names], ids=names)
+    return pytest.mark.parametrize(
+        "mutant, arguments", [(mutants[name], arguments(mutants[name])) for name in names], ids=names)
 
 
-class Verdict:
-    """A pytest plugin that keeps what came out."""
-
-    def __init__(self):
-        self.passed, self.lessons = 0, []
-
-    def pytest_runtest_logreport(self, report):
-        if report.failed:
-            self.lessons.append(report.longreprtext)
-        elif report.when == "call":
-            self.passed += 1
-
-
-def judge(test_file, *flags, check=""):
-    """Run a file's checks, or one of them; return (verdict, what pytest printed)."""
-    verdict, printed = Verdict(), io.StringIO()
-    with redirect_stdout(printed), NO_PLUGINS:
-        pytest.main([f"{HERE / test_file}::{check}".rstrip(":"), *QUICK, *flags], plugins=[verdict])
-    return verdict, printed.getvalue()
-
-
-def assert_caught(mutant, test_file, *flags):
-    # Little patience: a right answer would have come long ago, and we know that none will.
-    verdict, printed = judge(test_file, "-x", "--patience=1", *flags, check=mutant.check)
-    assert verdict.lessons, f"{mutant.__doc__}\nand nobody noticed\n{printed}"
-    lesson = verdict.lessons[0]
+def assert_caught(mutant, run):
+    lessons = [report.text for report in run.reports if report.outcome == "failed"]
+    assert lessons, f"{mutant.__doc__}\nand nobody noticed\n{run.printed}"
+    lesson = lessons[0]
     assert lesson.startswith("rule  ") and "\nexpected  " in lesson and "\ncame      " in lesson, lesson
     assert "\nhint      " in lesson, lesson
     if "client" not in mutant.__module__:  # there a trace may be the very fault
         assert "Traceback" not in lesson and 'File "' not in lesson, lesson  # wrong, yes, but not broken
-    assert "\n[ ] " in printed, printed
+    assert "\n[ ] " in run.printed, run.printed
 
 
-def command(file, name):
-    return f"--server={{python}} {HERE / 'mutants' / file} {name} {{port}}"
+@each_of(ECHO_SERVERS, "test_step1_echo.py", f"--server={{python}} {HERE}/mutants/echo_servers.py {{mutant}} {{port}}")
+def test_a_wrong_echo_server_is_caught(mutant, arguments, verdicts):
+    assert_caught(mutant, verdicts[arguments]())
 
 
-@each_of(ECHO_SERVERS)
-def test_a_wrong_echo_server_is_caught(mutant):
-    assert_caught(mutant, "test_step1_echo.py", command("echo_servers.py", mutant.__name__))
+@each_of(CHAT_SERVERS, "test_step5_server.py", f"--server={{python}} {HERE}/mutants/chat_servers.py {{mutant}} {{port}}")
+def test_a_wrong_chat_server_is_caught(mutant, arguments, verdicts):
+    assert_caught(mutant, verdicts[arguments]())
 
 
-@each_of(CHAT_SERVERS)
-def test_a_wrong_chat_server_is_caught(mutant):
-    test_file = getattr(mutant, "test_file", "test_step5_server.py")
-    assert_caught(mutant, test_file, command("chat_servers.py", mutant.__name__))
+@each_of(BUFFERS, "test_step4_framing.py", f"--python=step4={HERE}/mutants/buffers.py:{{mutant}}")
+def test_a_wrong_buffer_is_caught(mutant, arguments, verdicts):
+    assert_caught(mutant, verdicts[arguments]())
 
 
-@each_of(BUFFERS)
-def test_a_wrong_buffer_is_caught(mutant):
-    where = f"{HERE / 'mutants' / 'buffers.py'}:{mutant.__name__}"
-    assert_caught(mutant, "test_step4_framing.py", f"--python=step4={where}")
+CLIENT = f"--client={{python}} {HERE}/mutants/clients.py {{mutant}} {{host}} {{port}}"
 
 
-def client_command(mutant):
-    return f"--client={{python}} {HERE / 'mutants' / 'clients.py'} {mutant.__name__} {{host}} {{port}}"
+@on_posix
+@each_of(STEP_2, "test_step2_client.py", CLIENT)
+def test_a_wrong_client_of_step_2_is_caught(mutant, arguments, verdicts):
+    assert_caught(mutant, verdicts[arguments]())
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
-@each_of(STEP_2)
-def test_a_wrong_client_of_step_2_is_caught(mutant):
-    assert_caught(mutant, "test_step2_client.py", client_command(mutant))
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
-@each_of(STEP_6)
-def test_a_wrong_client_of_step_6_is_caught(mutant):
-    assert_caught(mutant, "test_step6_client.py", client_command(mutant))
+@on_posix
+@each_of(STEP_6, "test_step6_client.py", CLIENT)
+def test_a_wrong_client_of_step_6_is_caught(mutant, arguments, verdicts):
+    assert_caught(mutant, verdicts[arguments]())
 
 
 # The lessons
@@ -134,40 +126,43 @@ def test_every_rule_has_its_place_in_our_text():
 
 # What is right
 
-def other_way(name, tmp_path):
-    """Return the command that starts a server of tests/correct."""
-    path = HERE / "correct" / name
-    if path.suffix == ".py":
-        return f"--server={{python}} {path} {{port}}"
-    tool = {".js": "node", ".c": "cc"}[path.suffix]
-    if not shutil.which(tool):
-        pytest.skip(f"needs {tool}")
-    if tool == "node":
-        return f"--server=node {path} {{port}}"
-    program = tmp_path / path.stem
-    subprocess.run(["cc", "-o", program, path], check=True)
-    return f"--server={program} {{port}}"
+def other_ways(test_files, names, flag="--server={program} {port}"):
+    """Parametrize a test by files of checks and programs of tests/correct, with pytest's arguments to judge each."""
+    tools = {".js": "node", ".c": "cc"}
+    started = {".py": "{python} {path}", ".js": "node {path}", ".c": "cc -o {folder}/program {path} && {folder}/program"}
+
+    def one(test_file, name):
+        path, suffix = HERE / "correct" / name, Path(name).suffix
+        program = started[suffix].replace("{path}", str(path))
+        lacking = suffix in tools and not shutil.which(tools[suffix])
+        return pytest.param(judging(test_file, flag.replace("{program}", program)), id=f"{test_file}-{name}",
+                            marks=pytest.mark.skipif(lacking, reason=f"needs {tools.get(suffix)}"))
+
+    return pytest.mark.parametrize("arguments", [one(test_file, name) for test_file in test_files for name in names])
 
 
-def assert_passes(test_file, *flags):
-    verdict, printed = judge(test_file, *flags)
-    assert verdict.passed and not verdict.lessons, printed
+def assert_passes(run):
+    outcomes = {report.outcome for report in run.reports}
+    assert "passed" in outcomes <= {"passed", "skipped"}, run.printed
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
-@pytest.mark.parametrize("test_file, name", [
-    ("test_step2_client.py", "client.js"), ("test_step6_client.py", "chat_client_select.py")])
-def test_a_correct_client_passes(test_file, name, tmp_path):
-    server = other_way(name, tmp_path)
-    assert_passes(test_file, server.replace("--server=", "--client=").replace("{port}", "{host} {port}"))
+@on_posix
+@other_ways(["test_step2_client.py"], ["client.js"], "--client={program} {host} {port}")
+def test_a_correct_client_of_step_2_passes(arguments, verdicts):
+    assert_passes(verdicts[arguments]())
 
 
-@pytest.mark.parametrize("name", ["echo_asyncio.py", "echo_selectors.py", "echo.js", "echo.c"])
-def test_a_correct_echo_server_passes(name, tmp_path):
-    assert_passes("test_step1_echo.py", other_way(name, tmp_path))
+@on_posix
+@other_ways(["test_step6_client.py"], ["chat_client_select.py"], "--client={program} {host} {port}")
+def test_a_correct_client_of_step_6_passes(arguments, verdicts):
+    assert_passes(verdicts[arguments]())
 
 
-@pytest.mark.parametrize("name", ["chat_asyncio.py", "chat_selectors.py", "chat.js"])
-@pytest.mark.parametrize("test_file", ["test_step4_framing.py", "test_step5_server.py"])
-def test_a_correct_chat_server_passes(name, test_file, tmp_path):
-    assert_passes(test_file, other_way(name, tmp_path))
+@other_ways(["test_step1_echo.py"], ["echo_asyncio.py", "echo_selectors.py", "echo.js", "echo.c"])
+def test_a_correct_echo_server_passes(arguments, verdicts):
+    assert_passes(verdicts[arguments]())
+
+
+@other_ways(["test_step4_framing.py", "test_step5_server.py"], ["chat_asyncio.py", "chat_selectors.py", "chat.js"])
+def test_a_correct_chat_server_passes(arguments, verdicts):
+    assert_passes(verdicts[arguments]())
