@@ -1,65 +1,46 @@
 """The exercises: each fails as it is given, passes as it is solved, and has its place and hints in a chapter."""
 
 import re
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
 from tests.chapter import text_files
+from tests.side_by_side import side_by_side
 
 EXERCISES = Path(__file__).parent / "exercises"
 FOLDERS = sorted(path for path in EXERCISES.iterdir() if path.is_dir() and path.name[0] not in "._")
 each_exercise = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 
 
-class Outcomes:
-    """A pytest plugin that notes each test's outcome, by folder."""
-
-    def __init__(self):
-        self.by_folder = defaultdict(list)  # folder -> ["passed", "failed", ...]
-        self.told = {}  # folder -> the first failure's text
-
-    def pytest_runtest_logreport(self, report):
-        if report.when == "call" or report.failed:
-            folder = Path(report.nodeid).parent.name
-            self.by_folder[folder].append(report.outcome)
-            if report.failed:
-                self.told.setdefault(folder, report.longreprtext)
-
-    def pytest_collectreport(self, report):
-        if report.failed:
-            self.told.setdefault(Path(report.nodeid).parent.name, report.longreprtext)
-
-
-def run(which: str) -> Outcomes:
-    """Run the tests of all exercises on their start.py or solution.py."""
-    outcomes = Outcomes()
-    arguments = [*map(str, FOLDERS), f"--exercise={which}", "-q", "-p", "no:cacheprovider"]
-    if which == "start":
-        arguments.append("--patience=1")  # what is not there yet will not come later
-    pytest.main(arguments, plugins=[outcomes])
-    return outcomes
+def each_exercise_with(which):
+    """Parametrize a test by (an exercise, which of its files the exercise's own tests are to load)."""
+    return pytest.mark.parametrize("asked", [(folder, which) for folder in FOLDERS], ids=[path.name for path in FOLDERS])
 
 
 @pytest.fixture(scope="module")
-def unsolved():
-    return run("start")
+def runs(request):
+    """Begin to run the tests of the exercises that this run asks for: (folder, which) -> a call that waits."""
+    arguments = {}
+    for item in request.session.items:
+        if "asked" in item.fixturenames:
+            folder, which = asked = item.callspec.params["asked"]
+            arguments[asked] = [str(folder), f"--exercise={which}"]
+            if which == "start":
+                arguments[asked] += ["-x", "--patience=1"]  # what is not there yet will not come later
+    with side_by_side(arguments) as runs:
+        yield runs
 
 
-@pytest.fixture(scope="module")
-def solved():
-    return run("solution")
+@each_exercise_with("start")
+def test_it_fails_as_it_is_given(asked, runs):
+    assert "failed" in {report.outcome for report in runs[asked]().reports}, "nothing is left to do"
 
 
-@each_exercise
-def test_it_fails_as_it_is_given(folder, unsolved):
-    assert "failed" in unsolved.by_folder[folder.name], "nothing is left to do"
-
-
-@each_exercise
-def test_it_passes_as_it_is_solved(folder, solved):
-    assert set(solved.by_folder[folder.name]) == {"passed"}, solved.told.get(folder.name)
+@each_exercise_with("solution")
+def test_it_passes_as_it_is_solved(asked, runs):
+    run = runs[asked]()
+    assert {report.outcome for report in run.reports} == {"passed"}, run.printed
 
 
 @each_exercise
