@@ -10,12 +10,14 @@ serve     the server under test: ours, in a thread, or the foreign one
 import contextlib
 import itertools
 import random
+import selectors
 import shlex
 import shutil
 import signal
 import string
 import sys
 import threading
+from unittest import mock
 
 import hypothesis
 import pytest
@@ -177,7 +179,7 @@ def serve(request, foreign_server):
 
 # Our servers must not care how their bytes are cut, so some tests run thrice: on the plain
 # network, with every byte on its own, and with all glued that comes within a few milliseconds.
-NETWORKS = {"plain": None, "sliced": Spoiling(slice_bytes=1, slice_gap_s=0.0002), "glued": Spoiling(glue_s=0.002)}
+NETWORKS = {"plain": None, "sliced": Spoiling(slice_bytes=1, slice_gap_s=0.0005), "glued": Spoiling(glue_s=0.002)}
 SPOILED = ("test_step4_framing", "test_step5_server", "test_step6_client", "test_broadcast", "test_presence", "test_rooms")
 
 
@@ -186,6 +188,15 @@ def pytest_generate_tests(metafunc):
     direct = any(metafunc.definition.get_closest_marker(name) for name in ("direct", "ours"))
     if "network" in metafunc.fixturenames and spoil and not direct:
         metafunc.parametrize("network", NETWORKS, indirect=True)
+
+
+@contextlib.contextmanager
+def tapped_by(spoiling, address):
+    """Put a wiretap between; yield the address to connect to."""
+    # Linux's epoll waits for whole milliseconds: twice the gap between two bytes.
+    with mock.patch.object(selectors, "DefaultSelector", selectors.SelectSelector):
+        with running(Wiretap(("127.0.0.1", 0), address[:2], spoiling)) as tap:
+            yield tap.server_address
 
 
 @pytest.fixture
@@ -199,8 +210,8 @@ def network(request):
             if spoiling is None:
                 return address
             if address not in taps:
-                taps[address] = stack.enter_context(running(Wiretap(("127.0.0.1", 0), address[:2], spoiling)))
-            return taps[address].server_address
+                taps[address] = stack.enter_context(tapped_by(spoiling, address))
+            return taps[address]
 
         yield tapped
 

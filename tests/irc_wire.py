@@ -9,8 +9,7 @@ import pytest
 
 from extras.irc.server import IrcServer
 from extras.wiretap.relay import Spoiling
-from extras.wiretap.wiretap import Wiretap
-from tests.conftest import running
+from tests.conftest import running, tapped_by
 from tests.wire import DEADLINE_S
 
 
@@ -141,8 +140,7 @@ class Network:
 
     def spoil(self, spoiling: Spoiling) -> None:
         """Let whoever connects from now on do so through a network that cuts and glues."""
-        tap = Wiretap(("127.0.0.1", 0), self.address[:2], spoiling)
-        self.address = self._stack.enter_context(running(tap)).server_address
+        self.address = self._stack.enter_context(tapped_by(spoiling, self.address))
 
     def wire(self) -> IrcWire:
         """Connect, and say nothing yet."""

@@ -181,7 +181,7 @@ def test_every_message_arrives_once_and_in_one_order(irc, eager_threads):
             assert [t for t in heard[a] if t in both[0]] == [t for t in heard[b] if t in both[0]]
 
 
-SPOILED = {"sliced": Spoiling(slice_bytes=1, slice_gap_s=0.0002), "glued": Spoiling(glue_s=0.002)}
+SPOILED = {"sliced": Spoiling(slice_bytes=1, slice_gap_s=0.0005), "glued": Spoiling(glue_s=0.002)}
 
 
 @pytest.mark.parametrize("spoiling", SPOILED.values(), ids=SPOILED)
