@@ -29,6 +29,7 @@ import threading
 
 DEFAULT_PORT = 9000  # one number to remember for all steps; above 1024, so no root
 POLL_INTERVAL_S = 0.1  # how late the accept loop may notice shutdown(); idle cost: nil
+CTRL_C_STATUS = 130  # 128 + SIGINT: what shells report for a program that Ctrl-C ended
 JOIN_INTERVAL_S = 0.5  # Windows cannot interrupt a join without a timeout with Ctrl-C
 
 log = logging.getLogger("chat")
@@ -184,12 +185,15 @@ def run(server: Server) -> int:
             while acceptor.is_alive():
                 acceptor.join(JOIN_INTERVAL_S)
         except KeyboardInterrupt:
+            # The next one not by an exception: it would come in the middle of what stop() does.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: os._exit(CTRL_C_STATUS))
             if takes_more(sys.stderr):
                 with contextlib.suppress(OSError):  # NOTE: whoever read it may be gone
                     print("stopping", file=sys.stderr)
         server.stop()
-    except KeyboardInterrupt:
-        return 130  # 128 + SIGINT: what shells report for a program that Ctrl-C ended
+    except KeyboardInterrupt:  # the second came before all this
+        return CTRL_C_STATUS
     return 0
 
 

@@ -305,10 +305,13 @@ class GivesOneNameToTwo(Mutant):
             request = parse_line(line, self.VERBS, False)
         if request and request.verb == "LOGIN" and not self.name:
             self._replies = 0
+            self.registry.lock.release()
             try:
                 return self.do_LOGIN(*request.args)
             except ProtocolError as error:
                 return self._reply("ERR", error.code, error.text)
+            finally:
+                self.registry.lock.acquire()
         super().answer(line)
 
 
@@ -456,8 +459,10 @@ class MixesLines(Mutant):
 
     def answer(self, line):
         super().answer(line)
-        if half := self.__dict__.pop("half", None):  # by now the lock is free
+        if half := self.__dict__.pop("half", None):
+            self.registry.lock.release()
             time.sleep(0.001)
+            self.registry.lock.acquire()
             self.conn.send_to(half[0].outbox, half[1])
 
 
