@@ -33,7 +33,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, s
 from tests.dialects import DIALECTS, Guest, Process, eventually
 
 ROUND_S = 10.0
-MEMORY_NOISE_KB = 2000  # what malloc keeps for later differs by so much from round to round
+# What malloc keeps for later differs from round to round, and in a soak of seconds WHOWAS is still filling
+# up.  A session that is not let go of is some 20 kB: a thousand of those are far beyond this.
+MEMORY_NOISE_KB = 4000
 WARM_UP = 1 / 3  # of the time: until then malloc's stores and the server's histories fill up
 TALKERS, CRASHERS, STALLERS, VANDALS = 12, 4, 3, 4
 FLAGS = ("--max-pending", "200000", "--login-timeout", "3")

@@ -25,7 +25,7 @@ NICK = re.compile(rf"[A-Za-z{SPECIAL}][A-Za-z0-9{SPECIAL}-]*")
 CHANNEL = re.compile(rf"[{CHANNEL_TYPES}][^\x00-\x20,\x7f]*")
 
 
-@lru_cache(maxsize=4096)  # the same few names come again and again
+@lru_cache(maxsize=512)  # the same few names come again and again
 def fold(name: str) -> str:
     """Give the form that is equal for two spellings of one name."""
     return name.translate(FOLDS)
