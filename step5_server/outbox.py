@@ -121,6 +121,8 @@ class Outbox:
 
     def _send(self, data: bytes) -> None:
         """Give the kernel as much as it takes, and the drainer the rest.  Holds the lock."""
+        if self._dead:
+            return
         if self._drainer:
             self._keep(data)  # it goes on with what is added
             return
@@ -192,4 +194,3 @@ class Outbox:
             self._sock.shutdown(socket.SHUT_WR)
         except OSError:
             pass  # NOTE: the peer is already gone
-

@@ -1,5 +1,8 @@
 """The fan-out: held back or not, everybody gets the same lines in the same order."""
 
+import gc
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,3 +159,16 @@ def test_what_was_said_before_a_password_is_reckoned_does_not_wait_for_it(irc, m
     assert "464" in alice.codes("PRIVMSG #c :one", "OPER root wrong", "PRIVMSG #c :two")
     assert heard == ["PRIVMSG #c one"]
     assert told(bob) == ["PRIVMSG #c two"]
+
+
+def test_who_has_gone_is_not_kept_in_memory_by_who_said_something_to_her():
+    scene = Scene()
+    scene.do("say", "tea", b"hello\n")
+    scene.conn.post()
+    bob = scene.members.pop("bob")
+    scene.rooms["tea"].remove(bob)
+    outbox = weakref.ref(bob.outbox)
+    scene.conn.touched.clear()  # as deliver() does
+    del bob
+    gc.collect()
+    assert outbox() is None

@@ -1,13 +1,12 @@
 """Step 5's thread cache: each work is done at once and once, and nobody waits for ever."""
 
-import itertools
 import threading
 
 import pytest
 
-from step5_server import thread_cache
 from step5_server.server import ChatServer
 from step5_server.thread_cache import MAX_SPARES, ThreadCache
+from tests.dialects import eventually
 
 DEADLINE_S = 20.0  # so that no test hangs; no verdict depends on it
 
@@ -43,15 +42,7 @@ class Job:
         """End it, and wait until its thread is a spare one, or gone."""
         settled = cache._busy - 1
         self.may_end.set()
-        wait_until(lambda: cache._busy == settled)
-
-
-def wait_until(true):
-    """Give the other threads their turns until it is true."""
-    pause, deadline = threading.Event(), itertools.count()
-    while not true():
-        assert next(deadline) < DEADLINE_S * 1000
-        pause.wait(0.001)
+        eventually(lambda: cache._busy == settled, "its thread is done with it")
 
 
 def test_a_thread_that_is_done_takes_the_next_work(cache):
@@ -84,7 +75,7 @@ def test_there_is_a_limit_to_spare_threads(cache):
     for job in others:
         job.end(cache)
     assert cache._spares == MAX_SPARES
-    wait_until(lambda: sum(job.thread.is_alive() for job in others) == MAX_SPARES)
+    eventually(lambda: sum(job.thread.is_alive() for job in others) == MAX_SPARES, "the others end")
     stays.end(cache)
 
 
@@ -129,7 +120,7 @@ def test_each_work_is_done_once(cache, switch_often):
         thread.start()
     for thread in givers:
         thread.join(DEADLINE_S)
-    wait_until(lambda: cache._busy == 1)
+    eventually(lambda: cache._busy == 1, "all works are done")
     stays.end(cache)
     assert sorted(done) == [(number, n) for number in range(4) for n in range(1000)]
     assert (cache._busy, cache._spares) == (0, 0)
@@ -168,5 +159,5 @@ def test_the_server_serves_one_client_after_the_other_in_one_thread(serve, conne
         wire.request("HELP")
         threads |= {thread for thread in threading.enumerate() if "_live" in thread.name}
         wire.close()
-        wait_until(lambda: server.threads._busy == 1)
+        eventually(lambda: server.threads._busy == 1, "its thread is done with it")
     assert len(threads) == 2

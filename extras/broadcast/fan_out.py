@@ -42,6 +42,8 @@ class FanOutConnection(Connection):
                 if put is not mine:
                     put(data)
             self.touched.update(self._outboxes)
+            # Who talks once an hour must not keep the members of an hour ago in memory.
+            self._outboxes, self._puts, self._but = (), (), None
 
     def send(self, data: bytes) -> None:
         """Queue framed lines for our own peer, after what it is to hear before."""
