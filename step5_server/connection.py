@@ -22,7 +22,12 @@ CHUNK_BYTES = 4096  # a hundred lines for one delivery
 # Each thread that waits in recv() holds as much memory as it asks for.  So who said little the
 # last time is asked for little.  Python keeps objects of up to 512 bytes in a place of their own.
 SHORT_CHUNK_BYTES = 448
-MAX_REPLY_BYTES = 65536  # a peer that does not read its replies is not read either, from here on
+# A peer that does not read its replies is not read either, from here on; and a long answer is
+# produced so much at a time.  So twice as much may wait for it, however much it asks for.
+MAX_REPLY_BYTES = 32768
+FLOOD_BYTES = 65536  # said in a second: no person does, and a program can wait for its readers
+PATIENCE_S = 1.0  # how long a flooder waits for one of them to read anything at all
+DEAD_AFTER_S = 120  # no answer from the peer's machine for so long: the cable is pulled
 LINGER_S = 5.0  # how long a peer may take to read our last words
 QUIET_S = 0.3  # a peer that may have its EOF and is silent for this long has had its say
 
@@ -46,9 +51,10 @@ class Connection:
         max_line_bytes: int = MAX_LINE_BYTES,
         max_pending_bytes: int = MAX_PENDING_BYTES,
         deliver: Callable[[Iterable[Outbox]], None] = flush_all,
+        too_slow_words: bytes = b"",
     ):
         self.address = address
-        self.outbox = Outbox(sock, max_pending_bytes)
+        self.outbox = Outbox(sock, max_pending_bytes, too_slow_words)
         self.touched: set[Outbox] = set()  # own thread only
         self.opened_at = time.monotonic()
         self.heard_at = self.opened_at  # own thread writes, any may read
@@ -58,11 +64,11 @@ class Connection:
         self._buffer = LineBuffer(max_line_bytes)
         self._chunk_bytes = SHORT_CHUNK_BYTES
         self._deliver = deliver
-        self._paused = False  # there are lines left, but their replies must wait
-        self._reply_bytes = 0  # sent to ourselves since the last delivery
-        # Well below the bound, so that nobody is cut off for the replies to one chunk: so
-        # much may be pending, and so much again come before we look.
+        self._reply_bytes = 0  # sent to ourselves since we looked last whether it is read
+        # Well below the bound, so that nobody is cut off for the replies to one chunk.
         self._max_reply_bytes = min(MAX_REPLY_BYTES, max_pending_bytes // 4)
+        self._said_bytes = 0  # in the second that began at _said_since
+        self._said_since = self.opened_at
         # One line at a time is all that a chat has to send: do not wait for more of it.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         find_dead_peers(sock)
@@ -90,22 +96,34 @@ class Connection:
         """Send what our lines have caused.  Blocks: as `deliver` does; flush_all never."""
         if self.touched:
             self._deliver(self.touched)
+            if self._said_bytes > FLOOD_BYTES:
+                self._wait_for_readers()
             self.touched.clear()
-        self._reply_bytes = 0
+
+    @property
+    def replied_much(self) -> bool:
+        """Whether our peer has to read before it is told more."""
+        return self._reply_bytes > self._max_reply_bytes
+
+    def deliver_and_wait(self) -> None:
+        """Deliver; then wait for our own peer, if it does not read its replies."""
+        self.deliver()
+        if self.replied_much or self.outbox.pending_bytes > self._max_reply_bytes:
+            # TCP passes this on: while we do not recv, the peer soon cannot send.
+            self.outbox.wait_until_below(self._max_reply_bytes)
+            self._reply_bytes = 0
 
     def read(self) -> bool:
-        """Deliver; then read a chunk, or go on with one that is not done.
+        """Deliver, then read a chunk.
 
         Returns whether there may be lines; False when the peer is done or gone.
         Blocks: until something comes, and while our own peer does not read its replies.
         """
-        self._deliver_and_wait()  # before we sleep: nobody shall wait for our next line
-        if self._paused:
-            self._paused = False
-            return True
+        self.deliver_and_wait()  # before we sleep: nobody shall wait for our next line
+        self._reply_bytes = 0
         try:
             chunk = self._sock.recv(self._chunk_bytes)
-        except OSError as error:  # RST, or keepalive gave up
+        except OSError as error:  # RST, or the kernel has found out that the peer is dead
             self.end_reason = error.strerror or str(error)
             return False
         if not chunk:
@@ -114,6 +132,9 @@ class Connection:
                 log.info("%s: dropped half a line", format_address(self.address))
             return False
         self.heard_at = time.monotonic()
+        if self.heard_at - self._said_since > 1.0:
+            self._said_bytes, self._said_since = 0, self.heard_at
+        self._said_bytes += len(chunk)
         said_much = len(chunk) >= SHORT_CHUNK_BYTES
         self._chunk_bytes = CHUNK_BYTES if said_much else SHORT_CHUNK_BYTES
         self._buffer.feed(chunk)
@@ -121,21 +142,19 @@ class Connection:
 
     def next_line(self) -> bytes | LineTooLong | None:
         """Return the next line of what was read, or None: then read() again.  Blocks: never."""
-        if self._reply_bytes > self._max_reply_bytes:
-            self._paused = True  # one chunk may ask for a thousand long answers
-            return None
         try:
             return self._buffer.next_line()
         except LineTooLong as error:
             return error
 
-    def _deliver_and_wait(self) -> None:
-        """Deliver; then wait for our own peer, if it does not read its replies."""
-        replied_much = self._reply_bytes > self._max_reply_bytes
-        self.deliver()
-        if replied_much or self.outbox.pending_bytes > self._max_reply_bytes:
-            # TCP passes this on: while we do not recv, the peer soon cannot send.
-            self.outbox.wait_until_below(self._max_reply_bytes)
+    def _wait_for_readers(self) -> None:
+        """Slow a flooder down to who reads what it says, before they are cut off for it.
+
+        Who reads nothing at all is not waited for again: it delays nobody, and is cut off.
+        """
+        for outbox in self.touched:
+            if outbox.pending_bytes and outbox is not self.outbox:
+                outbox.wait_for_reader(PATIENCE_S, self.outbox)
 
     def hang_up(self, last_words: bytes = b"") -> None:
         """Say the last words, take no more requests, and half-close once they are written.
@@ -163,15 +182,16 @@ class Connection:
         said = self.outbox.pending_bytes == 0
         return (said and quiet_s > QUIET_S) or now - self.closing_since > LINGER_S
 
-    def close(self) -> None:
+    def close(self, linger: bool = True) -> None:
         """Deliver what is still waiting, if the peer reads, and close.
 
+        Without `linger`, a peer that still sends may lose our last words.
         Blocks: LINGER_S at most.
         """
         self.deliver()
         self.hang_up()
         deadline = time.monotonic() + LINGER_S
-        if self.outbox.wait_until_below(0, LINGER_S):
+        if self.outbox.wait_until_sent(LINGER_S) and linger:
             self._sock.settimeout(QUIET_S)
             try:
                 while self._sock.recv(CHUNK_BYTES) and time.monotonic() < deadline:
@@ -186,10 +206,19 @@ class Connection:
 def find_dead_peers(sock: socket.socket) -> None:
     """Let the kernel ask a silent peer whether it lives: a pulled cable sends no EOF.
 
-    A dead one fails our recv() after about two minutes.  Source: tcp(7); RFC 9293 3.8.4.
+    A dead one fails our recv() after DEAD_AFTER_S.  While something is on its way to the peer
+    no probe is sent, so there is a limit for that too: else it would be TCP's own patience, some
+    fifteen minutes.  One that lives and reads nothing for so long counts as dead as well.
+    Source: tcp(7); RFC 9293 section 3.8.4; RFC 5482 (user timeout).
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    quarter = DEAD_AFTER_S // 4
     # NOTE: where a name is missing, the system's own (two hours on most) holds.
-    for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+    for option, value in (
+        ("TCP_KEEPIDLE", DEAD_AFTER_S - 2 * quarter),
+        ("TCP_KEEPINTVL", quarter),
+        ("TCP_KEEPCNT", 2),
+        ("TCP_USER_TIMEOUT", DEAD_AFTER_S * 1000),
+    ):
         if hasattr(socket, option):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

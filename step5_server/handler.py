@@ -2,16 +2,27 @@
 
 Subclasses add verbs: a shape in VERBS, and a do_VERB method that checks first, changes
 and queues then, and calls ok() once.  It runs under the registry's lock, so a request is
-one step: nobody sees it half done, and nobody's events come between its own.  In fact all
-requests of a chunk are one step, which is cheaper than one each.
+one step: nobody sees it half done, and nobody's events come between its own.  In fact the
+requests of a chunk are one step, which is cheaper than one each; but a turn is not longer
+than TURN_S, since all the others wait for the lock meanwhile.
+
+An answer may be long.  Then do_VERB is a generator: at each `yield` its reader may have to
+catch up first, and then others come in between.
+
+turn   the time from taking the lock to letting go of it
 """
 
+import contextlib
 import socketserver
+import time
 
 from step1_echo.serving import format_address, log
 from step3_protocol.protocol import ProtocolError, format_line, parse_line
 from step4_framing.framing import LineTooLong, frame_line
 from step5_server.connection import Connection
+
+TURN_S = 0.005  # the longest wait for the lock that one connection causes; some 300 requests
+STEP_BACK_S = 0.0001  # to sleep at all is enough: whoever waits for the lock has it then
 
 
 class LineHandler(socketserver.BaseRequestHandler):
@@ -19,7 +30,7 @@ class LineHandler(socketserver.BaseRequestHandler):
 
     A subclass may override VERBS, its do_* methods and on_gone(); for another protocol, answer()
     and last_words(), and connection_class for another way to deliver.  The server gives: registry, deliver, max_pending_bytes, admit(), retire(),
-    forget().
+    may_linger(), forget().
     """
 
     VERBS: dict[str, str] = {}  # verb -> shape: what a peer may say, and nothing else
@@ -41,6 +52,7 @@ class LineHandler(socketserver.BaseRequestHandler):
             self.client_address,
             max_pending_bytes=self.server.max_pending_bytes,
             deliver=self.server.deliver,
+            too_slow_words=self.last_words("too-slow", "you do not read what is sent to you"),
         )
 
     def handle(self):
@@ -59,18 +71,40 @@ class LineHandler(socketserver.BaseRequestHandler):
                 self.on_gone()
                 self.conn.post()
         finally:
-            self.conn.close()
+            self.conn.close(linger=self.server.may_linger())
             log.info("%s: closed: %s", self, self.conn.end_reason)
             self.server.forget(self)  # last: stop() waits for it, and then the process ends
 
     def answer_lines(self) -> None:
-        """Answer the lines that a chunk has completed, all in one step."""
+        """Answer the lines that a chunk has completed: one step, unless it takes long."""
         with self.registry.lock:
+            self.turn_began = time.monotonic()
             try:
                 while not self.outbox.ended and (line := self.conn.next_line()) is not None:
                     self.answer(line)
+                    self.pause()
             finally:
                 self.conn.post()
+
+    def pause(self) -> None:
+        """Let the others in if our turn was long; wait for our peer if it has much to read."""
+        was_long = time.monotonic() - self.turn_began > TURN_S
+        if was_long or self.conn.replied_much:
+            with self.unlocked():
+                self.conn.deliver_and_wait()
+                if was_long:
+                    time.sleep(STEP_BACK_S)
+            self.turn_began = time.monotonic()
+
+    @contextlib.contextmanager
+    def unlocked(self):
+        """Let go of the registry's lock for something that takes its time."""
+        self.conn.post()
+        self.registry.lock.release()
+        try:
+            yield
+        finally:
+            self.registry.lock.acquire()
 
     def answer(self, line: bytes | LineTooLong) -> None:
         """Give one line its one reply.  Thread: holds the registry's lock."""
@@ -82,7 +116,10 @@ class LineHandler(socketserver.BaseRequestHandler):
             if request is None:
                 return  # an empty line
             log.info("%s: %s", self, request.verb)
-            getattr(self, "do_" + request.verb)(*request.args)
+            for _ in getattr(self, "do_" + request.verb)(*request.args) or ():
+                self.pause()
+                if self.outbox.ended:
+                    return  # nobody is there for the rest of this answer
         except ProtocolError as error:
             self._reply("ERR", error.code, error.text)
         if self._replies != 1:

@@ -21,6 +21,8 @@ from step5_server.registry import Registry
 from step5_server.thread_cache import ThreadCache
 
 MAX_CLIENTS = 1000  # a thread each: some 25 MB of memory in all
+MAX_CLIENTS = 1000  # a thread each; some 25 MB of memory in all
+MAX_LINGERING = 100  # peers that have their last words and go on sending: a thread each, too
 LOGIN_TIMEOUT_S = 60.0  # a person types a name in less
 SWEEP_INTERVAL_S = 0.25  # how late a timeout may be noticed
 STOP_S = 3.0  # how long stop() waits for those who still read
@@ -103,6 +105,11 @@ class LineServer(Server):
             if same >= self.max_per_host:
                 return "server-full", "too many from your address"
         return None
+
+    def may_linger(self) -> bool:
+        """Tell whether one more peer may take its time to leave: else it must go at once."""
+        with self.registry.lock:
+            return self._stopping or len(self._leaving) <= MAX_LINGERING
 
     def forget(self, handler: LineHandler) -> None:
         """Give the handler's place to somebody else."""

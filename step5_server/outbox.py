@@ -6,6 +6,7 @@ the peer get a second thread, the drainer, which waits in our place and then end
 
 unsent         bytes that a flush took from the queue and the kernel has not taken yet
 slow consumer  a peer with more than max_pending_bytes unsent: it is cut off
+last words     what a peer is told before our EOF; a slow consumer too, if it reads again
 drainer        the thread that does blocking sendall()s while something is unsent
 """
 
@@ -28,10 +29,16 @@ class Outbox:
     Thread: any, except where a method says otherwise.
     """
 
-    def __init__(self, sock: socket.socket, max_pending_bytes: int = MAX_PENDING_BYTES):
+    def __init__(
+        self,
+        sock: socket.socket,
+        max_pending_bytes: int = MAX_PENDING_BYTES,
+        too_slow_words: bytes = b"",
+    ):
         self.max_pending_bytes = max_pending_bytes
-        self.ended = False  # end() or abort() was called: what is put now goes nowhere
-        self.overflowed = False  # aborted because the peer was too slow
+        self.ended = False  # ended by end(), cut off, or dead: what is put now goes nowhere
+        self.overflowed = False  # cut off because the peer was too slow
+        self._too_slow_words = too_slow_words
         self._sock = sock
         self._queue: list[bytes] = []
         # put(data) queues whole framed lines.  It is the list's own append, which is
@@ -41,6 +48,9 @@ class Outbox:
         # another.  Nothing under it blocks: the drainer lets go of it before its sendall.
         self._lock = threading.RLock()
         self._unsent = bytearray()  # empty unless there is a drainer
+        self._under_way = 0  # so many of its bytes are in the drainer's sendall
+        self._drained = 0  # how many such calls have come back
+        self._stalled = False  # no use in waiting for this peer, it seems
         self._drainer: threading.Thread | None = None
         self._progress: threading.Condition | None = None  # made when somebody waits for it
         self._dead = False  # nothing can be sent any more
@@ -65,6 +75,7 @@ class Outbox:
                 data = self._take() + last_words
                 self.ended = True
                 self._send(data)
+                self._tell_waiters()
 
     def abort(self) -> None:
         """Throw away what waits and shut the connection down in both directions.
@@ -75,26 +86,42 @@ class Outbox:
             if self._dead:
                 return
             self._give_up()
-            self.ended = True
-            try:
-                self._sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # NOTE: the peer was faster
+            self._shut_down(socket.SHUT_RDWR)
 
-    def wait_until_below(self, max_bytes: int, timeout: float | None = None) -> bool:
-        """Wait until at most max_bytes are pending or queued; tell whether that came true.
+    def wait_until_below(self, max_bytes: int) -> None:
+        """Wait for the peer to read, until at most max_bytes are unsent.
 
-        Blocks: until then, until the connection is dead, or for `timeout` seconds.
+        Blocks: until then, or until the connection is ended: then nobody needs the room.
         """
+        self._wait_for(lambda: self.ended or len(self._unsent) <= max_bytes)
+
+    def wait_for_reader(self, patience_s: float, sender: "Outbox") -> None:
+        """Wait while half of the bound is unsent, and the peer reads: for a flooder's thread.
+
+        Blocks: until then, or patience_s after the peer has read anything, or until the
+        connection of the `sender` is ended.  Once for a peer that does not read at all.
+        """
+        while len(self._unsent) > self.max_pending_bytes // 2 and not sender.ended:
+            with self._lock:
+                drained = self._drained
+                if self._stalled:
+                    return
+                self._wait_for(lambda: self.ended or self._drained != drained, patience_s)
+                self._stalled = self._drained == drained
+
+    def wait_until_sent(self, timeout: float) -> bool:
+        """Wait until all has been sent; tell whether it was.  Blocks: for `timeout` seconds."""
+        self._wait_for(lambda: not self._unsent, timeout)
+        return not (self._unsent or self._dead)
+
+    def _wait_for(self, ready, timeout: float | None = None) -> None:
+        """Wait until `ready` holds, which the drainer and whoever ends us may change."""
         with self._lock:
             self._send(self._take())  # flush() may have left it to whoever had the lock
-            if len(self._unsent) > max_bytes and self._progress is None:
-                self._progress = threading.Condition(self._lock)
-            below = len(self._unsent) <= max_bytes or self._progress.wait_for(
-                lambda: len(self._unsent) <= max_bytes, timeout
-            )
+            if not ready():
+                self._progress = self._progress or threading.Condition(self._lock)
+                self._progress.wait_for(ready, timeout)
         self.flush()  # whoever came while we held the lock has left it to us
-        return below
 
     def close(self) -> None:
         """Abort, and close the socket when nobody can use it any more.
@@ -132,21 +159,32 @@ class Outbox:
             except BlockingIOError:
                 sent = 0  # the kernel's buffer is full
             except OSError:
-                self._give_up()  # NOTE: the peer is gone; its own thread finds that out too
+                self._give_up()  # NOTE: the peer is gone, and the log says that it has left
                 return
             data = data[sent:]
         if data:
             self._unsent += data
             self._start_drainer()
         elif self.ended:
-            self._half_close()
+            self._shut_down(socket.SHUT_WR)  # our EOF: nothing comes after it
 
     def _keep(self, data: bytes) -> None:
         """Add to what the drainer has to send; cut off a slow consumer.  Holds the lock."""
         self._unsent += data
-        if len(self._unsent) > self.max_pending_bytes:
-            self.overflowed = True
-            self.abort()
+        if len(self._unsent) > self.max_pending_bytes and not self.ended:
+            self._cut_off()
+
+    def _cut_off(self) -> None:
+        """End the line that is under way, if it ever ends, and say why.  Holds the lock.
+
+        The connection's own thread wakes up, cleans up, and cuts what still lingers.
+        """
+        self.ended = self.overflowed = True
+        end_of_line = self._unsent.find(b"\n", max(self._under_way - 1, 0)) + 1
+        self._unsent[end_of_line:] = self._too_slow_words
+        # NOTE: not tried on Windows whether this alone wakes a recv(), so there it is the end.
+        self._shut_down(socket.SHUT_RD if MSG_DONTWAIT is not None else socket.SHUT_RDWR)
+        self._tell_waiters()
 
     def _start_drainer(self) -> None:
         """Give this peer a thread that waits for it.  Holds the lock."""
@@ -166,8 +204,9 @@ class Outbox:
                 if not chunk:
                     self._drainer = None
                     if self.ended and not self._dead:
-                        self._half_close()
+                        self._shut_down(socket.SHUT_WR)
                     break
+                self._under_way = len(chunk)
             try:
                 self._sock.sendall(chunk)
             except OSError:
@@ -176,21 +215,27 @@ class Outbox:
                 continue
             with self._lock:
                 del self._unsent[: len(chunk)]
-                if self._progress:
-                    self._progress.notify_all()
+                self._under_way = 0
+                self._drained += 1
+                self._stalled = False
+                self._tell_waiters()
         self.flush()  # whoever came while we held the lock has left it to us
 
     def _give_up(self) -> None:
-        """Forget everything: the connection is dead.  Holds the lock."""
-        self._dead = True
+        """Forget everything: the connection is dead, and nothing it asked for counts.  Holds the lock."""
+        self._dead = self.ended = True
         self._queue.clear()
         self._unsent.clear()
+        self._tell_waiters()
+
+    def _tell_waiters(self) -> None:
+        """Let those look again who wait for something here.  Holds the lock."""
         if self._progress:
             self._progress.notify_all()
 
-    def _half_close(self) -> None:
-        """Send our EOF: nothing comes after it.  Holds the lock."""
+    def _shut_down(self, how: int) -> None:
+        """End one direction, or both; who waits in recv() or sendall() there wakes up."""
         try:
-            self._sock.shutdown(socket.SHUT_WR)
+            self._sock.shutdown(how)
         except OSError:
-            pass  # NOTE: the peer is already gone
+            pass  # NOTE: the peer was faster

@@ -5,6 +5,7 @@ import socket
 import struct
 import sys
 
+from extras.broadcast.experiment import Unlocked
 from tests.wire import Wire
 
 
@@ -77,24 +78,13 @@ def reset(wire: Wire) -> None:
     wire.close()
 
 
-class UnlockedRegistry:
-    """The server's registry, but its lock locks nothing."""
-
-    def __init__(self, registry):
-        self._registry = registry
-        self.lock = contextlib.nullcontext()
-
-    def __getattr__(self, name):
-        return getattr(self._registry, name)
-
-
 def without_lock(server_class: type) -> type:
     """Return the server, with requests that are no critical sections any more."""
 
     class UnlockedHandler(server_class.handler_class):
         def setup(self):
             super().setup()
-            self.registry = UnlockedRegistry(self.registry)
+            self.registry = Unlocked(self.registry)
 
     class UnlockedServer(server_class):
         handler_class = UnlockedHandler

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from step5_server.outbox import Outbox
+from step5_server.outbox import DRAIN_BYTES, Outbox
 
 DEADLINE_S = 20.0  # so that no test hangs; no verdict depends on it
 BUFFER_BYTES = 4096  # a kernel buffer so small that the drainer has work
@@ -20,7 +20,7 @@ def small_pair():
     for sock in (ours, peer):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
     peer.settimeout(DEADLINE_S)
-    return peer, Outbox(ours, max_pending_bytes=100_000)
+    return peer, Outbox(ours, max_pending_bytes=100_000, too_slow_words=b"ERR too-slow\n")
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_nothing_is_lost_doubled_or_reordered(pair, switch_often, reads_bytes):
 
     def wait():
         for _ in range(count):
-            outbox.wait_until_below(0, 0)
+            outbox.wait_until_sent(0)
 
     threads = [threading.Thread(target=put, args=(n,)) for n in range(putters)]
     threads += [threading.Thread(target=wait)]
@@ -123,7 +123,7 @@ def test_a_flush_during_a_look_at_what_is_pending_is_not_lost(pair):
         send(data)
 
     outbox._send = send_and_meet_a_flush
-    assert outbox.wait_until_below(0)
+    outbox.wait_until_below(0)
     assert peer.recv(100) == b"two"
 
 
@@ -169,19 +169,97 @@ def test_nobody_waits_for_a_peer_that_does_not_read(pair):
     assert outbox.pending_bytes
 
 
-def test_over_the_bound_the_peer_is_cut_off_and_nothing_is_kept(pair):
-    peer, outbox = pair
-    lines = 0
-    while not outbox.ended and lines < 1_000_000:
-        outbox.put(b"%06d\n" % lines)
+def overflow(outbox, max_lines=1_000_000) -> list[bytes]:
+    """Put numbered lines that nobody reads, until the peer is cut off; return them."""
+    lines = []
+    while not outbox.ended and len(lines) < max_lines:
+        lines.append(b"%06d\n" % len(lines))
+        outbox.put(lines[-1])
         outbox.flush()
-        lines += 1
+    return lines
+
+
+def test_over_the_bound_the_peer_is_cut_off_and_little_is_kept(pair):
+    peer, outbox = pair
+    lines = overflow(outbox)
     assert outbox.overflowed
-    assert outbox.pending_bytes == 0
-    # The kernel had some, the bound allows some; and the peer gets a beginning of it all.
-    assert lines * 7 < outbox.max_pending_bytes + 500_000
-    data = read_all(peer)
-    assert data == b"".join(b"%06d\n" % n for n in range(lines))[: len(data)]
+    # The kernel had some, the bound allows some; and what is under way to the peer stays.
+    assert len(lines) * 7 < outbox.max_pending_bytes + 500_000
+    assert outbox.pending_bytes <= DRAIN_BYTES + 7 + len(b"ERR too-slow\n")
+
+
+def test_who_is_cut_off_and_reads_again_gets_whole_lines_and_the_reason(pair):
+    peer, outbox = pair
+    lines = overflow(outbox)
+    *got, last = read_all(peer).splitlines(keepends=True)
+    assert last == b"ERR too-slow\n"
+    assert got and got == lines[: len(got)]
+
+
+def test_to_be_cut_off_wakes_whoever_reads_the_socket(pair):
+    peer, outbox = pair
+    chunks = []
+    reader = threading.Thread(target=lambda: chunks.append(outbox._sock.recv(100)))
+    reader.start()
+    overflow(outbox)
+    reader.join(DEADLINE_S)
+    assert chunks == [b""]
+
+
+def test_who_is_cut_off_and_never_reads_waits_for_nothing(pair):
+    """Its own thread may be waiting for it to read its replies just then."""
+    peer, outbox = pair
+    fill(outbox)
+    waiter = threading.Thread(target=outbox.wait_until_below, args=(0,))
+    waiter.start()
+    overflow(outbox)
+    waiter.join(DEADLINE_S)
+    assert not waiter.is_alive()
+
+
+@dontwait
+def test_after_a_send_that_failed_the_connection_is_ended(pair):
+    """What a dead peer has sent before may still be there to read: nobody shall obey it."""
+    peer, outbox = pair
+    peer.close()
+    outbox.put(b"hello\n")
+    outbox.flush()
+    assert outbox.ended
+
+
+def test_a_flooder_waits_while_the_peer_reads_and_half_of_the_bound_is_free_then(pair):
+    peer, outbox = pair
+    outbox.put(b"x" * 90_000)
+    outbox.flush()
+    assert outbox.pending_bytes > 50_000
+    flooder = threading.Thread(target=outbox.wait_for_reader, args=(DEADLINE_S, Outbox(None)))
+    flooder.start()
+    got = 0
+    while flooder.is_alive() and got < 90_000:
+        got += len(peer.recv(100))
+    flooder.join(DEADLINE_S)
+    assert not flooder.is_alive()
+    assert outbox.pending_bytes <= 50_000
+
+
+def test_a_peer_that_reads_nothing_is_waited_for_once(pair):
+    peer, outbox = pair
+    outbox.put(b"x" * 90_000)
+    outbox.flush()
+    outbox.wait_for_reader(0.001, Outbox(None))
+    in_thread(outbox.wait_for_reader, 2 * DEADLINE_S, Outbox(None))  # would take too long
+    # It reads on: then it is worth waiting for again.
+    read_to_mark(peer, outbox)
+    assert not outbox._stalled
+
+
+def test_a_flooder_that_is_gone_waits_for_nobody(pair):
+    peer, outbox = pair
+    outbox.put(b"x" * 90_000)
+    outbox.flush()
+    sender = Outbox(None)
+    sender.ended = True
+    in_thread(outbox.wait_for_reader, 2 * DEADLINE_S, sender)
 
 
 def test_a_peer_that_pauses_below_the_bound_loses_nothing(pair):
@@ -227,13 +305,13 @@ def test_the_end_comes_after_what_the_kernel_did_not_take_at_once(pair):
 def test_to_wait_until_below_ends_when_the_peer_reads(pair):
     peer, outbox = pair
     fill(outbox)
-    assert not outbox.wait_until_below(0, 0.01)
-    answers = []
-    waiter = threading.Thread(target=lambda: answers.append(outbox.wait_until_below(0)))
+    assert not outbox.wait_until_sent(0.01)
+    waiter = threading.Thread(target=outbox.wait_until_below, args=(0,))
     waiter.start()
     read_to_mark(peer, outbox)
     waiter.join(DEADLINE_S)
-    assert answers == [True]
+    assert not waiter.is_alive()
+    assert outbox.wait_until_sent(0)
 
 
 def test_to_wait_until_below_ends_when_the_peer_is_gone_or_cut_off(pair):

@@ -48,12 +48,21 @@ class WithoutPostman(AsItIs):
         self.deliver = flush_all
 
 
+class NoLock(contextlib.nullcontext):
+    """A lock that locks nothing."""
+
+    def acquire(self):
+        pass
+
+    release = acquire
+
+
 class Unlocked:
     """A registry whose lock locks nothing."""
 
     def __init__(self, registry):
         self._registry = registry
-        self.lock = contextlib.nullcontext()
+        self.lock = NoLock()
 
     def __getattr__(self, name):
         return getattr(self._registry, name)

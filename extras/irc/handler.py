@@ -9,7 +9,6 @@ caps     capabilities: a message looks different to clients that asked for tags
 label    with labeled-response, what ties the replies to their request
 """
 
-import contextlib
 import time
 from collections.abc import Iterable
 
@@ -87,16 +86,6 @@ class IrcHandler(LineHandler):
                 run(command, params)
         elif not self.outbox.ended:  # else somebody hung up on us while we waited
             run(command, params)
-
-    @contextlib.contextmanager
-    def unlocked(self):
-        """Let go of the world's lock for something that takes its time."""
-        self.conn.post()
-        self.world.lock.release()
-        try:
-            yield
-        finally:
-            self.world.lock.acquire()
 
     def run_labelled(self, command: str, params: list[str]) -> None:
         """Run a command, and put its label on what answers it.  IRCv3 labeled-response."""

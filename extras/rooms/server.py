@@ -4,6 +4,7 @@ From the command line: `python extras/rooms/server.py --help`.
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
@@ -47,12 +48,15 @@ class RoomsHandler(PresenceHandler):
         self.tell(room, "SAY", room.name, self.name, check_text(text))
         self.ok()
 
-    def do_ROOMS(self):
-        """List the rooms, and how many are in each."""
-        rooms = self.registry.rooms()
-        for room in rooms:
-            self.send(format_line("ROOM", room.name, str(len(room.members))))
-        self.ok(f"{len(rooms)} rooms")
+    def do_ROOMS(self) -> Iterator[None]:
+        """List the rooms, and how many are in each: a long answer, as fast as it is read."""
+        count = 0
+        for room in self.registry.rooms():
+            if room.members:  # it may have ended since the list was made
+                self.send(format_line("ROOM", room.name, str(len(room.members))))
+                count += 1
+                yield
+        self.ok(f"{count} rooms")
 
     def on_gone(self):
         """Leave all rooms, then the server."""
