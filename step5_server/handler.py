@@ -42,6 +42,7 @@ class LineHandler(socketserver.BaseRequestHandler):
         self.registry = self.server.registry
         self.conn = self.connect()
         self.outbox = self.conn.outbox
+        self.turn_began = self.conn.opened_at
         # Last, since finish() does not run if setup() raises.
         self.refusal = self.server.admit(self)
 
