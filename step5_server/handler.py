@@ -15,6 +15,7 @@ turn   the time from taking the lock to letting go of it
 import contextlib
 import socketserver
 import time
+from collections.abc import Iterator
 
 from step1_echo.serving import format_address, log
 from step3_protocol.protocol import ProtocolError, format_line, parse_line
@@ -87,6 +88,13 @@ class LineHandler(socketserver.BaseRequestHandler):
             finally:
                 self.conn.post()
 
+    def carry_out(self, answer: Iterator[None] | None) -> None:
+        """Go through a long answer, a generator; any other is done already."""
+        for _ in answer or ():
+            self.pause()
+            if self.outbox.ended:
+                break  # nobody is there for the rest of it
+
     def pause(self) -> None:
         """Let the others in if our turn was long; wait for our peer if it has much to read."""
         was_long = time.monotonic() - self.turn_began > TURN_S
@@ -117,13 +125,10 @@ class LineHandler(socketserver.BaseRequestHandler):
             if request is None:
                 return  # an empty line
             log.info("%s: %s", self, request.verb)
-            for _ in getattr(self, "do_" + request.verb)(*request.args) or ():
-                self.pause()
-                if self.outbox.ended:
-                    return  # nobody is there for the rest of this answer
+            self.carry_out(getattr(self, "do_" + request.verb)(*request.args))
         except ProtocolError as error:
             self._reply("ERR", error.code, error.text)
-        if self._replies != 1:
+        if self._replies != 1 and not self.outbox.ended:
             raise RuntimeError(f"{self._replies} replies to {line!r}")  # a bug of ours
 
     def ok(self, text: str = "") -> None:

@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from extras.irc.server import IrcServer
+from extras.irc.state import User
 from extras.rooms.hub import MAX_ROOMS
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step5_server import connection, handler, line_server
@@ -18,7 +20,7 @@ from step5_server.server import ChatServer
 from tests.dialects import DEADLINE_S, DIALECTS, Guest, eventually
 from tests.conftest import running
 
-ROOMS = DIALECTS[1]
+ROOMS, IRC = DIALECTS[1:]
 SMALL_BUFFER = 4096  # so small that a peer which does not read is noticed at once
 
 pytestmark = pytest.mark.direct
@@ -90,6 +92,29 @@ def test_a_long_answer_waits_for_its_reader_and_comes_whole(serve, guest):
         assert line == b"ROOM room%d 1" % n
         assert outbox.pending_bytes <= 50_100  # a quarter of the bound, and as much again
     assert mallory.line() == b"OK 30000 rooms"
+
+
+@pytest.mark.parametrize("tag", [b"", b"@label=7 "], ids=["plain", "labelled"])
+def test_a_long_list_of_irc_channels_waits_for_its_reader_and_comes_whole(serve, tag):
+    server = serve(IrcServer, max_pending_bytes=100_000)
+    for n in range(10_000):
+        server.registry.join(User(None, Walkon.outbox, "here"), f"#c{n}", "")
+    with (
+        Guest(IRC, server.server_address, "alice") as alice,
+        Guest(IRC, server.server_address, "mallory", receive_bytes=SMALL_BUFFER) as mallory,
+    ):
+        mallory.send(b"CAP REQ :batch labeled-response\r\n")
+        mallory.fence()
+        outbox = server.registry.get("mallory").outbox
+        mallory.send(tag + b"LIST\r\n")
+        eventually(lambda: outbox.pending_bytes, "the answer waits")
+        alice.fence()  # nobody else does
+        channels = []
+        while b" 323 " not in (line := mallory.line()):
+            assert outbox.pending_bytes <= 50_600
+            if b" 322 " in line:
+                channels.append(line.split()[-3])
+        assert channels == [b"#c%d" % n for n in range(10_000)]
 
 
 def test_who_leaves_in_the_middle_of_a_long_answer_leaves_nothing_behind(serve, guest):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extras.irc import replies
-from extras.irc.capabilities import add_tags, dress, label_response
+from extras.irc.capabilities import LabelledResponse, add_tags, dress
 from extras.irc.message import (
     MAX_MESSAGE_BYTES, Message, cut, cut_text, format_message, format_tags, is_too_long, parse_message,
 )
@@ -279,11 +279,18 @@ def test_the_subcommand_makes_a_hash():
     assert is_password("tea", done.stdout.strip()) and done.returncode == 0
 
 
+def labelled(lines):
+    """Return what becomes of the lines that answer a request with the label 7."""
+    response = LabelledResponse("7", "s", 1)
+    return [marked for line in lines for marked in response.add(line)] + [response.end()]
+
+
+
 def test_a_labelled_answer_is_an_ack_a_tag_or_a_batch():
     line = b":s PONG s :x\r\n"
-    assert label_response([], "7", "s", 1) == [b"@label=7 :s ACK\r\n"]
-    assert label_response([line], "7", "s", 1) == [b"@label=7 " + line]
-    assert label_response([b"@time=now " + line, line], "7", "s", 1) == [
+    assert labelled([]) == [b"@label=7 :s ACK\r\n"]
+    assert labelled([line]) == [b"@label=7 " + line]
+    assert labelled([b"@time=now " + line, line]) == [
         b"@label=7 :s BATCH +1 labeled-response\r\n",
         b"@batch=1;time=now " + line,
         b"@batch=1 " + line,

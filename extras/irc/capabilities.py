@@ -99,19 +99,34 @@ def server_time() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
 
 
-def label_response(lines: list[bytes], label: str, server: str, number: int) -> list[bytes]:
-    """Mark what answers one request: an ACK for nothing, a tag for one line, a batch for more.
+class LabelledResponse:
+    """Marks what answers one request: an ACK for nothing, a tag for one line, a batch for more.
 
+    The first line waits until it is known whether there is a second one; the others do not wait.
     Source: IRCv3 labeled-response and batch.
     """
-    if not lines:
-        lines = [format_message("ACK", source=server)]
-    if len(lines) == 1:
-        return [add_tags(lines[0], {"label": label})]
-    start = format_message("BATCH", f"+{number}", "labeled-response", source=server)
-    end = format_message("BATCH", f"-{number}", source=server)
-    return [
-        add_tags(start, {"label": label}),
-        *(add_tags(line, {"batch": str(number)}) for line in lines),
-        end,
-    ]
+
+    def __init__(self, label: str, server: str, number: int):
+        self._label, self._server, self._number = {"label": label}, server, str(number)
+        self._first: bytes | None = None
+        self._is_batch = False
+
+    def add(self, line: bytes) -> list[bytes]:
+        """Take a line of the answer; give what can be sent now."""
+        if self._is_batch:
+            return [self._in_batch(line)]
+        if self._first is None:
+            self._first = line
+            return []
+        self._is_batch = True
+        start = format_message("BATCH", "+" + self._number, "labeled-response", source=self._server)
+        return [add_tags(start, self._label), self._in_batch(self._first), self._in_batch(line)]
+
+    def end(self) -> bytes:
+        """Give the line that ends the answer, or is all of it."""
+        if self._is_batch:
+            return format_message("BATCH", "-" + self._number, source=self._server)
+        return add_tags(self._first or format_message("ACK", source=self._server), self._label)
+
+    def _in_batch(self, line: bytes) -> bytes:
+        return add_tags(line, {"batch": self._number})

@@ -31,7 +31,7 @@ def join(me, names: str, keys: str = ""):
         return
     keys = keys.split(",")
     for number, name in enumerate(names.split(",")):
-        join_one(me, name, keys[number] if number < len(keys) else "")
+        yield from join_one(me, name, keys[number] if number < len(keys) else "")
 
 
 def join_one(me, name: str, key: str):
@@ -56,7 +56,7 @@ def join_one(me, name: str, key: str):
             me.tell(channel, away, but=me.user, need="away-notify")
         if channel.topic:
             show_topic(me, channel)
-        show_names(me, channel)
+        yield from show_names(me, channel)
         me.reply(RPL_ENDOFNAMES, channel.name)
 
 
@@ -125,32 +125,38 @@ def names(me, targets: str = ""):
         # Each channel once: "#a,#a,#a..." would be a short question with a very long answer.
         for name in {fold(name): name for name in targets.split(",")}.values():
             if channel := me.world.channel(name):
-                show_names(me, channel)
+                yield from show_names(me, channel)
         me.reply(RPL_ENDOFNAMES, targets)
         return
     shown: set[User] = set()
-    for channel in me.world.channels.values():
-        if show_names(me, channel):
+    for channel in list(me.world.channels.values()):
+        yield from show_names(me, channel)
+        if not is_secret_to(me.user, channel):
             shown.update(channel.members)
+        yield
     others = [user.nick for user in me.world.users if user not in shown and me.user.sees(user)]
-    me.reply_words(RPL_NAMREPLY, ("*", "*"), others)
+    yield from me.reply_words(RPL_NAMREPLY, ("*", "*"), others)
     me.reply(RPL_ENDOFNAMES, "*")
 
 
-def show_names(me, channel: Channel) -> bool:
+def is_secret_to(user: User, channel: Channel) -> bool:
+    """Tell if the user must not know who is in the channel, nor that it is there."""
+    return channel.is_hidden and user not in channel.members
+
+
+def show_names(me, channel: Channel):
     """The names in a channel, if one may know; the invisible only to each other."""
+    if is_secret_to(me.user, channel):
+        return
     inside = me.user in channel.members
-    if channel.is_hidden and not inside:
-        return False
     every, whole = "multi-prefix" in me.user.caps, "userhost-in-names" in me.user.caps
-    words = [
+    words = (
         channel.prefix(member, every) + (member.source if whole else member.nick)
-        for member in channel.members
-        if inside or "i" not in member.modes
-    ]
+        for member in list(channel.members)
+        if member in channel.members and (inside or "i" not in member.modes)
+    )
     symbol = "@" if "s" in channel.flags else "*" if "p" in channel.flags else "="
-    me.reply_words(RPL_NAMREPLY, (symbol, channel.name), words)
-    return True
+    yield from me.reply_words(RPL_NAMREPLY, (symbol, channel.name), words)
 
 
 def list_channels(me, conditions: str = "", server: str = ""):
@@ -162,11 +168,12 @@ def list_channels(me, conditions: str = "", server: str = ""):
     if not me.rfc2812:
         me.reply(RPL_LISTSTART)
     tests = [condition(text) for text in conditions.split(",") if text]
-    for channel in me.world.channels.values():
-        if channel.is_hidden and me.user not in channel.members:
-            continue
-        if all(test(channel) for test in tests):
-            me.reply(RPL_LIST, channel.name, len(channel.members), channel.topic)
+    for channel in list(me.world.channels.values()):
+        yield
+        # It may have ended since the list was made.
+        if channel.members and not is_secret_to(me.user, channel):
+            if all(test(channel) for test in tests):
+                me.reply(RPL_LIST, channel.name, len(channel.members), channel.topic)
     me.reply(RPL_LISTEND)
 
 

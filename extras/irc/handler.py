@@ -10,9 +10,9 @@ label    with labeled-response, what ties the replies to their request
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from extras.irc.capabilities import dress, label_response
+from extras.irc.capabilities import LabelledResponse, dress
 from extras.irc.lines import IrcConnection
 from extras.irc.message import MAX_MESSAGE_BYTES, format_message, frame, is_too_long
 from extras.irc.message import parse_message, size
@@ -49,7 +49,7 @@ class IrcHandler(LineHandler):
         self.end_reason = ""  # for those who are told that this user is gone
         self.pinged_at = 0.0  # since then the server has waited for a sign of life
         self.tags: dict[str, str] = {}  # of the message that is being answered
-        self._collected: list[bytes] | None = None  # its replies, if they need a label
+        self._response: LabelledResponse | None = None  # to it, if it has a label
         self._tokens = float(self.server.flood[0]) if self.server.flood else 0.0
         self._tokens_at = conn.opened_at  # when they were counted
         return conn
@@ -92,14 +92,13 @@ class IrcHandler(LineHandler):
         if "labeled-response" not in self.user.caps:
             self.run(command, params)
             return
-        self._collected = []
+        number = self.world.next_id()
+        self._response = response = LabelledResponse(self.tags["label"], self.server.name, number)
         try:
             self.run(command, params)
         finally:
-            lines, self._collected = self._collected, None
-        number = self.world.next_id()
-        for line in label_response(lines, self.tags["label"], self.server.name, number):
-            self.conn.send(line)
+            self._response = None
+        self.conn.send(response.end())
 
     def run(self, command: str, params: list[str]) -> None:
         """See that a command is known, allowed and gets what it needs, and call its function."""
@@ -114,7 +113,7 @@ class IrcHandler(LineHandler):
             self.reply(ERR_NEEDMOREPARAMS, command)
         else:
             self.server.command_counts[command] += 1
-            verb.function(self, *params[: verb.most])
+            self.carry_out(verb.function(self, *params[: verb.most]))
 
     def wait_for_token(self) -> None:
         """Slow a flooder down by not reading it: a burst of messages is free, then a rate holds."""
@@ -137,11 +136,9 @@ class IrcHandler(LineHandler):
         self.send_dressed(line)
 
     def send_dressed(self, line: bytes) -> None:
-        """Send a message that has its tags, or keep it until its request's label is put on."""
-        if self._collected is None:
-            self.conn.send(line)
-        else:
-            self._collected.append(line)
+        """Send a message that has its tags; with its request's label, if that has one."""
+        for marked in (line,) if self._response is None else self._response.add(line):
+            self.conn.send(marked)
 
     def numeric(self, numeric: Numeric, *values, nick: str) -> bytes:
         """Give a numeric as it goes to the client of this nick."""
@@ -152,9 +149,13 @@ class IrcHandler(LineHandler):
         self.send(self.numeric(numeric, *values, nick=self.user.nick or "*"))
 
     def reply_words(
-        self, numeric: Numeric, values: tuple, words: list[str], between: str = " ", end: str = ""
-    ) -> None:
-        """Send a list as the text of as many numerics as it takes; none for an empty one."""
+        self, numeric: Numeric, values: tuple, words: Iterable[str], between: str = " ", end: str = ""
+    ) -> Iterator[None]:
+        """Send a list as the text of as many numerics as it takes; none for an empty one.
+
+        Each word is asked for at the last moment.  None is kept over a pause: it might name
+        somebody who has gone in the meantime.
+        """
         without = numeric.line(self.server.name, self.user.nick, (*values, ""), self.rfc2812)
         room = MAX_MESSAGE_BYTES - size(without)
         line, used = [], 0
@@ -164,6 +165,10 @@ class IrcHandler(LineHandler):
                 self.reply(numeric, *values, between.join(line) + end)
                 line, used = [], size(word) + 1
             line.append(word)
+            if self.conn.replied_much:
+                self.reply(numeric, *values, between.join(line) + end)
+                line, used = [], 0
+                yield
         if line:
             self.reply(numeric, *values, between.join(line) + end)
 
@@ -188,7 +193,7 @@ class IrcHandler(LineHandler):
     ) -> None:
         """Send one message to the members of a channel; to those with, or without, a capability."""
         # Our own copy goes through send_dressed(), for it may be the answer to a labelled request.
-        mine = self.outbox if but is self.user or self._collected is not None else None
+        mine = self.outbox if but is self.user or self._response is not None else None
         for group in channel.audience:
             caps = group.caps
             if need and need not in caps or lack and lack in caps:

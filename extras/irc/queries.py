@@ -41,6 +41,7 @@ def who(me, pattern: str = "*", options: str = ""):
             where = channel.name if channel else "*"
             me.reply(RPL_WHOREPLY, where, user.name, user.host, me.server.name, user.nick,
                      flags(me, user, channel), 0, user.realname)
+        yield
     me.reply(RPL_ENDOFWHO, pattern)
 
 
@@ -49,9 +50,11 @@ def found(me, pattern: str, channel: Channel | None) -> Iterator[User]:
     if channel:
         inside = me.user in channel.members
         if inside or not channel.is_hidden:
-            yield from (user for user in channel.members if inside or "i" not in user.modes)
+            for user in list(channel.members):
+                if user in channel.members and (inside or "i" not in user.modes):
+                    yield user
     elif pattern in ("0", "*"):
-        for user in me.world.users:
+        for user in list(me.world.users):
             # RFC 2812 leaves out who shares a channel with one; the living document does not.
             if not (me.rfc2812 and me.user.shares_channel(user)) and me.user.sees(user):
                 yield user
@@ -60,7 +63,7 @@ def found(me, pattern: str, channel: Channel | None) -> Iterator[User]:
             yield user
     else:
         pattern = mask(pattern)
-        for user in me.world.users:
+        for user in list(me.world.users):
             known = user.nick, user.host, user.name, user.realname, me.server.name
             if me.user.sees(user) and any(map(pattern.matches, known)):
                 yield user
@@ -104,8 +107,9 @@ def whois(me, *params: str):
     known = False
     for nick in {fold(nick): nick for nick in nicks.split(",")}.values():
         if user := me.world.user(nick):
-            tell_about(me, user)
+            yield from tell_about(me, user)
             known = True
+            yield
         else:
             me.reply(ERR_NOSUCHNICK, nick)
     if known or not me.rfc2812:
@@ -122,7 +126,7 @@ def tell_about(me, user: User):
         if curious or channel in me.user.channels or not (channel.is_hidden or "i" in user.modes)
     ]
     # Each channel has a space behind it in RFC 2812, and the last one too.
-    me.reply_words(RPL_WHOISCHANNELS, (user.nick,), words, end=" " if me.rfc2812 else "")
+    yield from me.reply_words(RPL_WHOISCHANNELS, (user.nick,), words, end=" " if me.rfc2812 else "")
     me.reply(RPL_WHOISSERVER, user.nick, me.server.name, me.server.info)
     if user.away is not None:
         me.reply(RPL_AWAY, user.nick, user.away)
@@ -147,7 +151,8 @@ def whowas(me, nicks: str = "", count: str = "0", server: str = ""):
         return
     limit = int(count) if re.fullmatch("[0-9]{1,9}", count) and int(count) else len(me.world.past)
     seen = {fold(nick): 0 for nick in nicks.split(",")}
-    for past in me.world.past:
+    for past in list(me.world.past):
+        yield
         if seen.get(fold(past.nick), limit) < limit:
             seen[fold(past.nick)] += 1
             me.reply(RPL_WHOWASUSER, past.nick, past.name, past.host, past.realname)
@@ -192,7 +197,7 @@ def monitor(me, action: str, targets: str = ""):
                 nicks = nicks[:number]
                 break
             me.world.watch(me.user, nick)
-        show_monitored(me, nicks)
+        yield from show_monitored(me, nicks)
     elif action == "-":
         for nick in nicks:
             watched.pop(fold(nick), None)
@@ -202,10 +207,10 @@ def monitor(me, action: str, targets: str = ""):
             me.world.unwatch(me.user, key)
         watched.clear()
     elif action in ("L", "l"):
-        me.reply_words(RPL_MONLIST, (), list(watched.values()), between=",")
+        yield from me.reply_words(RPL_MONLIST, (), list(watched.values()), between=",")
         me.reply(RPL_ENDOFMONLIST)
     elif action in ("S", "s"):
-        show_monitored(me, list(watched.values()))
+        yield from show_monitored(me, list(watched.values()))
 
 
 def show_monitored(me, nicks: list[str]):
@@ -213,8 +218,8 @@ def show_monitored(me, nicks: list[str]):
     users = {nick: me.world.user(nick) for nick in nicks}
     online = [user.source for user in users.values() if user]
     offline = [nick for nick, user in users.items() if not user]
-    me.reply_words(RPL_MONONLINE, (), online, between=",")
-    me.reply_words(RPL_MONOFFLINE, (), offline, between=",")
+    yield from me.reply_words(RPL_MONONLINE, (), online, between=",")
+    yield from me.reply_words(RPL_MONOFFLINE, (), offline, between=",")
 
 
 def tell_watchers(me, nick: str, online: bool):

@@ -142,7 +142,8 @@ def stats(me, letter: str = "", target: str = ""):
         return
     letter = letter[:1]
     if letter in ("l", "L"):
-        for user in me.world.users if me.user.is_operator else [me.user]:
+        for user in list(me.world.users) if me.user.is_operator else [me.user]:
+            yield
             seconds = int(time.time() - user.signed_on)
             me.reply(RPL_STATSLINKINFO, user.nick, user.outbox.pending_bytes, 0, 0, 0, 0, seconds)
     elif letter in ("m", "M"):
@@ -163,7 +164,8 @@ def trace(me, target: str = ""):
     """Show the way to a server or a user: it is short.  RFC 2812 section 3.4.8."""
     if target and not is_here(me, target):
         return
-    for user in me.world.users if me.user.is_operator else [me.user]:
+    for user in list(me.world.users) if me.user.is_operator else [me.user]:
+        yield
         me.reply(RPL_TRACEOPERATOR if user.is_operator else RPL_TRACEUSER, "users", user.nick)
     me.reply(RPL_TRACEEND, me.server.name, VERSION)
 

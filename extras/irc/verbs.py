@@ -3,7 +3,8 @@
     def kick(me, names, nicks, reason=""):  ...     KICK <names> <nicks> [<reason>]
 
 `me` is the IrcHandler of whoever sent it.  A parameter without a default must be there (461
-otherwise); what a client sends beyond the last is left out.
+otherwise); what a client sends beyond the last is left out.  A command with a long answer is a
+generator: at each `yield` its reader may have to catch up first, and others come in between.
 """
 
 import inspect
