@@ -54,7 +54,7 @@ class LineHandler(socketserver.BaseRequestHandler):
             self.client_address,
             max_pending_bytes=self.server.max_pending_bytes,
             deliver=self.server.deliver,
-            too_slow_words=self.last_words("too-slow", "you do not read what is sent to you"),
+            too_slow_words=self.last_words("too-slow", "more is sent to you than you read"),
         )
 
     def handle(self):
