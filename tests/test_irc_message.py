@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from extras.irc import replies
 from extras.irc.capabilities import LabelledResponse, add_tags, dress
 from extras.irc.message import (
-    MAX_MESSAGE_BYTES, Message, cut, cut_text, format_message, format_tags, is_too_long, parse_message,
+    MAX_MESSAGE_BYTES, Message, cut, cut_text, fit, format_message, format_tags, parse_message,
 )
 from extras.irc.modes import pack, signed
 from extras.irc.names import Mask, complete_mask, fold, is_channel, is_nick
@@ -123,11 +123,12 @@ def test_a_long_message_is_cut_to_512_bytes_with_its_end():
 def test_the_two_limits_are_counted_apart():
     tags = b"@+a=" + b"x" * 4091 + b" "
     assert len(tags) == 4096
-    for line, too_long in [
-        (b"x" * 510, False), (b"x" * 511, True), (tags + b"y" * 510, False), (tags + b"y" * 511, True),
-        (b"@" + tags + b"PING", True), (b"@" + b"x" * 600, True),
+    for line, fitting in [
+        (b"x" * 510, b"x" * 510), (b"x" * 511, b"x" * 510), (b"x" * 509 + "é".encode(), b"x" * 509),
+        (tags + b"y" * 510, tags + b"y" * 510), (tags + b"y" * 511, tags + b"y" * 510),
+        (b"@" + tags + b"PING", None), (b"@" + b"x" * 4096, None),
     ]:
-        assert is_too_long(line) is too_long
+        assert fit(line) == fitting
 
 
 # --- names and masks ------------------------------------------------------------------------------

@@ -142,14 +142,6 @@ def test_ping_without_a_token_and_quit(strict):
     assert alice.lines() == ["QUIT Client Quit"]
 
 
-def test_long_lines_are_cut_not_refused(strict):
-    alice, bob = strict.client("alice"), strict.client("bob")
-    for length in (510, 512, 515, 2048):
-        front = "PRIVMSG bob :"
-        assert alice.lines(front + "abcd" * (length // 4)) == []
-        assert len(bob.read_line()) == 512
-
-
 def test_invitations_have_rfc2812s_order_and_need_no_channel(strict):
     alice, bob = strict.client("alice"), strict.client("bob")
     assert alice.lines("INVITE bob #new") == ["341 #new bob"]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 
 from extras.irc.capabilities import LabelledResponse, dress
 from extras.irc.lines import IrcConnection
-from extras.irc.message import MAX_MESSAGE_BYTES, format_message, frame, is_too_long
+from extras.irc.message import MAX_MESSAGE_BYTES, fit, format_message, frame
 from extras.irc.message import parse_message, size
 from extras.irc.queries import tell_watchers
 from extras.irc.replies import (
@@ -68,11 +68,9 @@ class IrcHandler(LineHandler):
         if isinstance(line, LineTooLong):
             self.reply(ERR_INPUTTOOLONG)
             return
-        if len(line) > MAX_MESSAGE_BYTES and is_too_long(line):
-            if not self.rfc2812:
-                self.reply(ERR_INPUTTOOLONG)
-                return
-            line = line[:MAX_MESSAGE_BYTES]  # RFC 2812 knows no such error; its servers cut
+        if len(line) > MAX_MESSAGE_BYTES and (line := fit(line)) is None:
+            self.reply(ERR_INPUTTOOLONG)
+            return
         message = parse_message(line)
         if message is None:
             return

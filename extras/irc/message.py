@@ -16,8 +16,8 @@ from typing import NamedTuple
 MAX_MESSAGE_BYTES = 510
 # IRCv3 message-tags: what a client may send before its message, "@" and " " included.
 MAX_TAGS_BYTES = 4096
-# The longest line worth holding: tags that a *server* may send, and a message.  Between the
-# two limits a line is known and refused (417); beyond this one it is thrown away unseen.
+# The longest line worth holding: tags that a *server* may send, and a message.  Beyond this one a
+# line is thrown away unseen (417).
 MAX_LINE_BYTES = 8191 + MAX_MESSAGE_BYTES
 MAX_PARAMS = 15  # RFC 2812 section 2.3
 # Of a topic, a reason or an away text: what is left of 510 beside names and addresses.
@@ -68,12 +68,14 @@ def parse_message(line: bytes) -> Message | None:
     return Message(tags, source, command.upper() if command.isascii() else command, params)
 
 
-def is_too_long(line: bytes) -> bool:
-    """Tell if a line, given without its delimiter, breaks one of the two limits."""
-    if len(line) <= MAX_MESSAGE_BYTES:
-        return False
-    tags_bytes = line.find(b" ") + 1 if line.startswith(b"@") else 0
-    return tags_bytes > MAX_TAGS_BYTES or len(line) - tags_bytes > MAX_MESSAGE_BYTES
+def fit(line: bytes) -> bytes | None:
+    """Cut a line, given without its delimiter, to the length of a message; None: too many tags.
+
+    A client shows what it has sent before it knows what became of it: refuse the whole line, and
+    its user believes that all of it was read.  Nobody writes tags by hand, so those are refused.
+    """
+    tags_bytes = (line.find(b" ") + 1 or len(line)) if line.startswith(b"@") else 0
+    return None if tags_bytes > MAX_TAGS_BYTES else cut(line, tags_bytes + MAX_MESSAGE_BYTES)
 
 
 def parse_tags(text: str) -> dict[str, str]:
