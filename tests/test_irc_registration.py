@@ -72,9 +72,39 @@ def test_the_limits_in_isupport_hold(irc):
 
 def test_before_registration_only_a_few_commands_are_known(irc):
     wire = irc.wire()
-    assert wire.lines("JOIN :", "PRIVMSG bob :hi", "NONSENSE", "GET / HTTP/1.1") == ["451 You have not registered"] * 2
+    assert wire.lines("JOIN :", "PRIVMSG bob :hi", "NONSENSE", "SERVER a.b 1 :x") == ["451 You have not registered"] * 2
     wire.ask("NICK alice")
     assert [m.params[0] for m in wire.ask("LIST")] == ["alice"]
+
+
+LOGIN = b"NICK eve\r\nUSER e 0 * :e\r\nJOIN #tea\r\nPRIVMSG #tea :spam\r\n"
+
+
+@pytest.mark.parametrize(
+    "start, why",
+    [
+        (b"POST / HTTP/1.1\r\nHost: irc.test:6667\r\n\r\n", "This is IRC, not HTTP"),
+        (b"GET /chat HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", "This is IRC, not HTTP"),
+        (b"OPTIONS * HTTP/1.0\n", "This is IRC, not HTTP"),
+        (b"CONNECT irc.test:25 HTTP/1.1\r\n\r\n", "This is IRC, not HTTP"),
+        (b"PRI * HTTP/2.0\r\n\r\n", "This is IRC, not HTTP"),
+        (b"POST /" + b"x" * 600 + b" HTTP/1.1\r\n", "This is IRC, not HTTP"),
+        (b"POST /" + b"x" * 9000 + b" HTTP/1.1\r\n", "Input line was too long"),
+        (b"\x16\x03\x01\x02\x00\x01\x00", "This port is without TLS"),  # and no line end for long
+        (b"\x16", "This port is without TLS"),
+    ],
+)
+def test_a_browser_cannot_be_made_to_speak_irc(irc, start, why, caplog):
+    alice, eve = irc.client("alice", channel="#tea"), irc.wire()
+    eve.send(start + (b"" if start[0] == 0x16 else LOGIN))
+    assert [short(m) for m in eve.goodbye()] == [f"ERROR Closing Link: 127.0.0.1 ({why})"]
+    assert alice.lines() == [] and alice.lines("NICK eve") == ["NICK eve"], "it has no name either"
+    assert why in caplog.text
+
+
+def test_who_is_in_may_say_what_looks_like_http(irc):
+    alice = irc.client("alice")
+    assert alice.lines("GET / HTTP/1.1", "PRIVMSG alice HTTP/1.1") == ["421 GET Unknown command", "PRIVMSG alice HTTP/1.1"]
 
 
 def test_of_several_nicks_and_users_the_last_counts(irc):

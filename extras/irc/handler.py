@@ -9,11 +9,12 @@ caps     capabilities: a message looks different to clients that asked for tags
 label    with labeled-response, what ties the replies to their request
 """
 
+import re
 import time
 from collections.abc import Iterable, Iterator
 
 from extras.irc.capabilities import LabelledResponse, dress
-from extras.irc.lines import IrcConnection
+from extras.irc.lines import TLS_HELLO, IrcConnection
 from extras.irc.message import MAX_MESSAGE_BYTES, fit, format_message, frame
 from extras.irc.message import parse_message, size
 from extras.irc.queries import tell_watchers
@@ -26,6 +27,9 @@ from step1_echo.serving import log
 from step4_framing.framing import LineTooLong
 from step5_server.connection import Connection
 from step5_server.handler import LineHandler
+
+# What a browser begins with, however long its URL; and whoever else speaks HTTP.
+HTTP = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) |\S+ \S+ HTTP/")
 
 
 class IrcHandler(LineHandler):
@@ -65,6 +69,10 @@ class IrcHandler(LineHandler):
 
     def answer(self, line: bytes | LineTooLong) -> None:
         """Do what one line asks.  Thread: holds the world's lock."""
+        if not self.user.registered and (why := why_not_irc(line)):
+            log.warning("%s: %s: sent away", self, why)
+            self.close_link(why)
+            return
         if isinstance(line, LineTooLong):
             self.reply(ERR_INPUTTOOLONG)
             return
@@ -102,7 +110,7 @@ class IrcHandler(LineHandler):
         """See that a command is known, allowed and gets what it needs, and call its function."""
         verb = self.VERBS.get(command)
         if verb is None:
-            # To a stranger nothing is said: it may be a browser, or a server.
+            # To a stranger nothing is said: it may be a server.
             if self.user.registered:
                 self.reply(ERR_UNKNOWNCOMMAND, command)
         elif not self.user.registered and command not in EARLY:
@@ -286,3 +294,16 @@ class IrcHandler(LineHandler):
         """Let the user go too, and tell its neighbours."""
         reason = "Too slow" if self.outbox.overflowed else "Connection closed"
         self.announce_quit(self.user, self.end_reason or reason)
+
+
+def why_not_irc(line: bytes | LineTooLong) -> str:
+    """Tell what is wrong with a stranger's line, if no IRC client says such a thing.
+
+    A web page can make its reader's browser POST to us, and write NICK, USER and PRIVMSG below the
+    header: with her address, from inside her network.  So HTTP ends at its first line.
+    """
+    if isinstance(line, LineTooLong):
+        return "Input line was too long"  # we have not seen how it began
+    if line.startswith(TLS_HELLO):
+        return "This port is without TLS"
+    return "This is IRC, not HTTP" if HTTP.match(line) else ""
