@@ -78,9 +78,11 @@ def test_whois(irc):
         assert re.fullmatch(r"317 coolNick \d+ \d+ seconds idle, signon time", got[3])
         assert got[4:] == ["318 coolnick End of WHOIS list"]
     assert "319 coolNick @#chan @#secret" in cool.lines("WHOIS coolNick")
-    assert other.lines("WHOIS nobody", "WHOIS", "WHOIS bad.server coolNick") == [
+    assert other.lines("WHOIS nobody", "WHOIS ghost Ghost", "WHOIS", "WHOIS bad.server coolNick") == [
         "401 nobody No such nick/channel",
         "318 nobody End of WHOIS list",
+        "401 Ghost No such nick/channel",
+        "318 Ghost End of WHOIS list",
         "431 No nickname given",
         "402 bad.server No such server",
     ]

@@ -101,7 +101,8 @@ def whois(me, *params: str):
         if not me.rfc2812:  # RFC 1459's servers said nothing, and their suites still expect it
             me.reply(ERR_NONICKNAMEGIVEN)
         return
-    if len(params) > 1 and not is_here(me, params[0]):
+    # `WHOIS bob bob` asks the server that bob is on; without a bob, he is missing, not a server.
+    if len(params) > 1 and fold(params[0]) != fold(params[1]) and not is_here(me, params[0]):
         return
     nicks = params[min(len(params), 2) - 1]
     known = False
