@@ -144,6 +144,7 @@ def test_list_with_conditions(irc):
     for conditions, expected in {
         "": "12", "*an1": "1", "#c*n2": "2", "*an3": "", "!*an1": "2", "!*an3": "12", ">0": "12", "<1": "", ">1": "2",
         "<2": "1", "C<10": "12", "C>10": "", "C<0": "", "T<10": "1", "T>10": "", ">0,!*1": "2", "#none": "",
+        "#chan1,#CHAN2": "12", "#chan1,*2,#none": "12", "#chan1,*2,>1": "2", "#chan1,!*1": "", ",#chan1,": "1",
     }.items():
         assert names(conditions) == {f"#chan{n}" for n in expected}, conditions
 

@@ -7,9 +7,11 @@ import math
 import operator
 import re
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
-from extras.irc.names import fold, is_channel, mask
+from extras.irc.names import fold, is_channel, is_mask, mask
 from extras.irc.replies import (
     ERR_BADCHANNELKEY, ERR_BANNEDFROMCHAN, ERR_CHANNELISFULL, ERR_CHANOPRIVSNEEDED,
     ERR_INVITEONLYCHAN, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL,
@@ -162,12 +164,12 @@ def show_names(me, channel: Channel):
 def list_channels(me, conditions: str = "", server: str = ""):
     """List channels, their size and topic; `>5`, `*tea*`, `!*bot*`, `C<60` and `T<60` choose.
 
-    RFC 2812 section 3.2.6, and ELIST of 005: C and T are the minutes since the channel was
+    Of several names and masks one has to fit, of the other conditions all.  RFC 2812 section 3.2.6, and ELIST of 005: C and T are the minutes since the channel was
     made, and since its topic was set.
     """
     if not me.rfc2812:
         me.reply(RPL_LISTSTART)
-    tests = [condition(text) for text in conditions.split(",") if text]
+    tests = list(tests_of(conditions))
     for channel in list(me.world.channels.values()):
         yield
         # It may have ended since the list was made.
@@ -177,15 +179,28 @@ def list_channels(me, conditions: str = "", server: str = ""):
     me.reply(RPL_LISTEND)
 
 
-def condition(text: str):
-    """Make a test for channels of one condition of LIST."""
-    if found := re.fullmatch(r"([CT]?)([<>])([0-9]{1,9})", text):
-        kind, limit = found[1], int(found[3])
-        compare = operator.gt if found[2] == ">" else operator.lt
-        return lambda channel: compare(measure(channel, kind), limit)
-    wanted = text[0] != "!"
-    pattern = mask(text if wanted else text[1:])
-    return lambda channel: pattern.matches(channel.name) == wanted
+def tests_of(conditions: str) -> Iterator[Callable[[Channel], bool]]:
+    """Make tests for channels of the conditions of LIST: a channel has to pass each."""
+    names, masks = set(), []
+    for text in filter(None, conditions.split(",")):
+        if found := re.fullmatch(r"([CT]?)([<>])([0-9]{1,9})", text):
+            yield partial(is_measured, *found.groups())
+        elif text[0] == "!":
+            yield partial(lambda mask, channel: not mask.matches(channel.name), mask(text[1:]))
+        elif is_mask(text):
+            masks.append(mask(text))
+        else:
+            names.add(fold(text))
+    if names or masks:
+        yield lambda channel: (
+            fold(channel.name) in names or any(mask.matches(channel.name) for mask in masks)
+        )
+
+
+def is_measured(kind: str, sign: str, limit: str, channel: Channel) -> bool:
+    """Tell if a channel has more, or less, of a kind than the limit."""
+    compare = operator.gt if sign == ">" else operator.lt
+    return compare(measure(channel, kind), int(limit))
 
 
 def measure(channel: Channel, kind: str) -> float:
