@@ -159,6 +159,7 @@ def test_user_modes(irc):
     irc.client("bob")
     assert alice.lines("MODE alice", "MODE alice +iw-i+oB", "MODE ALICE") == ["221 +", "MODE alice +iw-i+B", "221 +Bw"]
     assert alice.lines("MODE alice +wz") == ["501 Unknown MODE flag"]
+    assert alice.lines("MODE alice -sz", "MODE alice +i-xw") == ["MODE alice +i-w"], "what is off stays off"
     assert alice.lines("MODE bob +i", "MODE nobody +i") == [
         "502 Cannot change mode for other users",
         "401 nobody No such nick/channel",

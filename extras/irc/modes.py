@@ -65,8 +65,8 @@ def user_mode(me, nick: str, letters: str):
                 if on != (letter in me.user.modes) or me.rfc2812:
                     me.world.set_mode(me.user, letter, on)
                     done.append((sign, letter, ""))
-            elif letter != "a":
-                unknown = True
+            elif letter != "a" and (sign == "+" or me.rfc2812):
+                unknown = True  # of `+i-ws`, as bots say it, nothing is left to do for `-s`
         for words, _ in pack(done, MAX_MESSAGE_BYTES):
             me.send(format_message("MODE", me.user.nick, source=me.user.nick, text=words))
         if unknown:
