@@ -85,6 +85,9 @@ def test_tag_values_are_escaped_as_message_tags_says():
     assert parse_message(rb"@a=1\:2\s3\\4\r\n;b;c=;+d/e=\x\ PING").tags == {
         "a": "1;2 3\\4\r\n", "b": "", "c": "", "+d/e": "x",
     }
+    assert parse_message(b"@a=\xff;b=1;\xe9=2;c=\xc3\xa9 PRIVMSG bob :\xff") == (
+        {"b": "1", "c": "é"}, "", "PRIVMSG", ["bob", "\udcff"]
+    ), "a tag that is no UTF-8 is left out, the message is not"
     assert format_tags({"a": "1;2 3\\", "b": ""}) == r"@a=1\:2\s3\\;b" + " "
 
 
@@ -280,11 +283,10 @@ def test_the_subcommand_makes_a_hash():
     assert is_password("tea", done.stdout.strip()) and done.returncode == 0
 
 
-def labelled(lines):
+def labelled(lines, batches=True):
     """Return what becomes of the lines that answer a request with the label 7."""
-    response = LabelledResponse("7", "s", 1)
+    response = LabelledResponse("7", "s", 1, batches)
     return [marked for line in lines for marked in response.add(line)] + [response.end()]
-
 
 
 def test_a_labelled_answer_is_an_ack_a_tag_or_a_batch():
@@ -297,6 +299,13 @@ def test_a_labelled_answer_is_an_ack_a_tag_or_a_batch():
         b"@batch=1 " + line,
         b":s BATCH -1\r\n",
     ]
+
+
+def test_without_batch_only_one_line_can_have_the_label():
+    one, two, three = b":s 1\r\n", b":s 2\r\n", b":s 3\r\n"
+    assert labelled([], False) == [b"@label=7 :s ACK\r\n"]
+    assert labelled([one], False) == [b"@label=7 " + one]
+    assert labelled([one, two, three], False) == [one, two, three, b""]
 
 
 def test_only_tags_that_were_asked_for_are_sent():

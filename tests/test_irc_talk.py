@@ -183,6 +183,13 @@ def test_labels_tie_replies_to_their_request(irc):
     assert alice.ask("@label=7 MODE #tea +m")[0].tags["label"] == "7"
 
 
+def test_batches_are_for_those_who_know_them(irc):
+    alice = irc.client("alice", caps="labeled-response")
+    assert alice.ask("@label=1 PING x")[0].tags == {"label": "1"}
+    got = alice.ask("@label=2 JOIN #tea")
+    assert [m.command for m in got] == ["JOIN", "353", "366"] and not any(m.tags for m in got)
+
+
 def test_away_notify(irc):
     alice = irc.client("alice", caps="away-notify", channel="#a,#b")
     bob = irc.client("bob", channel="#a,#b")

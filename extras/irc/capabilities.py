@@ -4,6 +4,7 @@ While a client negotiates, its registration waits for CAP END.  Source: IRCv3
 capability-negotiation, message-tags, server-time, labeled-response, setname (ircv3.net/specs).
 """
 
+import re
 import time
 
 from extras.irc.message import cut_text, format_message, format_tags
@@ -34,6 +35,8 @@ def cap(me, subcommand: str, argument: str = ""):
     if subcommand in ("LS", "REQ") and not me.user.registered:
         me.negotiating = True
     if subcommand == "LS":
+        if re.fullmatch("[0-9]{3,9}", argument) and int(argument) >= 302:
+            me.speaks_302 = True
         answer(me, "LS", " ".join(CAPABILITIES))
     elif subcommand == "LIST":
         answer(me, "LIST", " ".join(sorted(me.user.caps)))
@@ -50,7 +53,8 @@ def cap(me, subcommand: str, argument: str = ""):
 def request(me, argument: str):
     """Accept the whole list, or none of it; `-name` gives a capability back."""
     wanted = argument.split()
-    if not all(name.removeprefix("-") in CAPABILITIES for name in wanted):
+    known = all(name.removeprefix("-") in CAPABILITIES for name in wanted)
+    if not known or me.speaks_302 and "-cap-notify" in wanted:  # 302 has it built in
         answer(me, "NAK", argument)
         return
     answer(me, "ACK", argument)
@@ -103,30 +107,35 @@ class LabelledResponse:
     """Marks what answers one request: an ACK for nothing, a tag for one line, a batch for more.
 
     The first line waits until it is known whether there is a second one; the others do not wait.
+    A client that has not asked for batches gets the more as they are.
     Source: IRCv3 labeled-response and batch.
     """
 
-    def __init__(self, label: str, server: str, number: int):
+    def __init__(self, label: str, server: str, number: int, batches: bool = True):
         self._label, self._server, self._number = {"label": label}, server, str(number)
+        self._batches = batches
         self._first: bytes | None = None
-        self._is_batch = False
+        self._is_many = False
 
     def add(self, line: bytes) -> list[bytes]:
         """Take a line of the answer; give what can be sent now."""
-        if self._is_batch:
+        if self._is_many:
             return [self._in_batch(line)]
         if self._first is None:
             self._first = line
             return []
-        self._is_batch = True
+        self._is_many = True
+        if not self._batches:
+            return [self._first, line]
         start = format_message("BATCH", "+" + self._number, "labeled-response", source=self._server)
         return [add_tags(start, self._label), self._in_batch(self._first), self._in_batch(line)]
 
     def end(self) -> bytes:
         """Give the line that ends the answer, or is all of it."""
-        if self._is_batch:
-            return format_message("BATCH", "-" + self._number, source=self._server)
+        if self._is_many:
+            end = format_message("BATCH", "-" + self._number, source=self._server)
+            return end if self._batches else b""
         return add_tags(self._first or format_message("ACK", source=self._server), self._label)
 
     def _in_batch(self, line: bytes) -> bytes:
-        return add_tags(line, {"batch": self._number})
+        return add_tags(line, {"batch": self._number}) if self._batches else line

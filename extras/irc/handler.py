@@ -47,6 +47,7 @@ class IrcHandler(LineHandler):
         # A parameter must not begin with a colon; 0::1 is the same address.
         self.user = User(self, conn.outbox, "0" + host if host[0] == ":" else host)
         self.negotiating = False  # between CAP LS and CAP END
+        self.speaks_302 = False  # the version of CAP
         self.password_is_right = False
         self.wanted_modes = ""
         self.failed_opers = 0
@@ -99,12 +100,15 @@ class IrcHandler(LineHandler):
             self.run(command, params)
             return
         number = self.world.next_id()
-        self._response = response = LabelledResponse(self.tags["label"], self.server.name, number)
+        self._response = response = LabelledResponse(
+            self.tags["label"], self.server.name, number, batches="batch" in self.user.caps
+        )
         try:
             self.run(command, params)
         finally:
             self._response = None
-        self.conn.send(response.end())
+        if end := response.end():
+            self.conn.send(end)
 
     def run(self, command: str, params: list[str]) -> None:
         """See that a command is known, allowed and gets what it needs, and call its function."""

@@ -25,6 +25,7 @@ MAX_TEXT_BYTES = 390
 
 # IRCv3 message-tags, "Escaping values".
 ESCAPES = {";": r"\:", " ": r"\s", "\\": r"\\", "\r": r"\r", "\n": r"\n"}
+NO_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of such bytes
 UNESCAPES = {escaped[1]: char for char, escaped in ESCAPES.items()}
 
 
@@ -79,8 +80,11 @@ def fit(line: bytes) -> bytes | None:
 
 
 def parse_tags(text: str) -> dict[str, str]:
-    """Split `key=value;key`; a key without a value has the value ""."""
-    pairs = (tag.partition("=") for tag in text.split(";"))
+    """Split `key=value;key`; a key without a value has the value "".
+
+    A tag that is no UTF-8 is left out: IRCv3 message-tags forbids it, and its message is fine.
+    """
+    pairs = (tag.partition("=") for tag in text.split(";") if not NO_UTF8.search(tag))
     return {key: _unescape(value) for key, _, value in pairs if key}
 
 
