@@ -186,6 +186,14 @@ def test_cap_suspends_registration(irc):
     ]
 
 
+def test_cap_notify_is_a_part_of_version_302(irc):
+    alice = irc.wire()
+    assert alice.lines("CAP LS 302", "CAP REQ :-cap-notify")[1:] == ["CAP * NAK -cap-notify"]
+    assert alice.lines("CAP REQ :cap-notify") == ["CAP * ACK cap-notify"]
+    bob = irc.wire()
+    assert bob.lines("CAP LS", "CAP REQ :-cap-notify")[1:] == ["CAP * ACK -cap-notify"]
+
+
 def test_cap_is_answered_to_a_star_before_the_nick(irc):
     assert [short(m) for m in irc.wire().ask("CAP LIST")] == ["CAP * LIST "]
     names = irc.wire().ask("CAP LS")[0].text.split()
@@ -218,6 +226,14 @@ def test_quit_is_told_once_and_ends_with_error(irc):
     bob.send("QUIT :gone fishing\r\nPRIVMSG #a :after the end")
     assert [short(m) for m in bob.goodbye()] == ["ERROR Closing Link: 127.0.0.1 (Quit: gone fishing)"]
     assert [(m.source, short(m)) for m in alice.ask()] == [("bob!bob@127.0.0.1", "QUIT Quit: gone fishing")]
+
+
+def test_a_quit_without_a_reason_is_told_without_one(irc):
+    alice, bob = irc.client("alice", channel="#a"), irc.client("bob", channel="#a")
+    alice.ask()
+    bob.send("QUIT")
+    bob.goodbye()
+    assert alice.lines() == ["QUIT Quit: "], "modern.ircdocs.horse: just this"
 
 
 def test_a_lost_connection_is_a_quit(irc):
