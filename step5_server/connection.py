@@ -59,7 +59,7 @@ class Connection:
         self.outbox = Outbox(sock, max_pending_bytes, too_slow_words)
         self.touched: set[Outbox] = set()  # own thread only
         self.opened_at = time.monotonic()
-        self.heard_at = self.opened_at  # own thread writes, any may read
+        self.heard_at = self.opened_at  # own thread writes, any may read; but see forgive()
         self.closing_since: float | None = None  # set by hang_up()
         self.end_reason = "EOF"  # for the log
         self._sock = sock
@@ -171,6 +171,11 @@ class Connection:
         """Cut the peer off; the connection's own thread wakes up and cleans up.  Thread: any."""
         self.end_reason = why
         self.outbox.abort()
+
+    def forgive(self, deaf_s: float) -> None:
+        """Count the peer's silence without the time in which we could not hear.  Thread: any."""
+        self.opened_at += deaf_s
+        self.heard_at += deaf_s
 
     def overdue(self, now: float) -> bool:
         """Tell whether the peer has had its time to take our last words.  Thread: any.

@@ -25,6 +25,7 @@ MAX_CLIENTS = 1000  # a thread each; some 25 MB of memory in all
 MAX_LINGERING = 100  # peers that have their last words and go on sending: a thread each, too
 LOGIN_TIMEOUT_S = 60.0  # a person types a name in less
 SWEEP_INTERVAL_S = 0.25  # how late a timeout may be noticed
+DEAF_S = 2.0  # no sweep for so long: not the peers were silent, we were stopped
 STOP_S = 3.0  # how long stop() waits for those who still read
 STOP_SWEEP_S = 0.05  # how often it looks meanwhile
 STACK_BYTES = 256 * 1024  # a thread here calls a dozen functions deep, not thousands
@@ -61,6 +62,7 @@ class LineServer(Server):
         self._stopping = False
         self._all_gone = threading.Condition(self.registry.lock)
         self._next_sweep = 0.0
+        self._swept_at = time.monotonic()
         self._next_log = 0.0
         super().__init__(address)
 
@@ -146,6 +148,10 @@ class LineServer(Server):
 
         A timeout on the socket would not do: one byte a second would restart it for ever.
         """
+        deaf_s, self._swept_at = now - self._swept_at, now
+        if deaf_s > DEAF_S:  # Ctrl-Z, a laptop's lid: what came meanwhile is still to be read
+            for handler in self._serving | self._leaving:
+                handler.conn.forgive(deaf_s)
         for handler in list(self._serving):
             if handler.name is None and now - handler.conn.opened_at > self.login_timeout_s:
                 self.dismiss(handler, "login-timeout", "no LOGIN in time")

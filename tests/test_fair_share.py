@@ -248,6 +248,24 @@ def test_who_is_cut_off_for_not_reading_is_told_so_if_it_reads_again(dialect, se
 
 # Those who are refused, and those who are dead
 
+def test_a_server_that_was_stopped_does_not_blame_its_clients(serve, guest):
+    """SIGSTOP, or a laptop's lid: all that they said meanwhile is still to be read."""
+    server = serve(ChatServer, login_timeout_s=60)
+    stranger = guest(server)
+    eventually(lambda: server._serving, "he is admitted")
+    with server.registry.lock:  # so that nobody else sweeps
+        now = server._swept_at + 1000
+        server.sweep(now)
+        server.sweep(now + 1)
+        (handler,) = server._serving
+        assert not handler.conn.closing
+        for second in range(2, 70):
+            server.sweep(now + second)
+        assert handler.conn.closing
+        server._swept_at = time.monotonic()
+    assert stranger.rest()[-1].startswith(b"ERR login-timeout")
+
+
 def test_only_a_few_peers_may_take_their_time_to_leave(serve, guest, monkeypatch):
     monkeypatch.setattr(line_server, "MAX_LINGERING", 3)
     monkeypatch.setattr(connection, "QUIET_S", 10 * DEADLINE_S)

@@ -21,6 +21,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from step5_server import connection
 from step5_server.line_server import STOP_S
 from step5_server.server import ChatServer
 from tests.chapter import ROOT
@@ -49,8 +50,10 @@ def calm(caplog, request):
 
 
 @pytest.fixture
-def host(dialect):
+def host(dialect, monkeypatch):
     """Serve in this process: host(**settings) -> server, with small buffers on its side."""
+    # Who floods a peer that does not read waits for it, once: here not so long.
+    monkeypatch.setattr(connection, "PATIENCE_S", 0.1)
     with contextlib.ExitStack() as stack:
 
         def host(server_class=dialect.server_class, **settings):
