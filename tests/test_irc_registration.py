@@ -117,6 +117,14 @@ def test_of_several_nicks_and_users_the_last_counts(irc):
     assert wire.codes("USER again 0 * :x", "PASS x")[-2:] == ["462", "462"]
 
 
+def test_a_user_name_holds_nothing_that_means_something(irc):
+    wire = irc.wire()
+    assert wire.ask("NICK alice", "USER !:e*v?i@l,\x02 0 * :x")[0].text.endswith("alice!evil@127.0.0.1")
+    assert wire.lines("WHO alice %u")[0] == "354 evil"
+    wire = irc.wire()
+    assert wire.ask("NICK bob", "USER !: 0 * :x")[0].text.endswith("bob!user@127.0.0.1")
+
+
 def test_user_bits_set_modes(irc):
     wire = irc.wire()
     wire.send("NICK alice\r\nUSER u 12 * :x")

@@ -57,8 +57,8 @@ def user(me, name: str, mode: str, unused: str, realname: str):
     if me.user.registered:
         me.reply(ERR_ALREADYREGISTERED)
         return
-    # What would break nick!user@host apart, or a terminal, is left out.
-    me.user.name = re.sub(r"[^!-~]|[!@]", "", name)[:USER_LENGTH] or "user"
+    # What would break nick!user@host apart, a mask or a line of WHOX (a colon) is left out.
+    me.user.name = re.sub(r"[^A-Za-z0-9._~-]", "", name)[:USER_LENGTH] or "user"
     me.user.realname = cut_text(realname, REALNAME_BYTES)
     bits = int(mode) if re.fullmatch("[0-9]{1,3}", mode) else 0
     me.wanted_modes = "i" * bool(bits & 8) + "w" * bool(bits & 4)
