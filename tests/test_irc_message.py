@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import time
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -22,11 +23,13 @@ from tests.irc_wire import read_message
 
 # --- messages -----------------------------------------------------------------------------------
 
-WORD = st.text(st.characters(blacklist_characters=" \r\n\0", blacklist_categories=["Cs"]), min_size=1, max_size=12)
+FORMATTING = "\x01\x02\x03\x04\t\x0f\x11\x16\x1d\x1e\x1f"
+HARMLESS = st.sampled_from(FORMATTING) | st.characters(blacklist_categories=["Cs", "Cc"])
+WORD = st.text(HARMLESS.filter(lambda letter: letter != " "), min_size=1, max_size=12)
 MIDDLE = WORD.filter(lambda word: word[0] != ":")
-TEXT = st.text(st.characters(blacklist_characters="\r\n\0", blacklist_categories=["Cs"]), max_size=30)
+TEXT = st.text(HARMLESS, max_size=30)
 KEY = st.from_regex(r"\+?([a-z]{1,5}/)?[a-z0-9-]{1,8}", fullmatch=True)
-VALUE = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=12)
+VALUE = st.text(HARMLESS | st.sampled_from("\r\n;\\"), max_size=12)
 
 
 @given(
@@ -52,10 +55,19 @@ def test_any_bytes_give_a_message_or_none(data):
     assert message is None or message.command
 
 
-@given(st.binary(max_size=40).map(lambda data: re.sub(rb"[\r\n\0]", b"", data)))
+@given(st.binary(max_size=40).map(lambda data: re.sub(rb"[\0-\x1f\x7f]|\xc2[\x80-\x9f]", b"", data)))
 def test_bytes_that_are_no_utf8_come_out_as_they_went_in(data):
     message = parse_message(b"PRIVMSG bob :" + data)
     assert format_message("PRIVMSG", "bob", text=message.params[1]) == b"PRIVMSG bob :" + data + b"\r\n"
+
+
+@given(st.text(st.characters(max_codepoint=0xff) | st.sampled_from("\u202e😃\udc9b"), max_size=30), st.booleans())
+def test_no_control_character_comes_through_but_irc_s_own(text, utf8_only):
+    line = b"PRIVMSG bob :" + re.sub("[\r\n]", "", text).encode("utf-8", "surrogateescape")
+    ours = parse_message(line, utf8_only).params[1]
+    assert not [letter for letter in ours if unicodedata.category(letter) == "Cc" and letter not in FORMATTING]
+    assert [letter for letter in ours if letter in FORMATTING] == [letter for letter in text if letter in FORMATTING]
+    assert not utf8_only or ours.encode("utf-8").decode() == ours
 
 
 @pytest.mark.parametrize(
@@ -173,6 +185,16 @@ def test_nicks(nick, good):
         ("#a,b", False),
         ("#\x07", False),
         ("#\x1b[2J", False),
+        ("#\x9b2J", False),
+        ("#\udc9b2J", False),  # the same, from who does not speak UTF-8
+        ("#caf\udce9", True),
+        ("#a\u202eb", False),  # shows what follows from right to left
+        ("#a\u2066b", False),
+        ("#a\u2028b", False),  # a line break, to some
+        ("#te\u200ba", False),  # looks like #tea
+        ("#a\ufffdb", False),  # was a control character, or no UTF-8
+        ("#می\u200cخواهم", True),
+        ("#👩\u200d💻", True),
         ("#" + "a" * 49, True),
         ("#" + "a" * 50, False),
         ("", False),

@@ -198,13 +198,13 @@ def test_the_motd_is_the_file_as_it_is_now(irc, tmp_path):
     irc.start(motd_file=str(path))
     alice = irc.client("alice")
     assert alice.lines("MOTD") == ["422 MOTD File is missing"]
-    path.write_bytes(b"one\n\xe9\n\nend")
+    path.write_bytes(b"one\r\n\xe9\x1b\n\n\x1d\x0b\x0c\x1c\xe2\x80\xa8end\r")
     assert alice.lines("MOTD", "MOTD no.where") == [
         "375 - irc.test Message of the day - ",
         "372 - one",
-        "372 - \udce9",
+        "372 - \ufffd\ufffd",
         "372 - ",
-        "372 - end",
+        "372 - \x1d\ufffd\ufffd\ufffd\u2028end",
         "376 End of MOTD command",
         "402 no.where No such server",
     ]

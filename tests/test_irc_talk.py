@@ -110,10 +110,54 @@ def test_lines_end_in_cr_lf_or_either(irc, sep):
     assert [bob.read().text for _ in range(3)] == ["0", "1", "2"]
 
 
-def test_bytes_that_are_not_utf8_are_carried(irc):
+ESCAPE = "\x1b]0;evil\x07 \x9b31m\x7f\x00"
+SHOWN = "�]0;evil� �31m��"
+
+
+def test_control_characters_leave_for_nobodys_terminal(irc):
+    alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")
+    alice.ask("MODE #tea +v-t bob")
+    bob.ask(
+        f"PRIVMSG #tea :{ESCAPE}", f"NOTICE alice :{ESCAPE}", f"TOPIC #tea :{ESCAPE}", 
+        f"PART #tea :{ESCAPE}", f"SETNAME :{ESCAPE}", f"AWAY :{ESCAPE}",  "JOIN #tea",
+    )
+    bob.send(f"QUIT :{ESCAPE}")
+    bob.goodbye()
+    got = alice.lines("LIST", "WHOWAS bob", f"KICK #tea alice :{ESCAPE}", "JOIN #" + ESCAPE)
+    assert sum(SHOWN in line for line in got) == 8, "PRIVMSG, NOTICE, TOPIC, PART, QUIT, 322, 314, KICK"
+    assert all(letter.isprintable() for line in got for letter in line), got
+    assert [line[:3] for line in got if line.startswith("403")] == ["403"]
+
+
+def test_formatting_and_ctcp_pass(irc):
+    alice, bob = irc.client("alice"), irc.client("bob")
+    for text in (
+        "\x02bold\x02 \x0304,12red\x03 \x04ff0000hex \x0fplain \x11mono\x11 \x16reverse \x1ditalics \x1estrike \x1funder",
+        "\x01ACTION pours\x01", "\x01DCC SEND tea.txt 2130706433 4000 42\x01", "\x01PING 1 2\x01", "a\tb",
+        "\u202eright to left\u202c \u200d\u2028",
+    ):
+        alice.ask(f"PRIVMSG bob :{text}")
+        assert bob.read().text == text
+
+
+def test_what_is_not_utf8_is_shown_and_said_once(irc):
+    # One such byte ends a Python client that decodes strictly, as most bots do.
+    alice, bob = irc.client("alice"), irc.client("bob")
+    assert any("UTF8ONLY" in m.params for m in alice.welcome)
+    alice.send(b"PRIVMSG bob :caf\xe9 \xff!\r\nPRIVMSG bob :\xd0\r\nPRIVMSG bob :caf\xc3\xa9\r\nJOIN #caf\xe9\r\n")
+    assert alice.lines() == [
+        "NOTICE alice What you sent is not UTF-8, and others see U+FFFD in it: set your client to UTF-8",
+        "403 #caf\ufffd No such channel",
+    ]
+    assert bob.lines() == ["PRIVMSG bob caf\ufffd \ufffd!", "PRIVMSG bob \ufffd", "PRIVMSG bob café"]
+
+
+def test_bytes_that_are_not_utf8_are_carried_where_that_is_wanted(irc):
+    irc.start(utf8_only=False)
     alice, bob = irc.client("alice", channel="#caf\udce9"), irc.client("bob")
-    alice.send(b"PRIVMSG bob :caf\xe9 \xff\x00!\r\n")
-    assert bob.read().text == "caf\udce9 \udcff!"
+    assert not any("UTF8ONLY" in m.params for m in alice.welcome)
+    alice.send(b"PRIVMSG bob :caf\xe9 \xff\x9b!\r\n")  # 9b is a letter of CP866, and CSI in Latin-1
+    assert bob.read().text == "caf\udce9 \udcff\udc9b!"
     assert bob.codes("JOIN #caf\udce9")[1] == "353"
     assert alice.lines("TOPIC #caf\udce9 :\udce9")[-1] == "TOPIC #caf\udce9 \udce9"
 

@@ -48,6 +48,7 @@ class IrcHandler(LineHandler):
         self.user = User(self, conn.outbox, "0" + host if host[0] == ":" else host)
         self.negotiating = False  # between CAP LS and CAP END
         self.speaks_302 = False  # the version of CAP
+        self.told_of_utf8 = False
         self.password_is_right = False
         self.wanted_modes = ""
         self.failed_opers = 0
@@ -80,9 +81,11 @@ class IrcHandler(LineHandler):
         if len(line) > MAX_MESSAGE_BYTES and (line := fit(line)) is None:
             self.reply(ERR_INPUTTOOLONG)
             return
-        message = parse_message(line)
+        message = parse_message(line, self.server.utf8_only)
         if message is None:
             return
+        if not line.isascii() and self.server.utf8_only and not self.told_of_utf8:
+            self.tell_of_utf8(line)
         if self.server.flood:
             self.wait_for_token()
         self.tags, _, command, params = message
@@ -93,6 +96,16 @@ class IrcHandler(LineHandler):
                 run(command, params)
         elif not self.outbox.ended:  # else somebody hung up on us while we waited
             run(command, params)
+
+    def tell_of_utf8(self, line: bytes) -> None:
+        """Tell our client, once, that others do not see what it has sent.  IRCv3 utf8-only."""
+        try:
+            line.decode()
+        except UnicodeDecodeError:
+            self.told_of_utf8 = True
+            text = "What you sent is not UTF-8, and others see U+FFFD in it: set your client to UTF-8"
+            nick = self.user.nick or "*"
+            self.send(format_message("NOTICE", nick, text=text, source=self.server.name))
 
     def run_labelled(self, command: str, params: list[str]) -> None:
         """Run a command, and put its label on what answers it.  IRCv3 labeled-response."""

@@ -4,9 +4,9 @@
     `-- tags                  `-- source      `-- command, `-- params: two, the last with a colon
 
 Source: RFC 2812 section 2.3.1 (the grammar), modern.ircdocs.horse "Message Format", IRCv3
-message-tags.  Text is UTF-8 on the wire; bytes that are not (old clients speak Latin-1) are
-carried through `surrogateescape`: each becomes a lone surrogate and the same byte again on the
-way out, while everything else is real text, so that `?` in a mask is one letter, not one byte.
+message-tags.  Text is UTF-8 on the wire.  Bytes that are not (old clients speak Latin-1) become
+lone surrogates through `surrogateescape`, and the same bytes again on the way out, unless they are
+cleaned away; everything else is real text, so that `?` in a mask is one letter, not one byte.
 """
 
 import re
@@ -26,6 +26,12 @@ MAX_TEXT_BYTES = 390
 # IRCv3 message-tags, "Escaping values".
 ESCAPES = {";": r"\:", " ": r"\s", "\\": r"\\", "\r": r"\r", "\n": r"\n"}
 NO_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of such bytes
+# What a terminal obeys and nobody sees: C0, DEL and C1.  Those that IRC gives a meaning stay: CTCP
+# (01), tab, bold (02), colours (03, 04), plain (0f), monospace (11), reverse (16), italics, strike
+# and underline (1d, 1e, 1f).  Source: modern.ircdocs.horse/formatting.
+CONTROLS = r"\x00\x05-\x08\x0a-\x0e\x10\x12-\x15\x17-\x1c\x7f-\x9f"
+UNSAFE = re.compile(f"[{CONTROLS}]")
+UNSAFE_OR_RAW = re.compile(rf"[{CONTROLS}\udc80-\udcff]")
 UNESCAPES = {escaped[1]: char for char, escaped in ESCAPES.items()}
 
 
@@ -38,20 +44,21 @@ class Message(NamedTuple):
     params: list[str]
 
 
-def parse_message(line: bytes) -> Message | None:
-    """Split a line, given without its delimiter; None if it holds no command.
+def parse_message(line: bytes, utf8_only: bool = False) -> Message | None:
+    """Split a line, given without its delimiter, and clean it; None if it holds no command.
 
     Total: any bytes at all give a Message or None.
     """
     text = line.decode("utf-8", "surrogateescape")
-    if "\0" in text:
-        text = text.replace("\0", "")  # RFC 2812 has no NUL anywhere
     tags, source = {}, ""
-    if text[:1] in " @:":  # rare: most messages begin with their command
+    if text[:1] in " @":  # rare: most messages begin with their command
         text = text.lstrip(" ")
         if text[:1] == "@":
             tag_text, _, text = text[1:].partition(" ")
-            tags, text = parse_tags(tag_text), text.lstrip(" ")
+            tags = parse_tags(clean(tag_text))
+    text = clean(text, utf8_only)
+    if text[:1] in " :":
+        text = text.lstrip(" ")
         if text[:1] == ":":
             source, _, text = text[1:].partition(" ")
             text = text.lstrip(" ")
@@ -67,6 +74,16 @@ def parse_message(line: bytes) -> Message | None:
     if len(params) > MAX_PARAMS:  # RFC 2812 section 2.3.1: the 15th takes all the rest
         params[MAX_PARAMS - 1:] = [" ".join(params[MAX_PARAMS - 1:])]
     return Message(tags, source, command.upper() if command.isascii() else command, params)
+
+
+def clean(text: str, utf8_only: bool = False) -> str:
+    """Show as U+FFFD what a terminal would obey; with `utf8_only`, what is no UTF-8 too.
+
+    It is not just left out: a name that holds U+FFFD is refused, and a text tells of it.
+    """
+    if text.isprintable():  # nearly every message; this is the fastest look that Python has
+        return text
+    return (UNSAFE_OR_RAW if utf8_only else UNSAFE).sub("\ufffd", text)
 
 
 def fit(line: bytes) -> bytes | None:

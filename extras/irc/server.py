@@ -19,7 +19,7 @@ from collections import Counter
 from extras.broadcast.postman import PostmanServer
 from extras.irc import passwords
 from extras.irc.handler import IrcHandler
-from extras.irc.message import format_message
+from extras.irc.message import clean, format_message
 from extras.irc.modes import FLAGS, LISTS, USER_MODES
 from extras.irc.server_info import isupport_lines
 from extras.irc.state import STATUSES, World
@@ -57,6 +57,7 @@ class IrcServer(PostmanServer):
         flood: tuple[float, float] | None = None,
         ping_timeout_s: float = PING_TIMEOUT_S,
         rfc2812: bool = False,
+        utf8_only: bool = True,
         **settings,
     ):
         self.name, self.network, self.info = name, network, info
@@ -67,7 +68,8 @@ class IrcServer(PostmanServer):
         self.started_at = time.time()
         self.epoch = f"{self.started_at:.0f}"  # in each msgid, so that a restart repeats none
         self.created = time.strftime("%a %b %d %Y at %H:%M:%S %Z", time.localtime(self.started_at))
-        self.isupport = isupport_lines(network, max_channels)
+        self.utf8_only = utf8_only and not rfc2812  # whose section 2.2 wants 8 bits passed on
+        self.isupport = isupport_lines(network, max_channels, self.utf8_only)
         with_parameter = "".join(sorted(LISTS + "kl" + "".join(STATUSES)))
         self.mode_letters = (USER_MODES, "".join(sorted(FLAGS + with_parameter)), with_parameter)
         self.command_counts: Counter[str] = Counter()
@@ -87,6 +89,7 @@ class IrcServer(PostmanServer):
             "flood": args.flood,
             "ping_timeout_s": args.ping_timeout,
             "rfc2812": args.rfc2812,
+            "utf8_only": args.utf8_only,
         }
 
     def dismiss(self, handler: IrcHandler, code: str, text: str = "") -> None:
@@ -119,8 +122,12 @@ class IrcServer(PostmanServer):
         try:
             changed = os.stat(self.motd_file).st_mtime_ns
             if changed != self._motd[0]:
-                text = Path(self.motd_file).read_text(encoding="utf-8", errors="surrogateescape")
-                self._motd = changed, [line.replace("\0", "") for line in text.splitlines()]
+                text = Path(self.motd_file).read_bytes().decode("utf-8", "surrogateescape")
+                lines = text.split("\n")  # splitlines() would split at italics, too
+                if not lines[-1]:
+                    lines.pop()
+                lines = [clean(line.removesuffix("\r"), self.utf8_only) for line in lines]
+                self._motd = changed, lines
         except OSError:
             return None
         return self._motd[1]
@@ -157,6 +164,10 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--ping-timeout", type=positive(float), default=PING_TIMEOUT_S, metavar="SECONDS",
         help="silence before a PING, and again before the end (default %(default)g)",
+    )
+    flags.add_argument(
+        "--utf8-only", action=argparse.BooleanOptionalAction, default=True,
+        help="pass on UTF-8 only: other bytes are shown as U+FFFD; off, they pass as they are",
     )
     flags.add_argument("--rfc2812", action="store_true", help="keep to the letter of RFC 2812")
     return flags

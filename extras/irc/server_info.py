@@ -28,7 +28,7 @@ VERSION = "tutorial-1.0"  # RFC 2812 wants <version>.<debuglevel>
 TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
 
 
-def isupport_lines(network: str, max_channels: int) -> list[str]:
+def isupport_lines(network: str, max_channels: int, utf8_only: bool) -> list[str]:
     """Give what 005 tells, line by line: each token is kept somewhere in this package."""
     signs = "".join(STATUSES.values())
     tokens = [
@@ -43,6 +43,7 @@ def isupport_lines(network: str, max_channels: int) -> list[str]:
         f"TARGMAX=JOIN:,KICK:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
         "WHOIS:,WHOWAS:",
         f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
+        *["UTF8ONLY"] * utf8_only,
     ]
     starts = range(0, len(tokens), TOKENS_A_LINE)
     return [" ".join(tokens[start : start + TOKENS_A_LINE]) for start in starts]
