@@ -290,6 +290,60 @@ def test_a_flooder_is_slowed_down_and_loses_nothing(irc):
     assert [bob.read().text for _ in range(60)] == [str(n) for n in range(60)]
 
 
+@pytest.fixture
+def behind_proxy(irc):
+    """A Network whose clients all come from a proxy that is trusted."""
+    irc.start(proxies=["127.0.0.1"], max_per_host=1)
+    return irc
+
+
+def test_a_proxy_tells_whom_it_speaks_for(behind_proxy):
+    def client(nick, header):
+        wire = behind_proxy.wire()
+        wire.send(f"PROXY {header}\r\nNICK {nick}\r\nUSER u 0 * :x")  # in one segment
+        return wire, [short(m) for m in wire.read_until("376", "ERROR")]
+
+    alice, got = client("alice", "TCP4 203.0.113.7 192.0.2.1 51234 6697")
+    assert got[0].endswith("alice!u@203.0.113.7")
+    alice.ask("JOIN #tea", "MODE #tea +b *!*@203.0.113.7")
+    bob, got = client("bob", "TCP6 2001:db8::1 2001:db8::2 51234 6697")
+    assert got[0].endswith("bob!u@2001:db8::1")
+    assert bob.codes("JOIN #tea")[0] == "JOIN", "a ban of one is not a ban of all"
+    _, got = client("carol", "TCP4 203.0.113.7 192.0.2.1 51235 6697")
+    assert got == ["ERROR Closing Link: * (too many from your address)"], "--max-per-host counts the client's"
+    _, got = client("dave", "TCP6 ::ffff:203.0.113.9 ::ffff:192.0.2.1 51236 6697")
+    assert got[0].endswith("dave!u@203.0.113.9")
+    _, got = client("proxy", "UNKNOWN")  # as its own checks say
+    assert got[0].endswith("proxy!u@127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["NICK eve", "PROXY TCP4 irc.test 1.2.3.4 1 2", "PROXY TCP6 1.2.3.4 1.2.3.4 1 2", "PROXY TCP4 1.2.3.4 1 2",
+     "PROXY TCP4 1.2.3.4 1.2.3.4 x 2", "PROXY TCP4 " + "1" * 200, "PROXY \xe9", ""],
+)
+def test_a_proxy_that_does_not_tell_is_sent_away(behind_proxy, header, caplog):
+    wire = behind_proxy.wire()
+    wire.send(header + "\r\nNICK eve\r\nUSER u 0 * :x")
+    assert [short(m) for m in wire.goodbye()] == ["ERROR Closing Link: * (PROXY header expected)"]
+    assert "PROXY header" in caplog.text and not behind_proxy.server.registry.users
+
+
+def test_a_proxy_that_ends_early_leaves_nothing(behind_proxy, caplog):
+    wire = behind_proxy.wire()
+    wire.send(b"PROXY TCP4 203")
+    wire.sock.shutdown(socket.SHUT_WR)
+    wire.goodbye()
+    assert "no PROXY header: EOF inside it" in caplog.text
+
+
+def test_nobody_else_is_believed(irc):
+    irc.start(proxies=["192.0.2.9"])
+    wire = irc.wire()
+    wire.send("PROXY TCP4 203.0.113.7 192.0.2.1 51234 6697\r\nNICK eve\r\nUSER u 0 * :x")
+    assert wire.read().text.endswith("eve!u@127.0.0.1")
+
+
 def test_ipv6_addresses_do_not_look_like_a_text():
     try:
         server = IrcServer(("::1", 0))

@@ -17,6 +17,7 @@ from extras.irc.capabilities import LabelledResponse, dress
 from extras.irc.lines import TLS_HELLO, IrcConnection
 from extras.irc.message import MAX_MESSAGE_BYTES, fit, format_message, frame
 from extras.irc.message import parse_message, size
+from extras.irc.proxy import read_header
 from extras.irc.queries import tell_watchers
 from extras.irc.replies import (
     ERR_INPUTTOOLONG, ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Numeric,
@@ -43,7 +44,7 @@ class IrcHandler(LineHandler):
         conn = super().connect()
         self.world = self.registry
         self.rfc2812: bool = self.server.rfc2812
-        host = self.client_address[0].removeprefix("::ffff:")  # an IPv4 client of an IPv6 socket
+        host = plain_host(self.client_address)
         # A parameter must not begin with a colon; 0::1 is the same address.
         self.user = User(self, conn.outbox, "0" + host if host[0] == ":" else host)
         self.negotiating = False  # between CAP LS and CAP END
@@ -62,7 +63,16 @@ class IrcHandler(LineHandler):
 
     def setup(self):
         """Take a place; until NICK and USER the client is a stranger."""
+        bad_proxy = ""
+        if plain_host(self.client_address) in self.server.proxies:
+            try:
+                self.client_address = read_header(self.request) or self.client_address
+            except (OSError, ValueError) as error:
+                bad_proxy = str(error)
         super().setup()
+        if bad_proxy:
+            log.warning("%s: no PROXY header: %s", self, bad_proxy)
+            self.refusal = self.last_words("proxy", "PROXY header expected")
         if not self.refusal:
             with self.world.lock:
                 self.world.strangers.add(self.user)
@@ -311,6 +321,11 @@ class IrcHandler(LineHandler):
         """Let the user go too, and tell its neighbours."""
         reason = "Too slow" if self.outbox.overflowed else "Connection closed"
         self.announce_quit(self.user, self.end_reason or reason)
+
+
+def plain_host(address: tuple) -> str:
+    """Give the host of an address; of an IPv4 client of an IPv6 socket as IPv4 writes it."""
+    return address[0].removeprefix("::ffff:")
 
 
 def why_not_irc(line: bytes | LineTooLong) -> str:

@@ -10,11 +10,13 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
 import argparse
+import ipaddress
 import os
 import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 
 from extras.broadcast.postman import PostmanServer
 from extras.irc import passwords
@@ -58,11 +60,13 @@ class IrcServer(PostmanServer):
         ping_timeout_s: float = PING_TIMEOUT_S,
         rfc2812: bool = False,
         utf8_only: bool = True,
+        proxies: Iterable[str] = (),
         **settings,
     ):
         self.name, self.network, self.info = name, network, info
         self.password, self.operators = password, operators or {}
         self.motd_file = motd_file
+        self.proxies = frozenset(proxies)
         self.max_channels, self.flood, self.rfc2812 = max_channels, flood, rfc2812
         self.ping_timeout_s = ping_timeout_s
         self.started_at = time.time()
@@ -90,6 +94,7 @@ class IrcServer(PostmanServer):
             "ping_timeout_s": args.ping_timeout,
             "rfc2812": args.rfc2812,
             "utf8_only": args.utf8_only,
+            "proxies": args.proxy_from,
         }
 
     def dismiss(self, handler: IrcHandler, code: str, text: str = "") -> None:
@@ -169,6 +174,10 @@ def parser() -> argparse.ArgumentParser:
         "--utf8-only", action=argparse.BooleanOptionalAction, default=True,
         help="pass on UTF-8 only: other bytes are shown as U+FFFD; off, they pass as they are",
     )
+    flags.add_argument(
+        "--proxy-from", action="append", default=[], type=ip_address, metavar="ADDRESS",
+        help="from there only a proxy connects, and says for whom (PROXY protocol, version 1)",
+    )
     flags.add_argument("--rfc2812", action="store_true", help="keep to the letter of RFC 2812")
     return flags
 
@@ -178,6 +187,11 @@ def word(text: str) -> str:
     if not text.isascii() or not text.isprintable() or " " in text or not text or text[0] == ":":
         raise argparse.ArgumentTypeError(f"{text!r} is not one word")
     return text
+
+
+def ip_address(text: str) -> str:
+    """Take an address as the system writes it."""
+    return str(ipaddress.ip_address(text))
 
 
 def operator(text: str) -> tuple[str, str]:
