@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from step4_framing.framing import LineBuffer, frame_line
 
+MAX_LINE_BYTES = 2048  # more than a request may have: an event also names its sender; PROTOCOL.md's figure
 CHUNK_BYTES = 65_536  # most that one recv returns; what has come is taken at once, however little
 LAST_WORDS = {"server-full", "login-timeout", "too-slow", "shutting-down"}  # ERRs that answer nothing
 
@@ -40,7 +41,7 @@ class ChatClient:
     def __init__(self, sock: socket.socket):
         self.sock = sock
         self.unanswered: deque[str] = deque()
-        self._buffer = LineBuffer()
+        self._buffer = LineBuffer(MAX_LINE_BYTES)
 
     def request(self, line: str) -> None:
         """Send a line; its Reply comes out of `receive` in its turn.

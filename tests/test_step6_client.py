@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from step4_framing.framing import MAX_LINE_BYTES, LineTooLong
+from step4_framing.framing import LineTooLong
 from step5_server.server import ChatServer
-from step6_client.chat_client import ChatClient, Event, Reply
+from step6_client.chat_client import MAX_LINE_BYTES, ChatClient, Event, Reply
 from step6_client.commands import Action, Commands, visible
 from tests.client_process import Client, PlayedServer, command_line, lesson, pty, shown
 from tests.lesson import LINES, PROTOCOL, REQUESTS, rule, show
@@ -113,6 +113,19 @@ def test_what_others_say_is_shown_with_their_name(server, template):
         peer = log_in(client, server)
         peer.send(b"MSG bob good morning\n")
         client.wait_for_line(b"bob", b"good morning")
+
+
+@pytest.mark.direct
+@rule("an event of up to 2048 bytes is shown whole", LINES,
+      hint="An event names its sender, so it may be longer than the request that caused it, which is 1024 at most.")
+def test_an_event_longer_than_any_request_is_shown_whole(server, template):
+    head = b"MSG a_name_of_20_letters "
+    with Client(command_line(template, server.port)) as client:
+        peer = log_in(client, server)
+        for size in 1025, 1043, 2048:  # 1043: the longest that a MSG can cause
+            text = b"%d" % size + b"x" * (size - len(head) - 4)
+            peer.send(head + text + b"\n")
+            client.wait_for_line(b"a_name_of_20_letters", text)
 
 
 @rule("an ERR reply is shown", CODE,
@@ -477,6 +490,17 @@ def test_two_clients_talk_through_our_server(serve, network, terminal):
         assert bob.exit_status() == 0
         alice.type(b"are you there?\n")
         alice.wait_for(b"no-such-user")
+
+
+@pytest.mark.ours
+def test_the_longest_text_to_the_shortest_name_arrives_whole(serve, connect):
+    server = serve(ChatServer)
+    sender, text = connect(server, "sender"), "x" * (1024 - len("MSG b "))
+    sender.ask("LOGIN a_name_of_20_letters", "OK ...")
+    with Client(command_line(OURS + " --name b", server.server_address[1])) as b:
+        b.wait_for(b"welcome, b")
+        sender.ask(f"MSG b {text}", "OK")
+        b.wait_for(f"a_name_of_20_letters: {text}\n".encode())
 
 
 NAIVE = OURS.replace("client.py", "naive_client.py")

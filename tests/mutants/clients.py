@@ -77,7 +77,7 @@ def does_not_catch_a_refusal():
 class OneRecvOneLine:
     """A buffer that takes a chunk for a line."""
 
-    def __init__(self):
+    def __init__(self, max_line_bytes):
         self.chunks = []
 
     def feed(self, chunk):
@@ -116,6 +116,12 @@ def drops_unknown_events():
     """It shows what it knows."""
     Commands._render_event = lambda self, line, render=Commands._render_event: (
         render(self, line) if line.startswith("MSG ") else "")
+
+
+@STEP_6.caught_by("test_an_event_longer_than_any_request_is_shown_whole")
+def throws_long_events_away():
+    """It takes no line that is longer than a request may be."""
+    sys.modules["step6_client.chat_client"].MAX_LINE_BYTES = 1024
 
 
 @STEP_6.caught_by("test_an_error_reply_is_shown")
