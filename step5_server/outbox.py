@@ -144,7 +144,7 @@ class Outbox:
         count = len(self._queue)
         data = b"".join(self._queue[:count])
         del self._queue[:count]
-        return b"" if self.ended or self._dead else data  # what comes too late goes nowhere
+        return b"" if self.ended else data  # what comes too late goes nowhere
 
     def _send(self, data: bytes) -> None:
         """Give the kernel as much as it takes, and the drainer the rest.  Holds the lock."""
