@@ -239,17 +239,33 @@ def test_texts_are_cut_to_what_005_tells(irc):
 
 
 def test_what_others_can_fill_is_bounded(irc):
+    irc.start(max_channels=151)
     alice, bob = irc.client("alice"), irc.client("bob")
-    for start in range(0, 150, 50):
-        alice.ask(
-            *(
-                line
-                for n in range(start, start + 50)
-                for line in (f"JOIN #c{n}", f"INVITE bob #c{n}", f"PART #c{n}")
-            )
-        )
-    assert len(irc.server.registry.user("bob").invitations) == 100
+    alice.ask(*(line for n in range(150) for line in (f"JOIN #c{n}", f"INVITE bob #c{n}")))
+    invitations = irc.server.registry.user("bob").invitations
+    assert [channel.name for channel in invitations] == [f"#c{n}" for n in range(50, 150)]
     alice.ask("JOIN #tea", "MODE #tea -n+b nobody")
     for start in range(0, 1100, 100):
         bob.ask(*(line for n in range(start, start + 100) for line in (f"NICK b{n}", "PRIVMSG #tea :x")))
-    assert len(irc.server.registry.channel("#tea")._banned) <= 1000
+    assert len(irc.server.registry.channel("#tea")._verdicts) <= 1000
+
+
+def test_an_invitation_ends_with_its_channel_or_its_user(irc):
+    """Else a channel that has ended would stay in memory, with all its masks."""
+    alice, bob, carol = irc.client("alice", channel="#tea"), irc.client("bob"), irc.client("carol")
+    alice.ask("INVITE bob #tea", "INVITE carol #tea")
+    channel, user = irc.server.registry.channel("#tea"), irc.server.registry.user("bob")
+    carol.send("QUIT")
+    carol.goodbye()
+    assert channel.invited == {user}
+    bob.ask()
+    alice.ask("PART #tea", "JOIN #tea", "MODE #tea +i")
+    assert bob.codes("JOIN #tea") == ["473"]
+    assert not user.invitations and not channel.invited
+
+
+def test_a_join_names_no_more_channels_than_one_may_be_in(irc):
+    irc.start(max_channels=2)
+    alice = irc.client("alice")
+    names = ["#a", "&b", "#c", "&d", "#e", "#f"]
+    assert alice.codes("JOIN " + ",".join(names)) == ["JOIN", "353", "366"] * 4 + ["407"]

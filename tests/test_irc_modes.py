@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from extras.irc.modes import MAX_MASK_BYTES
+from extras.irc.names import Mask
 from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 
 
@@ -101,6 +103,55 @@ def test_a_list_has_a_limit(irc):
     alice.ask(*(f"MODE #tea +b m{n}" for n in range(100)))
     assert alice.lines("MODE #tea +b more") == ["478 #tea b Channel list is full"]
     assert alice.lines("MODE #tea -b m7", "MODE #tea +b more")[-1] == "MODE #tea +b more!*@*"
+
+
+def test_all_lists_of_a_channel_have_one_limit(irc):
+    alice = irc.client("alice", channel="#tea")
+    alice.ask(*(f"MODE #tea +beI b{n} e{n} i{n}" for n in range(33)), "MODE #tea +b last")
+    assert alice.lines("MODE #tea +I more") == ["478 #tea I Channel list is full"]
+
+
+@pytest.mark.parametrize("mask", ["x" * 107, "é", "*a" * 15, "?" * 15], ids=["long", "not ASCII", "stars", "question marks"])
+def test_a_mask_that_fits_nobody_or_is_dear_is_refused(irc, mask):
+    """One of 484 bytes was taken once, and fitted no line that showed it."""
+    alice = irc.client("alice", channel="#tea")
+    for letter in "beI":
+        (got,) = alice.ask(f"MODE #tea +{letter} {mask}")
+        assert (got.command, got.params[1:4]) == ("696", ["#tea", letter, "*"])
+    assert not any(irc.server.registry.channel("#tea").lists.values())
+
+
+def test_the_longest_mask_is_shown_whole_and_can_be_taken_off(irc):
+    irc.start(name="x" * 60 + ".net")
+    alice = irc.client("a" * 30, channel="#" + "c" * 49)
+    mask = "n" * 36 + "!" + "u" * 36 + "@" + "h" * 36
+    assert len(mask) == MAX_MASK_BYTES
+    channel = "#" + "c" * 49
+    assert alice.lines(f"MODE {channel} +b {mask}") == [f"MODE {channel} +b {mask}"]
+    assert alice.ask(f"MODE {channel} b")[0].params[2] == mask
+    assert alice.lines(f"MODE {channel} -b {mask}") == [f"MODE {channel} -b {mask}"]
+
+
+def test_a_list_is_looked_up_once_for_a_user_until_it_changes(irc, monkeypatch):
+    alice, bob = irc.client("alice", channel="#tea"), irc.client("bob")
+    alice.ask("MODE #tea +i", "MODE #tea +bbb x y z", "MODE #tea +III x y z", "MODE #tea +eee x y z")
+    asked = []
+    matches = Mask.matches
+    monkeypatch.setattr(Mask, "matches", lambda mask, name: asked.append(name) or matches(mask, name))
+    assert bob.codes(*["JOIN #tea"] * 50) == ["473"] * 50
+    assert len(asked) == 3
+    alice.ask("MODE #tea +I w")
+    bob.ask("JOIN #tea")
+    assert len(asked) == 7
+
+
+def test_what_is_asked_twice_in_one_mode_is_answered_once(irc):
+    """490 letters would be 25 MB of bans."""
+    alice = irc.client("alice", channel="#tea")
+    alice.ask("MODE #tea +bb x y")
+    assert alice.codes("MODE #tea " + "b" * 400) == ["367", "367", "368"]
+    assert alice.codes("MODE #tea +eeeIIIbbb") == ["349", "347", "367", "367", "368"]
+    assert alice.codes("MODE #tea " + "xyz" * 100) == ["472", "472", "472"]
 
 
 def test_many_masks_are_told_in_messages_of_512_bytes(irc):

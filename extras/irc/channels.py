@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
-from extras.irc.names import fold, is_channel, is_mask, mask
+from extras.irc.names import CHANNEL_TYPES, Mask, fold, is_channel, is_mask
 from extras.irc.replies import (
     ERR_BADCHANNELKEY, ERR_BANNEDFROMCHAN, ERR_CHANNELISFULL, ERR_CHANOPRIVSNEEDED,
     ERR_INVITEONLYCHAN, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL,
-    ERR_TOOMANYCHANNELS, ERR_USERNOTINCHANNEL, ERR_USERONCHANNEL, Numeric, RPL_AWAY,
+    ERR_TOOMANYCHANNELS, ERR_TOOMANYTARGETS, ERR_USERNOTINCHANNEL, ERR_USERONCHANNEL, Numeric, RPL_AWAY,
     RPL_ENDOFINVITELIST, RPL_ENDOFNAMES, RPL_INVITELIST, RPL_INVITING, RPL_LIST, RPL_LISTEND,
     RPL_LISTSTART, RPL_NAMREPLY, RPL_NOTOPIC, RPL_TOPIC, RPL_TOPICWHOTIME,
 )
@@ -23,6 +23,7 @@ from extras.irc.state import Channel, User
 
 NEW_CHANNEL_MODES = "nt"  # what nearly every channel has, and nearly every server sets
 ELIST = "CMNTU"  # what LIST can ask for, as 005 tells it
+MAX_CONDITIONS = 20  # of one LIST: each is tried on each channel
 
 
 def join(me, names: str, keys: str = ""):
@@ -32,8 +33,13 @@ def join(me, names: str, keys: str = ""):
             leave_channel(me, channel, "")
         return
     keys = keys.split(",")
-    for number, name in enumerate(names.split(",")):
+    names = names.split(",")
+    most = len(CHANNEL_TYPES) * me.server.max_channels  # nobody can enter more
+    for number, name in enumerate(names[:most]):
         yield from join_one(me, name, keys[number] if number < len(keys) else "")
+        yield
+    if len(names) > most:
+        me.reply(ERR_TOOMANYTARGETS, names[most])
 
 
 def join_one(me, name: str, key: str):
@@ -164,8 +170,8 @@ def show_names(me, channel: Channel):
 def list_channels(me, conditions: str = "", server: str = ""):
     """List channels, their size and topic; `>5`, `*tea*`, `!*bot*`, `C<60` and `T<60` choose.
 
-    Of several names and masks one has to fit, of the other conditions all.  RFC 2812 section 3.2.6, and ELIST of 005: C and T are the minutes since the channel was
-    made, and since its topic was set.
+    Of several names and masks one has to fit, of the other conditions all.  C and T are the minutes
+    since the channel was made, and since its topic was set.  RFC 2812 section 3.2.6, ELIST of 005.
     """
     if not me.rfc2812:
         me.reply(RPL_LISTSTART)
@@ -182,13 +188,13 @@ def list_channels(me, conditions: str = "", server: str = ""):
 def tests_of(conditions: str) -> Iterator[Callable[[Channel], bool]]:
     """Make tests for channels of the conditions of LIST: a channel has to pass each."""
     names, masks = set(), []
-    for text in filter(None, conditions.split(",")):
+    for text in list(filter(None, conditions.split(",")))[:MAX_CONDITIONS]:
         if found := re.fullmatch(r"([CT]?)([<>])([0-9]{1,9})", text):
             yield partial(is_measured, *found.groups())
         elif text[0] == "!":
-            yield partial(lambda mask, channel: not mask.matches(channel.name), mask(text[1:]))
+            yield partial(lambda mask, channel: not mask.matches(channel.name), Mask(text[1:]))
         elif is_mask(text):
-            masks.append(mask(text))
+            masks.append(Mask(text))
         else:
             names.add(fold(text))
     if names or masks:
@@ -216,8 +222,7 @@ def invite(me, nick: str = "", name: str = ""):
     """Invite a user; without a nick, list the invitations one has.  RFC 2812 section 3.2.7."""
     if not nick:
         for channel in me.user.invitations:
-            if me.world.channel(channel.name) is channel:  # it may have ended since
-                me.reply(RPL_INVITELIST, channel.name)
+            me.reply(RPL_INVITELIST, channel.name)
         me.reply(RPL_ENDOFINVITELIST)
         return
     user, channel = me.world.user(nick), me.world.channel(name)
@@ -239,7 +244,7 @@ def invite(me, nick: str = "", name: str = ""):
         me.reply(RPL_INVITING, user.nick, name)
         me.tell_users([user], line)
         if channel:
-            user.invite(channel, by_operator=me.may(channel, "h"))
+            me.world.invite(user, channel, by_operator=me.may(channel, "h"))
             me.tell(channel, line, but=me.user, need="invite-notify")
         if user.away is not None:
             me.reply(RPL_AWAY, user.nick, user.away)

@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterator
 
 from extras.irc.message import MAX_MESSAGE_BYTES, format_message, size
-from extras.irc.names import CHANNEL_TYPES, complete_mask, fold
+from extras.irc.names import (
+    CHANNEL_TYPES, MAX_WILDCARDS, Mask, complete_mask, fold, wildcards,
+)
 from extras.irc.replies import (
     ERR_BANLISTFULL, ERR_CHANOPRIVSNEEDED, ERR_INVALIDMODEPARAM, ERR_KEYSET, ERR_NEEDMOREPARAMS,
     ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE,
@@ -25,7 +27,10 @@ LISTS = "beI"  # type A: a mask is added or removed; without one, the list is sh
 FLAGS = "Cimnpst"  # type D: on or off; C keeps CTCP out
 CHANMODES = f"{LISTS},k,l,{FLAGS}"  # as 005 says it: types A, B, C, D
 USER_MODES = "Biow"
-MAX_LIST = 100  # masks in one list: each is tried at each join
+MAX_LIST = 100  # masks in the lists of one channel together: each is tried at each join
+# A nick of 30, a user name of 18 and a host of 45 characters, and the two signs between them, with
+# some room: a longer mask fits nobody, and one so long must fit into the lines that show it.
+MAX_MASK_BYTES = 110
 # RFC 2812 section 2.3.1, without what could not be said in JOIN: a comma, or a colon in front.
 KEY = re.compile(r"(?!:)[!-+\--~]{1,23}")
 
@@ -94,17 +99,22 @@ class ChannelChange:
         self.me, self.channel = me, channel
         self.done: list[tuple[str, str, str]] = []
         self.refused = False  # 482 is said once, however many letters it is about
+        self.answered: set[str] = set()  # and so is a list, or that a letter is unknown
 
     def change(self, letters: str, params: list[str]) -> None:
         for sign, letter in signed(letters):
             takes = letter in LISTS or letter in STATUSES or letter == "k" or letter + sign == "l+"
             param = params.pop(0) if takes and params else None
+            if letter in self.answered:
+                continue
             if letter in LISTS and not param:
+                self.answered.add(letter)
                 self.show_list(letter)
             elif letter in STATUSES and param is None and self.me.rfc2812:
                 # Without a nick it is no membership, and a channel has no mode of that name.
                 self.me.reply(ERR_UNKNOWNMODE, letter, self.channel.name)
             elif letter not in LISTS + FLAGS + "kl" and letter not in STATUSES:
+                self.answered.add(letter)
                 self.me.reply(ERR_UNKNOWNMODE, letter, self.channel.name)
             elif not self.may(letter):
                 self.refuse()
@@ -186,15 +196,20 @@ class ChannelChange:
         masks = self.channel.lists[letter]
         # It must fit into the middle of a message: no space, no colon in front.
         mask = complete_mask(text.lstrip(":").split(" ")[0])
-        self.channel.forget_bans()
         if sign == "-":
             entry = masks.pop(fold(mask), None)
             if entry:
+                self.channel.forget_verdicts()
                 self.done.append(("-", letter, entry.mask))
-        elif len(masks) >= MAX_LIST:
+        elif fold(mask) in masks:
+            pass
+        elif sum(map(len, self.channel.lists.values())) >= MAX_LIST:
             self.me.reply(ERR_BANLISTFULL, self.channel.name, letter)
-        elif fold(mask) not in masks:
-            masks[fold(mask)] = Entry(mask, self.me.user.nick, time.time())
+        elif why := why_no_mask(mask):
+            self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, letter, "*", why)
+        else:
+            masks[fold(mask)] = Entry(mask, Mask(mask), self.me.user.nick, time.time())
+            self.channel.forget_verdicts()
             self.done.append(("+", letter, mask))
 
     def set_status(self, sign: str, letter: str, nick: str | None) -> None:
@@ -215,6 +230,17 @@ class ChannelChange:
         """The living document has it ignored, RFC 2812 answered."""
         if self.me.rfc2812:
             self.me.reply(ERR_NEEDMOREPARAMS, "MODE")
+
+
+def why_no_mask(mask: str) -> str:
+    """Tell why no list takes this mask; "" for one that may fit somebody."""
+    if not mask.isascii():
+        return "No nick, user name or host has such characters"  # and each would cost four bytes
+    if len(mask) > MAX_MASK_BYTES:
+        return f"A mask has at most {MAX_MASK_BYTES} characters"
+    if wildcards(mask) > MAX_WILDCARDS:
+        return f"A mask has at most {MAX_WILDCARDS} wildcards"
+    return ""
 
 
 def signed(letters: str) -> Iterator[tuple[str, str]]:

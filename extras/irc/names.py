@@ -12,6 +12,8 @@ CASEMAPPING = "rfc1459"  # told to clients in 005; the one mapping that both RFC
 NICK_LENGTH = 30  # RFC 2812 says 9; 30 is what networks use today, and clients read it in 005
 USER_LENGTH = 18  # keeps nick!user@host well inside a line; longer ones are cut
 REALNAME_BYTES = 150  # leaves room in WHO, whose line also has nick, user, host and server
+# What a mask of nick!user@host needs; and so much more would make a search dear.
+MAX_WILDCARDS = 16
 CHANNEL_LENGTH = 50  # RFC 2811 section 2.1
 CHANNEL_TYPES = "#&"  # & is a channel of this server only, which here they all are
 
@@ -44,43 +46,76 @@ def is_channel(name: str) -> bool:
     return len(name) <= CHANNEL_LENGTH and CHANNEL.fullmatch(name) is not None
 
 
+class Piece:
+    """What stands between two stars of a mask: runs of letters, each at its place, and gaps (`?`)."""
+
+    def __init__(self, runs: list[str]):
+        self.size = len("?".join(runs))
+        self._runs, at = [], 0
+        for run in runs:
+            if run:
+                self._runs.append((at, run))
+            at += len(run) + 1
+
+    def fits(self, name: str, at: int) -> bool:
+        """Tell if the piece stands at this place of the name."""
+        for offset, run in self._runs:
+            if not name.startswith(run, at + offset):
+                return False
+        return 0 <= at <= len(name) - self.size
+
+    def find(self, name: str, start: int) -> int:
+        """Give the first place from `start` on where the piece stands, or -1."""
+        offset, run = self._runs[0] if self._runs else (0, "")
+        at = name.find(run, start + offset) - offset
+        while at >= start:
+            if self.fits(name, at):
+                return at
+            at = name.find(run, at + 1 + offset) - offset
+        return -1
+
+
 class Mask:
-    r"""A compiled mask: `*` is any characters, `?` one, `\*` and `\?` themselves; case folds.
+    r"""A mask: `*` is any characters, `?` one, `\*` and `\?` themselves; case folds.
 
     The pieces between stars are looked for from left to right, each once and at the first
     place where it fits: a later place could never help, so nothing is ever tried again.
-    `*a*a*a*b` takes as long as it is, not two to the power of it.
+    `*a*a*a*b` takes as long as it is, not two to the power of it.  With more than MAX_WILDCARDS
+    it fits nothing.
     """
 
     def __init__(self, pattern: str):
-        pieces, piece = [], ""
+        pieces = [[""]]
         for token in re.findall(r"\\[*?]|.", pattern, re.DOTALL):
             if token == "*":
-                pieces.append(piece)
-                piece = ""
+                pieces.append([""])
+            elif token == "?":
+                pieces[-1].append("")
             else:
-                piece += "." if token == "?" else re.escape(fold(token[-1]))
-        pieces.append(piece)
-        self._exact = re.compile(pieces[0], re.DOTALL) if len(pieces) == 1 else None
-        self._head = re.compile(pieces[0], re.DOTALL)
-        self._middle = [re.compile(piece, re.DOTALL) for piece in pieces[1:-1] if piece]
-        self._tail = re.compile(pieces[-1] + r"\Z", re.DOTALL)
+                pieces[-1][-1] += token[-1].translate(FOLDS)
+        self._head, *self._middle = [Piece(runs) for runs in pieces]
+        self._tail = self._middle.pop() if self._middle else None
+        self.is_simple = wildcards(pattern) <= MAX_WILDCARDS
 
     def matches(self, name: str) -> bool:
         """Tell if the mask fits the whole name."""
-        name = fold(name)
-        if self._exact:
-            return self._exact.fullmatch(name) is not None
-        found = self._head.match(name)
+        name, at = fold(name), self._head.size
+        if not self.is_simple or not self._head.fits(name, 0):
+            return False
+        if self._tail is None:
+            return len(name) == at
         for piece in self._middle:
-            found = found and piece.search(name, found.end())
-        return bool(found and self._tail.search(name, found.end()))
+            found = piece.find(name, at)
+            if found < 0:
+                return False
+            at = found + piece.size
+        start = len(name) - self._tail.size
+        return start >= at and self._tail.fits(name, start)
 
 
-@lru_cache(maxsize=1024)  # compiling is dear, and a busy channel asks for the same bans again
-def mask(pattern: str) -> Mask:
-    """Give the compiled mask."""
-    return Mask(pattern)
+def wildcards(pattern: str) -> int:
+    """Count the stars and question marks of a mask."""
+    return pattern.count("*") + pattern.count("?")
 
 
 def is_mask(pattern: str) -> bool:

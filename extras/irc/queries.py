@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 
-from extras.irc.names import CHANNEL_TYPES, fold, is_mask, is_nick, mask
+from extras.irc.names import CHANNEL_TYPES, Mask, fold, is_mask, is_nick
 from extras.irc.replies import (
     ERR_MONLISTFULL, ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK,
     RPL_AWAY, RPL_ENDOFMONLIST, RPL_ENDOFWHO, RPL_ENDOFWHOIS, RPL_ENDOFWHOWAS, RPL_ISON,
@@ -32,7 +32,8 @@ def who(me, pattern: str = "*", options: str = ""):
     fields = [field for field in WHOX_FIELDS if field in fields]
     channel = me.world.channel(pattern) if pattern[:1] in CHANNEL_TYPES else None
     for user in found(me, pattern, channel):
-        if "o" in letters and not user.is_operator:
+        yield
+        if user is None or "o" in letters and not user.is_operator:
             continue
         if fields:
             values = whox_values(me, user, channel, token)
@@ -41,12 +42,11 @@ def who(me, pattern: str = "*", options: str = ""):
             where = channel.name if channel else "*"
             me.reply(RPL_WHOREPLY, where, user.name, user.host, me.server.name, user.nick,
                      flags(me, user, channel), 0, user.realname)
-        yield
     me.reply(RPL_ENDOFWHO, pattern)
 
 
-def found(me, pattern: str, channel: Channel | None) -> Iterator[User]:
-    """Give the users whom a WHO is about.  Only a mask looks at everybody."""
+def found(me, pattern: str, channel: Channel | None) -> Iterator[User | None]:
+    """Give the users whom a WHO is about.  Only a mask looks at everybody: None is one it does not fit."""
     if channel:
         inside = me.user in channel.members
         if inside or not channel.is_hidden:
@@ -62,11 +62,11 @@ def found(me, pattern: str, channel: Channel | None) -> Iterator[User]:
         if user := me.world.user(pattern):  # by name one finds the invisible too
             yield user
     else:
-        pattern = mask(pattern)
+        wanted = Mask(pattern)
         for user in list(me.world.users):
             known = user.nick, user.host, user.name, user.realname, me.server.name
-            if me.user.sees(user) and any(map(pattern.matches, known)):
-                yield user
+            fits = me.user.sees(user) and any(map(wanted.matches, known))
+            yield user if fits else None
 
 
 def flags(me, user: User, channel: Channel | None) -> str:
@@ -181,7 +181,7 @@ def ison(me, nick: str, *more: str):
 
 def is_here(me, target: str) -> bool:
     """Tell if a server, given by name, mask or one of its users, is this one; 402 otherwise."""
-    here = mask(target).matches(me.server.name) or me.world.user(target) is not None
+    here = Mask(target).matches(me.server.name) or me.world.user(target) is not None
     if not here:
         me.reply(ERR_NOSUCHSERVER, target)
     return here

@@ -10,7 +10,7 @@ from extras.irc.channels import ELIST
 from extras.irc.message import MAX_TEXT_BYTES
 from extras.irc.modes import CHANMODES, LISTS, MAX_LIST
 from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH
-from extras.irc.names import REALNAME_BYTES, USER_LENGTH, mask
+from extras.irc.names import REALNAME_BYTES, USER_LENGTH, Mask
 from extras.irc.queries import MAX_MONITORED, is_here
 from extras.irc.replies import (
     ERR_HELPNOTFOUND, ERR_NOMOTD, ERR_SUMMONDISABLED, ERR_USERSDISABLED, RPL_ADMINEMAIL,
@@ -40,7 +40,7 @@ def isupport_lines(network: str, max_channels: int, utf8_only: bool) -> list[str
         "NETWORK=" + network.replace(" ", r"\x20"),
         f"NAMELEN={REALNAME_BYTES}", f"NICKLEN={NICK_LENGTH}", f"PREFIX=({''.join(STATUSES)}){signs}",
         f"STATUSMSG={signs}",
-        f"TARGMAX=JOIN:,KICK:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
+        f"TARGMAX=JOIN:{len(CHANNEL_TYPES) * max_channels},KICK:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
         "WHOIS:,WHOWAS:",
         f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
         *["UTF8ONLY"] * utf8_only,
@@ -132,7 +132,7 @@ def links(me, first: str = "", second: str = ""):
     pattern = second or first or "*"
     if second and not is_here(me, first):
         return
-    if mask(pattern).matches(me.server.name):
+    if Mask(pattern).matches(me.server.name):
         me.reply(RPL_LINKS, me.server.name, me.server.name, 0, me.server.info)
     me.reply(RPL_ENDOFLINKS, pattern)
 

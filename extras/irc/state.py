@@ -14,7 +14,7 @@ import time
 from collections import deque
 from typing import NamedTuple
 
-from extras.irc.names import fold, mask
+from extras.irc.names import Mask, fold
 from step5_server.outbox import Outbox
 from step5_server.registry import Registry
 
@@ -22,7 +22,7 @@ from step5_server.registry import Registry
 STATUSES = {"o": "@", "h": "%", "v": "+"}
 RANKS = "".join(STATUSES)
 MAX_INVITATIONS = 100  # that one user keeps: anybody may send them, so there is a bound
-MAX_VERDICTS = 1000  # on who is banned, that one channel keeps
+MAX_VERDICTS = 1000  # on whom a list fits, that one channel keeps
 WHOWAS_LENGTH = 1000  # who left or changed names, for WHOWAS: RFC 2812 leaves the number to us
 
 
@@ -57,22 +57,16 @@ class User:
         """Tell if there is a channel that both are in."""
         return not self.channels.keys().isdisjoint(other.channels)
 
-    def invite(self, channel: "Channel", by_operator: bool) -> None:
-        """Keep an invitation; of too many the oldest is forgotten."""
-        self.invitations.pop(channel, None)
-        self.invitations[channel] = by_operator
-        if len(self.invitations) > MAX_INVITATIONS:
-            del self.invitations[next(iter(self.invitations))]
-
     def sees(self, other: "User") -> bool:
         """Tell if a search may find the other user: RFC 2812 section 3.1.5, mode i."""
         return "i" not in other.modes or other is self or self.shares_channel(other)
 
 
 class Entry(NamedTuple):
-    """One mask in a channel's list of bans or exceptions."""
+    """One mask in a channel's list of bans, exceptions or invitations."""
 
     mask: str
+    fits: Mask
     set_by: str
     set_at: float
 
@@ -93,10 +87,12 @@ class Channel:
         self.created_at = time.time()
         self.topic, self.topic_by, self.topic_at = "", "", 0.0
         self.members: dict[User, str] = {}
+        self.invited: set[User] = set()  # who has an invitation: it ends with the channel
         self.flags = set(modes)
         self.key, self.limit = "", 0
         self.lists: dict[str, dict[str, Entry]] = {"b": {}, "e": {}, "I": {}}
-        self._banned: dict[str, bool] = {}  # looked up already: it is asked for each message
+        # Which list fits whom, looked up already: it is asked for each message.
+        self._verdicts: dict[tuple[str, str], bool] = {}
         self._audience: list[Group] | None = None
 
     @property
@@ -143,21 +139,23 @@ class Channel:
 
     def matches(self, letter: str, user: User) -> bool:
         """Tell if a mask of this list fits the user."""
-        return any(mask(entry.mask).matches(user.source) for entry in self.lists[letter].values())
+        if not self.lists[letter]:
+            return False
+        verdict = self._verdicts.get((letter, user.source))
+        if verdict is None:
+            if len(self._verdicts) >= MAX_VERDICTS:
+                self._verdicts.clear()  # somebody renames and renames
+            verdict = any(entry.fits.matches(user.source) for entry in self.lists[letter].values())
+            self._verdicts[letter, user.source] = verdict
+        return verdict
 
     def is_banned(self, user: User) -> bool:
         """RFC 2811 section 4.3: a ban holds unless an exception fits too."""
-        if not self.lists["b"]:
-            return False
-        if user.source not in self._banned:
-            if len(self._banned) >= MAX_VERDICTS:
-                self._banned.clear()  # somebody renames and renames
-            self._banned[user.source] = self.matches("b", user) and not self.matches("e", user)
-        return self._banned[user.source]
+        return self.matches("b", user) and not self.matches("e", user)
 
-    def forget_bans(self) -> None:
+    def forget_verdicts(self) -> None:
         """Look everybody up again: a list has changed."""
-        self._banned.clear()
+        self._verdicts.clear()
 
     @property
     def is_hidden(self) -> bool:
@@ -237,7 +235,7 @@ class World(Registry):
         channel.members[user] = "" if channel.members else "o"
         channel.forget_audience()
         user.channels[channel] = None
-        user.invitations.pop(channel, None)  # it is good for one join
+        self.uninvite(user, channel)  # it is good for one join
         return channel
 
     def part(self, user: User, channel: Channel) -> None:
@@ -246,11 +244,28 @@ class World(Registry):
         channel.forget_audience()
         if not channel.members:
             del self.channels[fold(channel.name)]
+            for invited in list(channel.invited):
+                self.uninvite(invited, channel)
+
+    def invite(self, user: User, channel: Channel, by_operator: bool) -> None:
+        """Keep an invitation; of too many the oldest is forgotten."""
+        self.uninvite(user, channel)
+        user.invitations[channel] = by_operator
+        channel.invited.add(user)
+        if len(user.invitations) > MAX_INVITATIONS:
+            self.uninvite(user, next(iter(user.invitations)))
+
+    def uninvite(self, user: User, channel: Channel) -> None:
+        """Forget an invitation, if there is one."""
+        user.invitations.pop(channel, None)
+        channel.invited.discard(user)
 
     def leave(self, user: User) -> None:
         """Forget the user: it has quit, or never came in.  Twice does no harm."""
         for channel in list(user.channels):
             self.part(user, channel)
+        for channel in list(user.invitations):
+            self.uninvite(user, channel)
         for key in user.monitored:
             self.unwatch(user, key)
         for letter in list(user.modes):
