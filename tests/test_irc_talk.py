@@ -140,16 +140,15 @@ def test_formatting_and_ctcp_pass(irc):
         assert bob.read().text == text
 
 
-def test_what_is_not_utf8_is_shown_and_said_once(irc):
+def test_what_is_not_utf8_is_shown_and_its_sender_warned(irc):
     # One such byte ends a Python client that decodes strictly, as most bots do.
     alice, bob = irc.client("alice"), irc.client("bob")
     assert any("UTF8ONLY" in m.params for m in alice.welcome)
-    alice.send(b"PRIVMSG bob :caf\xe9 \xff!\r\nPRIVMSG bob :\xd0\r\nPRIVMSG bob :caf\xc3\xa9\r\nJOIN #caf\xe9\r\n")
-    assert alice.lines() == [
-        "NOTICE alice What you sent is not UTF-8, and others see U+FFFD in it: set your client to UTF-8",
-        "403 #caf\ufffd No such channel",
-    ]
-    assert bob.lines() == ["PRIVMSG bob caf\ufffd \ufffd!", "PRIVMSG bob \ufffd", "PRIVMSG bob café"]
+    alice.send(b"PRIVMSG bob :caf\xe9 \xff!\r\nNOTICE bob :\xd0\r\nPRIVMSG bob :caf\xc3\xa9\r\nJOIN #caf\xe9\r\n")
+    assert [(m.command, *m.params[:2]) for m in alice.ask()] == [
+        ("WARN", "PRIVMSG", "INVALID_UTF8"), ("WARN", "JOIN", "INVALID_UTF8"), ("403", "alice", "#caf\ufffd"),
+    ], "a NOTICE is never answered"
+    assert bob.lines() == ["PRIVMSG bob caf\ufffd \ufffd!", "NOTICE bob \ufffd", "PRIVMSG bob café"]
 
 
 def test_bytes_that_are_not_utf8_are_carried_where_that_is_wanted(irc):

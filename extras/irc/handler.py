@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from extras.irc.capabilities import LabelledResponse, dress
 from extras.irc.lines import TLS_HELLO, IrcConnection
 from extras.irc.message import MAX_MESSAGE_BYTES, fit, format_message, frame
-from extras.irc.message import parse_message, size
+from extras.irc.message import is_utf8, parse_message, size
 from extras.irc.proxy import read_header
 from extras.irc.queries import tell_watchers
 from extras.irc.replies import (
@@ -49,7 +49,6 @@ class IrcHandler(LineHandler):
         self.user = User(self, conn.outbox, "0" + host if host[0] == ":" else host)
         self.negotiating = False  # between CAP LS and CAP END
         self.speaks_302 = False  # the version of CAP
-        self.told_of_utf8 = False
         self.password_is_right = False
         self.wanted_modes = ""
         self.failed_opers = 0
@@ -94,12 +93,12 @@ class IrcHandler(LineHandler):
         message = parse_message(line, self.server.utf8_only)
         if message is None:
             return
-        if not line.isascii() and self.server.utf8_only and not self.told_of_utf8:
-            self.tell_of_utf8(line)
         if self.server.flood:
             self.wait_for_token()
         self.tags, _, command, params = message
         log.info("%s: %s", self, command if command in self.VERBS else "unknown command")
+        if self.server.utf8_only and command != "NOTICE" and not is_utf8(line):
+            self.warn_of_bytes(command)
         run = self.run_labelled if "label" in self.tags else self.run
         if command in WITHOUT_LOCK:
             with self.unlocked():
@@ -107,15 +106,11 @@ class IrcHandler(LineHandler):
         elif not self.outbox.ended:  # else somebody hung up on us while we waited
             run(command, params)
 
-    def tell_of_utf8(self, line: bytes) -> None:
-        """Tell our client, once, that others do not see what it has sent.  IRCv3 utf8-only."""
-        try:
-            line.decode()
-        except UnicodeDecodeError:
-            self.told_of_utf8 = True
-            text = "What you sent is not UTF-8, and others see U+FFFD in it: set your client to UTF-8"
-            nick = self.user.nick or "*"
-            self.send(format_message("NOTICE", nick, text=text, source=self.server.name))
+    def warn_of_bytes(self, command: str) -> None:
+        """Tell our client that others do not see what it has sent.  IRCv3 utf8-only."""
+        words = command if command in self.VERBS else "*", "INVALID_UTF8"
+        text = "This is not UTF-8, and others see U+FFFD in it: set your client to UTF-8"
+        self.send(format_message("WARN", *words, text=text, source=self.server.name))
 
     def run_labelled(self, command: str, params: list[str]) -> None:
         """Run a command, and put its label on what answers it.  IRCv3 labeled-response."""

@@ -86,6 +86,15 @@ def clean(text: str, utf8_only: bool = False) -> str:
     return (UNSAFE_OR_RAW if utf8_only else UNSAFE).sub("\ufffd", text)
 
 
+def is_utf8(line: bytes) -> bool:
+    """Tell if a line is text as everybody writes it today."""
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def fit(line: bytes) -> bytes | None:
     """Cut a line, given without its delimiter, to the length of a message; None: too many tags.
 
