@@ -106,11 +106,12 @@ class Session:
 
     def take(self, said: Reply | Event) -> None:
         """Show a reply or an event, and do what follows from it."""
+        if isinstance(said, Reply):
+            self.commands.heed(said)  # first: what she types when she sees it already depends on it
         if text := self.commands.render(said):
             self.screen.show(text)
         if isinstance(said, Event):
             return
-        self.commands.heed(said)
         verb = verb_of(said.request)
         if not said.request:
             self.failure = said.code  # last words: the server is about to close

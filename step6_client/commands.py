@@ -87,7 +87,12 @@ class Commands:
         return Action(send="LOGOUT", ends=True)
 
     def heed(self, reply: Reply) -> None:
-        """Learn from a reply: once a name is accepted, plain text is no longer a name."""
+        """Learn from a reply: once a name is accepted, plain text is no longer a name.
+
+        And none goes to a user who is not there; nor to whom it went before, for whom it is not meant.
+        """
+        if reply.code == "no-such-user" and f"{reply.request} ".startswith(f"{self.target} "):
+            self.target = ""
         if reply.ok and verb_of(reply.request) == "LOGIN" and self.target == "LOGIN":
             self.target = ""
 

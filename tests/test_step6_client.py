@@ -570,6 +570,36 @@ def test_plain_text_is_a_name_until_one_is_accepted():
 
 
 @pytest.mark.ours
+@in_a_pipe_and_a_terminal
+def test_plain_text_goes_to_nobody_after_a_msg_that_was_refused(server, terminal):
+    with Client(command_line(OURS, server.port), terminal) as client:
+        peer = log_in(client, server)
+        client.type(b"/msg bob hi\n/msg bobb hello\n")
+        peer.answer(b"MSG bob hi", b"OK")
+        peer.answer(b"MSG bobb hello", b"ERR no-such-user nobody")
+        client.wait_for(b"no-such-user")
+        client.type(b"are you there?\n/msg bobby hello\nso you are\n")
+        client.wait_for(b"to whom?")
+        peer.answer(b"MSG bobby hello", b"OK")
+        peer.expect(b"MSG bobby so you are")
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("request_, code, target", [
+    ("MSG bob one", "no-such-user", ""),
+    ("MSG bob", "no-such-user", ""),
+    ("MSG bob one", "bad-text", "MSG bob"),
+    ("MSG bobb one", "no-such-user", "MSG bob"),  # the reply to a line that she typed before
+    ("", "too-slow", "MSG bob"),
+])
+def test_only_who_is_not_there_is_not_talked_to(request_, code, target):
+    commands = Commands()
+    commands.target = "MSG bob"
+    commands.heed(Reply(request_, False, code, ""))
+    assert commands.target == target
+
+
+@pytest.mark.ours
 def test_help_lists_every_command():
     shown = Commands().parse_input("/help").show
     assert [line.split()[0] for line in shown.splitlines()] == ["/" + word for word in Commands.COMMANDS]
