@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import threading
 import time
 import unicodedata
 from pathlib import Path
@@ -11,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extras.irc import replies
+from extras.irc import passwords, replies
 from extras.irc.capabilities import LabelledResponse, add_tags, dress
 from extras.irc.message import (
     MAX_MESSAGE_BYTES, Message, cut, cut_text, fit, format_message, format_tags, parse_message,
 )
 from extras.irc.modes import pack, signed
 from extras.irc.names import Mask, complete_mask, fold, is_channel, is_nick
-from extras.irc.passwords import hash_password, is_password
+from extras.irc.passwords import Hasher, hash_password, is_password
+from tests.dialects import DEADLINE_S, eventually
 from tests.irc_wire import read_message
 
 # --- messages -----------------------------------------------------------------------------------
@@ -295,6 +297,42 @@ def test_a_password_or_its_hash_is_recognised():
         assert is_password("tea", secret) and not is_password("coffee", secret)
     assert hash_password("tea") != hash_password("tea"), "no salt"
     assert not is_password("tea", "scrypt:nonsense")
+
+
+def test_hosts_take_turns_for_a_hash_and_one_is_reckoned_at_a_time(monkeypatch):
+    hasher, order, threads = Hasher(), [], []
+    may_go = threading.Event()
+
+    def hash_it(password, salt):
+        order.append(password)
+        may_go.wait(DEADLINE_S)
+        return password.upper()
+
+    monkeypatch.setattr(passwords, "hash_password", hash_it)
+    answers = {}
+    for name in ("a1", "a2", "a3", "b1"):
+        ask = lambda name=name: answers.setdefault(name, hasher.hash(name, b"", name[0]))
+        threads.append(threading.Thread(target=ask))
+        threads[-1].start()
+        eventually(lambda: sum(map(len, hasher._waiting.values())) + len(order) == len(threads), f"{name} waits")
+    assert order == ["a1"]
+    may_go.set()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert order == ["a1", "a2", "b1", "a3"]
+    assert answers == {name: name.upper() for name in order}
+    assert not hasher._waiting and not hasher._is_working
+
+
+def test_who_knows_the_password_waits_for_no_hash_after_the_first(monkeypatch):
+    secret, reckoned = hash_password("tea"), []
+    hash_it = passwords.hash_password
+    monkeypatch.setattr(passwords, "hash_password", lambda *args: reckoned.append(args) or hash_it(*args))
+    assert not is_password("coffee", secret)
+    assert is_password("tea", secret) and is_password("tea", secret)
+    assert len(reckoned) == 2
+    assert not is_password("coffee", secret), "a wrong one is as dear as ever"
+    assert len(reckoned) == 3
 
 
 def test_the_subcommand_makes_a_hash():

@@ -180,6 +180,22 @@ def test_a_password_is_asked_for(irc, secret):
         wire.goodbye()
 
 
+def test_a_connection_is_good_for_one_password(irc, monkeypatch):
+    """A hundred strangers who tried one after the other took all the processor, 16 MiB each."""
+    reckoned = []
+    monkeypatch.setattr(
+        "extras.irc.registration.is_password", lambda password, *_: reckoned.append(password)
+    )
+    irc.start(password=hash_password("tea"))
+    wire = irc.wire()
+    wire.send("\r\n".join(f"PASS guess{n}" for n in range(50)))
+    wire.ask()
+    assert not reckoned, "nobody needs to know yet"
+    wire.send("NICK alice\r\nUSER u 0 * :x\r\nPASS tea\r\nNICK bob")
+    assert wire.goodbye()[-1].command == "ERROR"
+    assert reckoned == ["guess49"]
+
+
 def test_cap_suspends_registration(irc):
     wire = irc.wire()
     assert wire.lines("CAP LS 302", "NICK alice", "USER u 0 * :x", "CAP LIST")[-1] == "CAP alice LIST "

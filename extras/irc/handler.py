@@ -49,7 +49,7 @@ class IrcHandler(LineHandler):
         self.user = User(self, conn.outbox, "0" + host if host[0] == ":" else host)
         self.negotiating = False  # between CAP LS and CAP END
         self.speaks_302 = False  # the version of CAP
-        self.password_is_right = False
+        self.password = ""  # as PASS gave it
         self.wanted_modes = ""
         self.failed_opers = 0
         self.end_reason = ""  # for those who are told that this user is gone

@@ -19,7 +19,7 @@ def oper(me, name: str, password: str):
     """Become an operator of the server.  RFC 2812 section 3.1.4."""
     secret = me.server.operators.get(name) or me.server.operators.get("*")
     # Not under the world's lock: a hash takes its time, and everybody would wait for it.
-    if secret is None or not is_password(password, secret):
+    if secret is None or not is_password(password, secret, me.user.host):
         log.warning("%s: OPER %r failed", me, name)
         me.reply(ERR_PASSWDMISMATCH)
         me.failed_opers += 1

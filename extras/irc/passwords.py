@@ -4,6 +4,9 @@
     Password:
     scrypt:gJ3...
 
+A hash is dear on purpose, so it must not be dear for the server: one is reckoned at a time, the
+hosts that wait for one take turns, and who knows the right password does not wait at all.
+
 Source: RFC 7914 (scrypt), whose section 2 explains the three numbers.
 """
 
@@ -13,32 +16,102 @@ import hashlib
 import hmac
 import os
 import sys
+import threading
+from collections import deque
+from concurrent.futures import Future
 
 PREFIX = "scrypt:"
 COST = {"n": 2**14, "r": 8, "p": 1}  # 16 MiB and some 50 ms a try: dear for who tries millions
 SALT_BYTES = 16
 
 
+KEY = os.urandom(32)  # for digests that never leave this process
+
+
+class Hasher:
+    """Reckons hashes one at a time; those who wait take turns by host, and within a host in order.
+
+    A hundred connections from one address keep each other waiting, and those from another for
+    one hash at most.  All are done in one thread, since the memory of a hash stays with the
+    thread that has used it.  Thread: any.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()  # guards all below; nothing under it takes time
+        self._waiting: dict[str, deque] = {}  # host -> (password, salt, its answer); the first is next
+        self._is_working = False
+
+    def hash(self, password: str, salt: bytes, host: str) -> str:
+        """Do hash_password() when it is the turn of the host.  Blocks: until then."""
+        answer = Future()
+        try:
+            with self._lock:
+                if not self._is_working:
+                    threading.Thread(target=self._work, name="hasher", daemon=True).start()
+                    self._is_working = True
+                self._waiting.setdefault(host, deque()).append((password, salt, answer))
+        except (RuntimeError, MemoryError):  # no thread to be had: then in our own
+            return hash_password(password, salt)
+        return answer.result()
+
+    def _work(self) -> None:
+        """Go on until nobody waits.  Thread: the hasher."""
+        while task := self._next():
+            password, salt, answer = task
+            answer.set_result(hash_password(password, salt))
+
+    def _next(self) -> tuple | None:
+        """Take the next task; its host goes behind the others."""
+        with self._lock:
+            if not self._waiting:
+                self._is_working = False
+                return None
+            host, tasks = next(iter(self._waiting.items()))
+            del self._waiting[host]
+            task = tasks.popleft()
+            if tasks:
+                self._waiting[host] = tasks
+            return task
+
+
+hasher = Hasher()
+known: dict[str, bytes] = {}  # hash -> a digest of the right password, once somebody has said it
+
+
 def hash_password(password: str, salt: bytes | None = None) -> str:
     """Give what may stand on the command line in place of the password."""
     salt = os.urandom(SALT_BYTES) if salt is None else salt
-    digest = hashlib.scrypt(password.encode(errors="surrogateescape"), salt=salt, **COST)
+    digest = hashlib.scrypt(to_bytes(password), salt=salt, **COST)
     return PREFIX + base64.b64encode(salt + digest).decode()
 
 
-def is_password(password: str, secret: str) -> bool:
+def is_password(password: str, secret: str, host: str = "") -> bool:
     """Compare with a password, or with its hash, in a time that tells nothing.
 
-    Blocks: some 50 ms for a hash; so never under a lock.
+    Blocks: for a hash some 50 ms, and until it is the turn of the `host` that asks; so never
+    under a lock.
     """
-    if secret.startswith(PREFIX):
-        try:
-            salt = base64.b64decode(secret.removeprefix(PREFIX))[:SALT_BYTES]
-        except ValueError:
-            return False
-        password = hash_password(password, salt)
-    given, wanted = (text.encode(errors="surrogateescape") for text in (password, secret))
-    return hmac.compare_digest(given, wanted)
+    if not secret.startswith(PREFIX):
+        return is_same(to_bytes(password), to_bytes(secret))
+    try:
+        salt = base64.b64decode(secret.removeprefix(PREFIX))[:SALT_BYTES]
+    except ValueError:
+        return False
+    digest = hmac.digest(KEY, to_bytes(password), "sha256")
+    if is_same(digest, known.get(secret, b"")):
+        return True
+    right = is_same(to_bytes(hasher.hash(password, salt, host)), to_bytes(secret))
+    if right:
+        known[secret] = digest
+    return right
+
+
+is_same = hmac.compare_digest
+
+
+def to_bytes(text: str) -> bytes:
+    """Give the bytes that a text was on the wire."""
+    return text.encode(errors="surrogateescape")
 
 
 def main() -> int:

@@ -24,8 +24,9 @@ def password(me, text: str):
     if me.user.registered:
         me.reply(ERR_ALREADYREGISTERED)
     else:
-        # Of several, the last counts.  Not under the world's lock: a hash takes its time.
-        me.password_is_right = is_password(text, me.server.password)
+        # Of several, the last counts.  It is looked at once, when all else is there: to try
+        # again costs a new connection.
+        me.password = text
 
 
 def nick(me, name: str = ""):
@@ -69,10 +70,15 @@ def register(me):
     """Let the user in once nothing is missing: NICK, USER, the end of CAP, the password."""
     if me.user.registered or me.negotiating or not me.user.nick or not me.user.name:
         return
-    if me.server.password and not me.password_is_right:
-        me.reply(ERR_PASSWDMISMATCH)
-        me.close_link("Bad password")
-        return
+    if me.server.password:
+        with me.unlocked():  # a hash takes its time
+            is_right = is_password(me.password, me.server.password, me.user.host)
+        if me.outbox.ended:
+            return  # somebody has hung up on it meanwhile
+        if not is_right:
+            me.reply(ERR_PASSWDMISMATCH)
+            me.close_link("Bad password")
+            return
     me.world.register(me.user)
     me.name = me.user.nick  # step 5's login timeout ends here
     for letter in me.wanted_modes:

@@ -86,6 +86,6 @@ VERBS = EARLY | {
     "WHOWAS": verb(queries.whowas),
 }
 
-# The first two reckon a hash before they look at the world, and then take its lock themselves;
-# the third does not look at it.
-WITHOUT_LOCK = {"OPER", "PASS", "PING"}
+# The first reckons a hash before it looks at the world, and then takes its lock itself; the second
+# does not look at it.
+WITHOUT_LOCK = {"OPER", "PING"}
