@@ -128,7 +128,7 @@ def pytest_report_collectionfinish(config, items):
 def running(server):
     """Serve in a thread; stop at the end, and leave no thread behind."""
     before = set(threading.enumerate())
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.002})
+    thread = threading.Thread(target=server.serve_forever, args=(0.002,), name="acceptor")
     thread.start()
     try:
         yield server

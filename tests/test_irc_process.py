@@ -14,11 +14,26 @@ from tests.irc_wire import IrcWire, short
 SERVER = Path(__file__).resolve().parents[1] / "extras/irc/server.py"
 
 
+# Runs a program in a process that can start so many threads, and no more.
+WITH_FEW_THREADS = """
+import itertools, runpy, sys, threading
+threads, count, start = int(sys.argv[1]), itertools.count(), threading.Thread.start
+def start_or_not(thread):
+    if next(count) >= threads:
+        raise RuntimeError("can't start new thread")
+    start(thread)
+threading.Thread.start = start_or_not
+del sys.argv[:2]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @contextlib.contextmanager
-def program(*flags):
+def program(*flags, threads=None):
     """Run the server on a free port; give the process and its address."""
+    few = [] if threads is None else ["-c", WITH_FEW_THREADS, str(threads)]
     process = subprocess.Popen(
-        [sys.executable, str(SERVER), "--port", "0", *flags],
+        [sys.executable, *few, str(SERVER), "--port", "0", *flags],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -91,6 +106,17 @@ def test_die_ends_the_server_cleanly():
         wire.ask("OPER root pot")
         wire.send("DIE")
         assert [m.command for m in wire.goodbye()] == [m.command for m in other.goodbye()] == ["ERROR"]
+        assert process.wait(10) == 0 and "Traceback" not in process.stderr.read()
+
+
+def test_die_ends_the_server_though_it_has_no_thread_left():
+    with program("--oper", "root:pot", threads=3) as (process, address), IrcWire(address) as wire:
+        enter(wire, "alice")
+        wire.ask("OPER root pot")
+        with IrcWire(address) as other:
+            assert short(other.read()).endswith("(out of threads)")
+        wire.send("DIE")
+        assert [m.command for m in wire.goodbye()] == ["ERROR"]
         assert process.wait(10) == 0 and "Traceback" not in process.stderr.read()
 
 

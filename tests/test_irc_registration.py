@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 
 import pytest
 
@@ -9,6 +10,7 @@ from extras.irc.passwords import hash_password
 from extras.irc.server import IrcServer
 from tests.conftest import running
 from tests.irc_wire import IrcWire, irc, short  # noqa: F401  (irc is a fixture)
+from tests.wire import DEADLINE_S
 
 
 def test_nick_and_user_in_either_order_bring_the_welcome(irc):
@@ -291,6 +293,22 @@ def test_a_full_server_says_so(irc):
     irc.start(max_clients=1)
     irc.client("alice")
     assert [m.command for m in irc.wire().goodbye()] == ["ERROR"]
+
+
+def test_die_needs_no_thread(irc, monkeypatch):
+    root = irc.client("root")
+    root.ask("OPER root secret")
+    (acceptor,) = [thread for thread in threading.enumerate() if thread.name == "acceptor"]
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        root.send("DIE")
+        acceptor.join(DEADLINE_S)
+    assert not acceptor.is_alive()
+    assert root.codes() == [], "whoever said it is told with the others, when the server stops"
 
 
 def test_a_stopping_server_tells_everyone(irc):

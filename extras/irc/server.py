@@ -10,10 +10,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
 import argparse
+import contextlib
 import ipaddress
 import os
 import socket
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -78,6 +78,7 @@ class IrcServer(PostmanServer):
         self.mode_letters = (USER_MODES, "".join(sorted(FLAGS + with_parameter)), with_parameter)
         self.command_counts: Counter[str] = Counter()
         self._motd: tuple[object, list[str] | None] = (None, None)
+        self._dies = False
         super().__init__(address, **settings)
 
     @classmethod
@@ -142,8 +143,26 @@ class IrcServer(PostmanServer):
         self._motd = (None, None)
 
     def die(self) -> None:
-        """End serve_forever(); main() then does the rest.  Blocks: never: callers hold the lock."""
-        threading.Thread(target=self.shutdown, name="die", daemon=True).start()
+        """End serve_forever(); main() then does the rest.  Blocks: never: callers hold the lock.
+
+        Not by a thread that calls shutdown(): where no more threads are to be had, DIE must work.
+        """
+        self._dies = True
+
+    def service_actions(self):
+        """Sweep, or end: between two accepts, the acceptor looks what else there is to do."""
+        if self._dies:
+            raise Dies
+        super().service_actions()
+
+    def serve_forever(self, *args, **kwargs):
+        """Serve until shutdown(), or until an operator says DIE."""
+        with contextlib.suppress(Dies):
+            super().serve_forever(*args, **kwargs)
+
+
+class Dies(Exception):
+    """Ends the accept loop from within."""
 
 
 def parser() -> argparse.ArgumentParser:
