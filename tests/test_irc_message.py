@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extras.irc import passwords, replies
-from extras.irc.capabilities import LabelledResponse, add_tags, dress
+from extras.irc import capabilities, passwords, replies
+from extras.irc.capabilities import LabelledResponse, Looks, add_tags, dress
 from extras.irc.message import (
     MAX_MESSAGE_BYTES, Message, cut, cut_text, fit, format_message, format_tags, parse_message,
 )
@@ -366,6 +366,20 @@ def test_without_batch_only_one_line_can_have_the_label():
     assert labelled([], False) == [b"@label=7 :s ACK\r\n"]
     assert labelled([one], False) == [b"@label=7 " + one]
     assert labelled([one, two, three], False) == [one, two, three, b""]
+
+
+def test_a_line_is_dressed_once_for_each_way_it_looks(monkeypatch):
+    """300 members with all-different capabilities were 300 dressings."""
+    made = []
+    monkeypatch.setattr(capabilities, "dress", lambda *args: made.append(args) or dress(*args))
+    looks = Looks(b"PING\r\n", {"msgid": "1"})
+    every = list(capabilities.CAPABILITIES)
+    for n in range(1 << len(every)):
+        caps = frozenset(cap for bit, cap in enumerate(every) if n >> bit & 1)
+        line = looks.to(caps)
+        assert (b"time=" in line) == ("server-time" in caps)
+        assert (b"msgid=1" in line) == ("message-tags" in caps)
+    assert len(made) == 4
 
 
 def test_only_tags_that_were_asked_for_are_sent():

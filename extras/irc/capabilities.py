@@ -89,6 +89,27 @@ def dress(line: bytes, caps: frozenset[str], tags: dict[str, str] | None = None)
     return add_tags(line, worn)
 
 
+class Looks:
+    """One line as clients with these or those capabilities see it; each look is made once.
+
+    However many capabilities the receivers have, all alike or all different, there are four.
+    """
+
+    def __init__(self, line: bytes, tags: dict[str, str] | None = None):
+        self.tags = tags
+        self._line = line
+        self._made: dict[tuple[bool, bool], bytes] = {}
+
+    def to(self, caps: frozenset[str]) -> bytes:
+        """Give the line for a client with these capabilities."""
+        if not caps:
+            return self._line
+        look = "server-time" in caps, "message-tags" in caps
+        if look not in self._made:
+            self._made[look] = dress(self._line, caps, self.tags)
+        return self._made[look]
+
+
 def add_tags(line: bytes, tags: dict[str, str]) -> bytes:
     """Give the line with tags in front of those that it has."""
     if not tags:

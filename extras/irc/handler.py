@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 
-from extras.irc.capabilities import LabelledResponse, dress
+from extras.irc.capabilities import LabelledResponse, Looks, dress
 from extras.irc.lines import TLS_HELLO, IrcConnection
 from extras.irc.message import MAX_MESSAGE_BYTES, fit, format_message, frame
 from extras.irc.message import is_utf8, parse_message, size
@@ -222,14 +222,15 @@ class IrcHandler(LineHandler):
         """Send one message to the members of a channel; to those with, or without, a capability."""
         # Our own copy goes through send_dressed(), for it may be the answer to a labelled request.
         mine = self.outbox if but is self.user or self._response is not None else None
+        looks = Looks(line, tags)
         for group in channel.audience:
             caps = group.caps
             if need and need not in caps or lack and lack in caps:
                 continue
-            self.conn.fan_out(group, dress(line, caps, tags) if caps else line, but=mine)
+            self.conn.fan_out(group, looks.to(caps), but=mine)
         if mine and but is not self.user and self.user in channel.members:
             if (not need or need in self.user.caps) and (not lack or lack not in self.user.caps):
-                self.send_dressed(dress(line, self.user.caps, tags))
+                self.send_dressed(looks.to(self.user.caps))
 
     def tell_users(
         self,
@@ -239,21 +240,14 @@ class IrcHandler(LineHandler):
         tags: dict[str, str] | None = None,
     ) -> None:
         """Send one message to each of these users."""
+        looks = Looks(line, tags)
         for user in users:
-            self.tell_user(user, line, need, tags)
-
-    def tell_user(
-        self, user: User, line: bytes, need: str | None = None, tags: dict[str, str] | None = None
-    ) -> None:
-        """Send one message to this user."""
-        caps = user.caps
-        if need and need not in caps:
-            return
-        data = dress(line, caps, tags) if caps else line
-        if user is self.user and not tags:
-            self.send_dressed(data)
-        else:
-            self.conn.send_to(user.outbox, data)
+            if need and need not in user.caps:
+                continue
+            if user is self.user and not tags:
+                self.send_dressed(looks.to(user.caps))
+            else:
+                self.conn.send_to(user.outbox, looks.to(user.caps))
 
     def message_tags(self, worn: bool) -> dict[str, str]:
         """Give the tags of what our client says: its own (`+...`), and an id.

@@ -128,7 +128,7 @@ def speak_to_user(me, command: str, target: str, text: str | None) -> tuple | No
         return ERR_NOSUCHNICK, target
     line = me.speaks(command, user.nick, text)
     tags = me.message_tags(bool(user.caps))
-    me.tell_user(user, line, NEEDS.get(command), tags)
+    me.tell_users([user], line, NEEDS.get(command), tags)
     if tags:
         me.echo(line, tags)
     if user.away is not None and command == "PRIVMSG":
