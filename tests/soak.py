@@ -274,7 +274,7 @@ class Soak:
 def soak(dialect, seconds, seed, say=print):
     """Run it; return the faults.  Blocks: for about that many seconds."""
     with tempfile.TemporaryDirectory() as directory:
-        with Process(dialect.script, *FLAGS, log=f"{directory}/log") as server:
+        with Process(dialect.script, *dialect.flags, *FLAGS, log=f"{directory}/log") as server:
             run = Soak(dialect, server, seed, seconds)
             start = time.monotonic()
             round_s, faults = min(ROUND_S, seconds / 3), []

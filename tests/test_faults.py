@@ -85,7 +85,7 @@ def start(dialect, tmp_path):
 
         def start(*flags, **options):
             logs.append(tmp_path / f"log{len(logs)}")
-            return stack.enter_context(Process(dialect.script, *flags, log=logs[-1], **options))
+            return stack.enter_context(Process(dialect.script, *dialect.flags, *flags, log=logs[-1], **options))
 
         yield start
     for log in logs:
@@ -686,7 +686,7 @@ def test_a_server_listens_on_this_machine_only_unless_told(start):
 @pytest.mark.skipif(os.name != "posix", reason="Windows cannot tell that a pipe is full")
 def test_a_log_that_nobody_reads_delays_nobody(dialect):
     server = subprocess.Popen(
-        [sys.executable, str(ROOT / dialect.script), "--port", "0", "-v"],
+        [sys.executable, str(ROOT / dialect.script), *dialect.flags, "--port", "0", "-v"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )
     try:

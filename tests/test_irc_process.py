@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from extras.irc.passwords import hash_password
+from extras.irc.server import parser
 from tests.irc_wire import IrcWire, short
 
 SERVER = Path(__file__).resolve().parents[1] / "extras/irc/server.py"
@@ -83,6 +84,11 @@ def test_every_flag_is_heard(tmp_path):
         assert wire.codes("JOIN #a,#b")[-1] == "405"
         assert wire.codes("OPER root wrong", "OPER root pot", "OPER two plain:with:colons")[:2] == ["464", "381"]
         assert "312 alice irc.tea a pot" in wire.lines("WHOIS alice")
+
+
+def test_a_flooder_is_slowed_down_by_default():
+    assert parser().parse_args([]).flood == (100, 20)
+    assert parser().parse_args(["--flood", "off"]).flood is None
 
 
 @pytest.mark.parametrize(

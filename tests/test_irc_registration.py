@@ -324,6 +324,25 @@ def test_a_flooder_is_slowed_down_and_loses_nothing(irc):
     assert [bob.read().text for _ in range(60)] == [str(n) for n in range(60)]
 
 
+def test_what_a_flooder_said_before_its_eof_still_counts(irc):
+    irc.start(flood=(5.0, 200.0))
+    alice, bob = irc.client("alice"), irc.client("bob")
+    alice.send("\r\n".join(f"PRIVMSG bob :{n}" for n in range(20)))
+    alice.sock.shutdown(socket.SHUT_WR)
+    assert [bob.read().text for _ in range(20)] == [str(n) for n in range(20)]
+
+
+def test_a_flooder_that_resets_its_connection_is_gone_at_once(irc):
+    """Its lines could be read for half a minute more, and it kept its nick as long."""
+    irc.start(flood=(5.0, 20.0))
+    alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")
+    alice.send("\r\n".join(["PRIVMSG #tea :x"] * 600))
+    bob.read_until("PRIVMSG")
+    alice.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    alice.close()
+    assert len(bob.read_until("QUIT")) < 100
+
+
 @pytest.fixture
 def behind_proxy(irc):
     """A Network whose clients all come from a proxy that is trusted."""

@@ -212,7 +212,7 @@ KINDS = {
     "step5": Kind("step 5", dialects.Chat(), ours("step5_server/server.py")),
     "broadcast": Kind("broadcast", dialects.Broadcast(), ours("extras/broadcast/server.py")),
     "rooms": Kind("rooms", dialects.Rooms(), ours("extras/rooms/server.py")),
-    "irc": Kind("our IRC", dialects.Irc(), ours("extras/irc/server.py")),
+    "irc": Kind("our IRC", dialects.Irc(), ours("extras/irc/server.py", "--flood=off")),
     "ngircd": Kind("ngIRCd (C)", dialects.Irc(), ngircd, needs_program("ngircd"), False),
     "miniircd": Kind("miniircd", dialects.Irc(), miniircd, needs_module("miniircd"), False),
     "irc.server": Kind("irc.server", dialects.Irc(), irc_server, needs_module("irc"), False),

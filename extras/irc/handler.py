@@ -152,7 +152,7 @@ class IrcHandler(LineHandler):
         if self._tokens < 0:
             with self.unlocked():
                 self.conn.deliver()  # what was said so far is on its way while we wait
-                time.sleep(-self._tokens / per_second)
+                self.conn.rest(-self._tokens / per_second)
             self._tokens, self._tokens_at = 0.0, time.monotonic()  # the wait has paid for this one
 
     # --- messages out -------------------------------------------------------------------------

@@ -5,6 +5,10 @@ is known at once, though it may never send a line.  Source: RFC 1459 section 2.3
 section 8 tells of the clients that send one of them.
 """
 
+import os
+import socket
+import time
+
 from extras.broadcast.fan_out import FanOutConnection
 from extras.irc.message import MAX_LINE_BYTES
 from step4_framing.framing import LineBuffer
@@ -34,3 +38,13 @@ class IrcConnection(FanOutConnection):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._buffer = IrcLineBuffer(MAX_LINE_BYTES)
+
+    def rest(self, seconds: float) -> None:
+        """Read nothing for so long, then see if the peer has reset the connection meanwhile.
+
+        What came before a reset can still be read, on Linux: a ghost would keep its nick and talk
+        on.  An EOF is no reset: what came before it counts.  Blocks: for so long.
+        """
+        time.sleep(seconds)
+        if error := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.kick(os.strerror(error))

@@ -32,6 +32,9 @@ PORT = 6667  # what clients try first
 NAME = "irc.example.net"  # RFC 2606: a name that is nobody's
 MAX_CHANNELS = 20  # for one user: more is hard to read, and each costs
 PING_TIMEOUT_S = 120.0  # silence before PING, and once more before the end
+# A hundred at once: a bouncer that comes back says some 60 (20 JOIN, 20 MODE, 20 WHO) and must not
+# wait.  Then 20 a second: more than anybody types, and little work for us.
+FLOOD = "100/5"
 # 422 for a file that nobody asked for would be the first thing that a newcomer reads.
 DEFAULT_MOTD = [
     "Welcome.  This is the IRC server of a chat tutorial.",
@@ -182,8 +185,8 @@ def parser() -> argparse.ArgumentParser:
         help="that one user may be in, of each kind (default %(default)s)",
     )
     flags.add_argument(
-        "--flood", type=flood, metavar="MESSAGES/SECONDS",
-        help="a client that says more is read more slowly (default: off)",
+        "--flood", type=flood, default=FLOOD, metavar="MESSAGES/SECONDS",
+        help="a client that says more is read more slowly (default %(default)s; off: it is not)",
     )
     flags.add_argument(
         "--ping-timeout", type=positive(float), default=PING_TIMEOUT_S, metavar="SECONDS",
@@ -221,8 +224,10 @@ def operator(text: str) -> tuple[str, str]:
     return name, secret
 
 
-def flood(text: str) -> tuple[float, float]:
-    """Split MESSAGES/SECONDS into a burst and a rate for each second."""
+def flood(text: str) -> tuple[float, float] | None:
+    """Split MESSAGES/SECONDS into a burst and a rate for each second; None for `off`."""
+    if text == "off":
+        return None
     messages, _, seconds = text.partition("/")
     burst, duration = positive(float)(messages), positive(float)(seconds or "1")
     return burst, burst / duration
