@@ -1,0 +1,37 @@
+"""A pulled cable: whoever was at its other end is seen to be gone.
+
+It takes two machines and a cable: network namespaces, which Linux gives to root.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DEAD_AFTER_S = 4  # the shortest time of which the server can take a quarter
+
+
+@pytest.fixture(scope="module")
+def namespaces():
+    """Skip where there are none."""
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("network namespaces are for root on Linux")
+    for tool, package in (("unshare", "util-linux"), ("ip", "iproute2")):
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not installed (apt install {package})")
+    tried = subprocess.run(["unshare", "--net", "ip", "link", "add", "near", "type", "veth"], capture_output=True)
+    if tried.returncode:
+        pytest.skip("this machine lets nobody make a network namespace with a cable")
+
+
+def test_who_is_beyond_a_pulled_cable_is_seen_to_be_gone(namespaces):
+    """Also with something on its way to her: then the kernel sends no keepalive probe."""
+    run = subprocess.run(
+        ["unshare", "--net", sys.executable, "-m", "tests.cable", str(DEAD_AFTER_S)],
+        capture_output=True, text=True, cwd=ROOT,
+    )
+    assert sorted(run.stdout.splitlines()) == ["bob is gone", "carol is gone"], run.stderr
