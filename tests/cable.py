@@ -1,6 +1,6 @@
 """Two machines, a cable between them, and somebody who pulls it out.  Linux, as root.
 
-    unshare --net python -m tests.cable SECONDS
+    unshare --net python tests/cable.py SECONDS
 
 Each machine is a network namespace, the cable a pair of virtual interfaces (veth).  Here runs a
 server that counts a peer as dead after SECONDS, and alice; beyond the cable are bob, to whom
@@ -8,10 +8,14 @@ something is on its way when it is pulled, and carol, to whom nothing is.  Each 
 who was seen to go.  When the processes end, the kernel takes namespaces and cable away.
 """
 
+import argparse
 import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so extras is found
 
 from extras.presence.server import PresenceServer
 from step5_server import connection
@@ -71,20 +75,29 @@ def watch(port: int, machine: subprocess.Popen, deadline_s: float) -> None:
             print(words[0], "is gone", flush=True)
 
 
-def main(dead_after_s: int) -> None:
+def serve(dead_after_s: int) -> None:
+    """Run the server, and a second machine in a namespace of its own."""
     connection.DEAD_AFTER_S = dead_after_s
     deadline_s = dead_after_s + 10.0
     ip("link", "set", "lo", "up")
     server = PresenceServer(("0.0.0.0", 0))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     port = server.server_address[1]
-    command = ["unshare", "--net", sys.executable, "-m", "tests.cable", "peers", str(port), str(deadline_s)]
+    command = ["unshare", "--net", sys.executable, __file__, str(dead_after_s), "--peers-of", str(port)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as machine:
         watch(port, machine, deadline_s)
 
 
-if __name__ == "__main__":
-    if sys.argv[1] == "peers":
-        peers(int(sys.argv[2]), float(sys.argv[3]))
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("seconds", type=int, help="4 or more: the server takes a quarter of it")
+    parser.add_argument("--peers-of", type=int, metavar="PORT", help=argparse.SUPPRESS)  # the other machine
+    args = parser.parse_args()
+    if args.peers_of:
+        peers(args.peers_of, args.seconds)
     else:
-        main(int(sys.argv[1]))
+        serve(args.seconds)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+CABLE = Path(__file__).with_name("cable.py")
 DEAD_AFTER_S = 4  # the shortest time of which the server can take a quarter
 
 
@@ -31,7 +31,7 @@ def namespaces():
 def test_who_is_beyond_a_pulled_cable_is_seen_to_be_gone(namespaces):
     """Also with something on its way to her: then the kernel sends no keepalive probe."""
     run = subprocess.run(
-        ["unshare", "--net", sys.executable, "-m", "tests.cable", str(DEAD_AFTER_S)],
-        capture_output=True, text=True, cwd=ROOT,
+        ["unshare", "--net", sys.executable, CABLE, str(DEAD_AFTER_S)],
+        capture_output=True, text=True,
     )
     assert sorted(run.stdout.splitlines()) == ["bob is gone", "carol is gone"], run.stderr
