@@ -60,6 +60,7 @@ class Connection:
         self.touched: set[Outbox] = set()  # own thread only
         self.opened_at = time.monotonic()
         self.heard_at = self.opened_at  # own thread writes, any may read; but see forgive()
+        self.is_reading = False  # else what the peer has said may still wait for us
         self.closing_since: float | None = None  # set by hang_up()
         self.end_reason = "EOF"  # for the log
         self._sock = sock
@@ -123,11 +124,14 @@ class Connection:
         """
         self.deliver_and_wait()  # before we sleep: nobody shall wait for our next line
         self._reply_bytes = 0
+        self.is_reading = True
         try:
             chunk = self._sock.recv(self._chunk_bytes)
         except OSError as error:  # RST, or the kernel has found out that the peer is dead
             self.end_reason = error.strerror or str(error)
             return False
+        finally:
+            self.is_reading = False
         if not chunk:
             if self._buffer.pending:
                 # Half a line may mean the opposite of the whole one.

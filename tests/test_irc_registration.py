@@ -3,12 +3,15 @@
 import socket
 import struct
 import threading
+import time
 
 import pytest
 
+from extras.irc.lines import IrcConnection
 from extras.irc.passwords import hash_password
 from extras.irc.server import IrcServer
 from tests.conftest import running
+from tests.dialects import eventually
 from tests.irc_wire import IrcWire, irc, short  # noqa: F401  (irc is a fixture)
 from tests.wire import DEADLINE_S
 
@@ -293,6 +296,63 @@ def test_a_full_server_says_so(irc):
     irc.start(max_clients=1)
     irc.client("alice")
     assert [m.command for m in irc.wire().goodbye()] == ["ERROR"]
+
+
+def pass_time(server, seconds, stopped=False):
+    """Let the last sign of life of everybody be longer ago, and sweep; `stopped`: the server was."""
+    conns = [user.handler.conn for user in server.registry.users]
+    eventually(lambda: stopped or all(conn.is_reading for conn in conns), "their threads are back in recv()")
+    with server.registry.lock:
+        for conn in conns:
+            conn.forgive(-seconds)
+        if stopped:
+            server._swept_at -= seconds
+        server.sweep(time.monotonic())
+
+
+def test_who_does_not_answer_our_ping_is_sent_away(irc):
+    alice, bob = irc.client("alice"), irc.client("bob")
+    pass_time(irc.server, 119)
+    assert alice.lines() == bob.lines() == [], "too early to ask"
+    pass_time(irc.server, 121)
+    assert short(alice.read()) == short(bob.read()) == "PING irc.test"
+    pass_time(irc.server, 119)
+    alice.send("PONG irc.test")
+    assert alice.lines() == []
+    pass_time(irc.server, 2)
+    assert "Ping timeout: 240 seconds" in bob.goodbye()[-1].text
+    assert alice.lines() == []
+
+
+def test_nobody_is_silent_while_the_server_is_stopped(irc):
+    """Ctrl-Z, a laptop's lid: all who were idle were sent away, and not one had been asked."""
+    alice = irc.client("alice")
+    pass_time(irc.server, 10_000, stopped=True)
+    assert alice.lines() == [], "it has just been heard, as far as we were here"
+    pass_time(irc.server, 121)
+    assert short(alice.read()) == "PING irc.test"
+    pass_time(irc.server, 10_000, stopped=True)
+    assert alice.lines() == []
+
+
+def test_who_is_held_back_is_not_silent(irc, monkeypatch):
+    """A client that said much was sent away though its PONG was there to be read."""
+    held, release = threading.Event(), threading.Event()
+    monkeypatch.setattr(IrcConnection, "rest", lambda conn, seconds: (held.set(), release.wait(DEADLINE_S)))
+    irc.start(flood=(5.0, 1.0))
+    alice = irc.client("alice")
+    pass_time(irc.server, 121)
+    assert short(alice.read()) == "PING irc.test"
+    alice.send("\r\n".join(["WHO nobody"] * 50))
+    held.wait(DEADLINE_S)
+    with irc.server.registry.lock:
+        (conn,) = [user.handler.conn for user in irc.server.registry.users]
+        conn.heard_at = conn.pinged_at - 1  # as if we had asked her only now
+        conn.forgive(-500)
+        irc.server.sweep(time.monotonic())
+    alice.send("PONG irc.test")
+    release.set()
+    assert alice.codes()[-1] == "315"
 
 
 def test_die_needs_no_thread(irc, monkeypatch):

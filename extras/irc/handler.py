@@ -53,7 +53,6 @@ class IrcHandler(LineHandler):
         self.wanted_modes = ""
         self.failed_opers = 0
         self.end_reason = ""  # for those who are told that this user is gone
-        self.pinged_at = 0.0  # since then the server has waited for a sign of life
         self.tags: dict[str, str] = {}  # of the message that is being answered
         self._response: LabelledResponse | None = None  # to it, if it has a label
         self._tokens = float(self.server.flood[0]) if self.server.flood else 0.0

@@ -38,6 +38,12 @@ class IrcConnection(FanOutConnection):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._buffer = IrcLineBuffer(MAX_LINE_BYTES)
+        self.pinged_at = 0.0  # by the server; the peer has answered if it was heard since
+
+    def forgive(self, deaf_s: float) -> None:
+        """Count from our PING, too, without the time in which we could not hear.  Thread: any."""
+        super().forgive(deaf_s)
+        self.pinged_at += deaf_s
 
     def rest(self, seconds: float) -> None:
         """Read nothing for so long, then see if the peer has reset the connection meanwhile.

@@ -107,20 +107,26 @@ class IrcServer(PostmanServer):
             handler.close_link(text or code)
 
     def sweep(self, now: float) -> None:
-        """Beside step 5's timeouts: ask the silent for a sign of life, and give up the dead."""
+        """Beside step 5's timeouts: ask the silent for a sign of life, and give up the dead.
+
+        Silent is who says nothing while we read: not who is held back, nor whom we did not ask.
+        """
         super().sweep(now)
         for user in list(self.registry.users):
-            handler = user.handler
-            silent_s = now - handler.conn.heard_at
-            if silent_s > 2 * self.ping_timeout_s:
+            handler, conn = user.handler, user.handler.conn
+            is_asked = conn.pinged_at >= conn.heard_at
+            if not conn.is_reading:
+                if is_asked:
+                    conn.pinged_at = now  # its answer may be among what we have not read
+            elif is_asked and now - conn.pinged_at > self.ping_timeout_s:
                 self.dismiss(handler, f"Ping timeout: {2 * self.ping_timeout_s:.0f} seconds")
                 try:
                     # Wakes its thread, which then tells the others.
                     handler.request.shutdown(socket.SHUT_RD)
                 except OSError:
                     pass  # NOTE: it has just ended by itself
-            elif silent_s > self.ping_timeout_s and handler.pinged_at < handler.conn.heard_at:
-                handler.pinged_at = now
+            elif not is_asked and now - conn.heard_at > self.ping_timeout_s:
+                conn.pinged_at = now
                 handler.outbox.put(format_message("PING", text=self.name))
                 self.deliver([handler.outbox])
 
