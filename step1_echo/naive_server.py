@@ -11,7 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step1_echo is found
 
-from step1_echo.serving import argument_parser, explain_bind_error, format_address
+from step1_echo.serving import announce, argument_parser, explain_bind_error, format_address
+from step1_echo.streams import mend_streams, tell
 
 CHUNK_BYTES = 65536  # memory for the one connection, however much passes through it
 
@@ -36,13 +37,15 @@ def serve(listener: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    mend_streams()
     args = argument_parser("Echo, one client after the other.").parse_args()
     try:
         listener = listen(args.host, args.port)
     except OSError as error:
-        sys.exit(explain_bind_error(error, args.host, args.port))  # in one line, with status 1
-    print("listening on", format_address(listener.getsockname()), flush=True)
+        tell(explain_bind_error(error, args.host, args.port))
+        sys.exit(1)
+    announce(f"listening on {format_address(listener.getsockname())}")
     try:
         serve(listener)
     except KeyboardInterrupt:
-        print("stopping", file=sys.stderr)
+        tell("stopping")

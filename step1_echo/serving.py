@@ -27,6 +27,8 @@ import socketserver
 import sys
 import threading
 
+from step1_echo.streams import CannotWrite, mend_streams, tell, write
+
 DEFAULT_PORT = 9000  # one number to remember for all steps; above 1024, so no root
 POLL_INTERVAL_S = 0.1  # how late the accept loop may notice shutdown(); idle cost: nil
 CTRL_C_STATUS = 130  # 128 + SIGINT: what shells report for a program that Ctrl-C ended
@@ -36,14 +38,15 @@ log = logging.getLogger("chat")
 
 
 class Log(logging.StreamHandler):
-    """A log that drops lines when nobody reads it: no user shall wait for a full pipe.
+    """A log that drops lines when nobody takes them: no user shall suffer for a full pipe or disk.
 
     `server.py -v 2>&1 | less` would freeze everybody, as soon as less has seen enough.
     """
 
     def emit(self, record):
         if takes_more(self.stream):
-            super().emit(record)
+            with contextlib.suppress(CannotWrite):
+                write(self.stream, self.format(record) + "\n")
 
 
 def takes_more(stream) -> bool:
@@ -149,6 +152,7 @@ def port_number(text: str) -> int:
 
 def main(server_class: type[Server], parser: argparse.ArgumentParser) -> int:
     """Do what the command line asks: build the server, run it, return the exit status."""
+    mend_streams()
     args = parser.parse_args()
     logging.basicConfig(
         level=logging.INFO if args.verbose else logging.WARNING,
@@ -159,7 +163,7 @@ def main(server_class: type[Server], parser: argparse.ArgumentParser) -> int:
     try:
         server = server_class.from_args(args)
     except OSError as error:
-        print(explain_bind_error(error, args.host, args.port), file=sys.stderr)
+        tell(explain_bind_error(error, args.host, args.port))
         return 1
     return run(server)
 
@@ -180,8 +184,7 @@ def run(server: Server) -> int:
     try:
         try:
             acceptor.start()
-            # Flushed, since whoever started us through a pipe waits for this very line.
-            print("listening on", server.where(), flush=True)
+            announce(f"listening on {server.where()}")
             while acceptor.is_alive():
                 acceptor.join(JOIN_INTERVAL_S)
         except KeyboardInterrupt:
@@ -189,12 +192,19 @@ def run(server: Server) -> int:
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: os._exit(CTRL_C_STATUS))
             if takes_more(sys.stderr):
-                with contextlib.suppress(OSError):  # NOTE: whoever read it may be gone
-                    print("stopping", file=sys.stderr)
+                tell("stopping")
         server.stop()
     except KeyboardInterrupt:  # the second came before all this
         return CTRL_C_STATUS
     return 0
+
+
+def announce(text: str) -> None:
+    """Print a line at once; who cannot print says so, and goes on all the same."""
+    try:
+        write(sys.stdout, text + "\n")
+    except CannotWrite as error:
+        tell(str(error))
 
 
 def explain_bind_error(error: OSError, host: str, port: int, flag: str = "--port") -> str:

@@ -6,7 +6,6 @@
 """
 
 import argparse
-import os
 import socket
 import sys
 import threading
@@ -15,6 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step1_echo is found
 
 from step1_echo.serving import DEFAULT_PORT, port_number
+from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
 CHUNK_BYTES = 65_536  # most that one read returns; a read never waits for more than the first byte
 CONNECT_TIMEOUT_S = 10  # a host that swallows our packets would make us wait two minutes
@@ -28,9 +28,22 @@ def pump(read, write) -> None:
 
 
 def show(chunk: bytes) -> None:
-    """Print a chunk at once: bytes as they are, for it may end inside a character."""
-    sys.stdout.buffer.write(chunk)
-    sys.stdout.buffer.flush()
+    """Print a chunk at once: bytes as they are, for it may end inside a character.
+
+    Raises: CannotWrite.
+    """
+    write(sys.stdout, chunk)
+
+
+def read_input(max_bytes: int) -> bytes:
+    """Return a chunk of the input, b"" at its end.  Blocks: until there is one."""
+    try:
+        # `raw`: the unbuffered file below sys.stdin.  A buffered one has a lock, and
+        # Python could not exit while one thread holds it in a read.
+        return sys.stdin.buffer.raw.read(max_bytes)
+    except OSError as error:  # the terminal's window has been closed, for one
+        tell(f"cannot read {sys.stdin.name}: {error.strerror}")
+        return b""  # so there is no more
 
 
 def talk(sock: socket.socket) -> int:
@@ -39,9 +52,7 @@ def talk(sock: socket.socket) -> int:
 
     def send_input() -> None:
         try:
-            # `raw`: the unbuffered file below sys.stdin.  A buffered one has a lock, and
-            # Python could not exit while this thread holds it in a read.
-            pump(sys.stdin.buffer.raw.read, sock.sendall)
+            pump(read_input, sock.sendall)
             input_ended.set()  # before the half-close, which the server may answer at once
             sock.shutdown(socket.SHUT_WR)  # half-close: we say no more, and still listen
         except OSError:
@@ -75,7 +86,7 @@ def connect(host: str, port: int) -> socket.socket:
 
 def complain(text: str) -> int:
     """Say why we stop, in one line on standard error; return the exit status."""
-    print(text, file=sys.stderr)
+    tell(text)
     return 1
 
 
@@ -90,6 +101,7 @@ def argument_parser(description: str) -> argparse.ArgumentParser:
 
 def main() -> int:
     """Connect and talk; return the exit status."""
+    mend_streams()
     args = argument_parser("Send what is typed, print what arrives.").parse_args()
     try:
         with connect(args.host, args.port) as sock:
@@ -98,9 +110,10 @@ def main() -> int:
         return complain(str(error))
     except KeyboardInterrupt:
         return 130  # what shells expect of a program that Ctrl-C ended: 128 + SIGINT
-    except BrokenPipeError:  # nobody reads our output any more, as in `| head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
-        return 1
+    except CannotWrite as error:
+        if isinstance(error.__cause__, BrokenPipeError):  # nobody reads on, as in `| head -1`
+            return 1
+        return complain(str(error))
     except OSError as error:
         return complain(f"lost the server: {error.strerror or error}")
 

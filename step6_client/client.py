@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step4_framing is found
 
+from step1_echo.streams import mend_streams
 from step2_client.client import CannotConnect, argument_parser, complain, connect
 from step4_framing.framing import LineTooLong
 from step6_client.chat_client import ChatClient, Event, Reply
@@ -124,6 +125,7 @@ class Session:
 
 def main(commands_class: type[Commands] = Commands) -> int:
     """Connect and chat; return the exit status."""
+    mend_streams()
     parser = argument_parser("Chat.  /help lists the commands, Ctrl-D leaves.")
     parser.add_argument("--name", default="", help="log in by this name (else it is asked for)")
     args = parser.parse_args()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step2_client is found
 
-from step2_client.client import CannotConnect, argument_parser, connect
+from step1_echo.streams import mend_streams
+from step2_client.client import CannotConnect, argument_parser, complain, connect
 
 
 def receive(sock) -> None:
@@ -17,6 +18,7 @@ def receive(sock) -> None:
 
 def main() -> int:
     """Send each typed line while a second thread prints."""
+    mend_streams()
     args = argument_parser("Chat, badly.  WRONG ON PURPOSE.").parse_args()
     with connect(args.host, args.port) as sock:
         threading.Thread(target=receive, args=(sock,), daemon=True).start()
@@ -31,4 +33,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except CannotConnect as error:
-        sys.exit(str(error))
+        sys.exit(complain(str(error)))

@@ -12,6 +12,8 @@ import signal
 import sys
 import threading
 
+from step1_echo.streams import CannotWrite, tell, write
+
 try:
     import ctypes
     import readline
@@ -48,24 +50,28 @@ class Pipe:
     def __init__(self) -> None:
         self._ending: BaseException | None = None  # what the main thread is to raise
         sys.stdin.reconfigure(errors="surrogateescape")  # bytes that are no text reach the server as they are
-        sys.stdout.reconfigure(errors="backslashreplace")  # what this terminal cannot show is spelled out
         if WAKE:
             signal.signal(WAKE, self._on_wake)
             signal.setitimer(signal.ITIMER_REAL, TICK_S, TICK_S)
 
     def read_line(self, prompt: str) -> str | None:
         """Return the next line typed, None at the end of input.  Thread: main.  Raises: Stopped."""
-        line = sys.stdin.readline()
+        try:
+            line = sys.stdin.readline()
+        except OSError as error:
+            raise Stopped(f"cannot read {sys.stdin.name}: {error.strerror}") from None
         return line.rstrip("\n") if line else None
 
     def show(self, text: str) -> None:
         """Print a text.  Thread: any.  Raises: Stopped."""
+        self._write(text + "\n")
+
+    def _write(self, text: str) -> None:
+        """Write past Python's buffer: a signal may come while that is being written to."""
         try:
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
-        except BrokenPipeError:  # nobody reads our output any more, as in `| head -1`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
-            raise Stopped("nobody reads what we print") from None
+            write(sys.stdout, text)
+        except CannotWrite as error:
+            raise Stopped(str(error)) from None
 
     def close(self) -> None:
         """Leave everything as it was found."""
@@ -76,7 +82,7 @@ class Pipe:
         """Make the main thread, which may be waiting for input, raise Stopped(why).  Thread: another."""
         self._ending = Stopped(why)
         if not WAKE:  # Windows: nothing ends a read of the console but the end of the program
-            print(why, file=sys.stderr, flush=True)
+            tell(why)
             os._exit(1 if why else 0)
         self._wake()
 
@@ -172,12 +178,6 @@ class Terminal(Pipe):
             self._write(f"\n{text}\n{self._prompt}{typed}")
         else:
             self._write(text + "\n")
-
-    def _write(self, text: str) -> None:
-        """Write past Python's buffer: a signal may come while that is being written to."""
-        data = text.encode(sys.stdout.encoding, "backslashreplace")
-        while data:
-            data = data[os.write(sys.stdout.fileno(), data):]
 
 
 class Editor:

@@ -11,6 +11,7 @@ are neighbours in time; the report shows medians over the rounds.
 """
 
 import argparse
+import contextlib
 import datetime
 import functools
 import json
@@ -28,6 +29,7 @@ from extras.bench.picture import draw
 from extras.bench.report import Report
 from extras.bench.servers import KINDS, Connected
 from extras.bench.workloads import WORKLOADS
+from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
 DIALECTS = {"chat": Chat(), "broadcast": Broadcast(), "rooms": Rooms(), "irc": Irc()}
 QUICK = {"idle": (4, 20), "growth": (10, 20)}  # levels that take no time
@@ -53,9 +55,10 @@ def measure(report: Report, name: str, server: str, kind, args, round_number: in
 def show(*words: str) -> None:
     """Show how far we are: on a terminal, in one line that is written over."""
     if sys.stderr.isatty():
-        print("\r\x1b[K" + "  ".join(words), end="", file=sys.stderr, flush=True)
+        with contextlib.suppress(CannotWrite):
+            write(sys.stderr, "\r\x1b[K" + "  ".join(words))
     elif words[-1] == "starts":
-        print(*words[:-1], sep="  ", file=sys.stderr, flush=True)
+        tell("  ".join(words[:-1]))
 
 
 def chosen_servers(args) -> dict:
@@ -66,7 +69,7 @@ def chosen_servers(args) -> dict:
     chosen = {}
     for name in args.servers or KINDS:
         if why_not := KINDS[name].why_not(args):
-            print(f"without {KINDS[name].title}: {why_not}", file=sys.stderr)
+            tell(f"without {KINDS[name].title}: {why_not}")
         else:
             chosen[name] = KINDS[name]
     return chosen
@@ -151,6 +154,7 @@ def parse_args(argv=None) -> argparse.Namespace:
 
 def main(argv=None) -> int:
     """Measure, print the tables, and return the exit status: 1 if anything was lost."""
+    mend_streams()
     args = parse_args(argv)
     raise_file_limit()
     report = Report(about(args))
@@ -164,7 +168,11 @@ def main(argv=None) -> int:
     except KeyboardInterrupt:
         report.failures.append("interrupted: the numbers are incomplete")
     show("")
-    print(report.tables())
+    try:
+        write(sys.stdout, report.tables() + "\n")
+    except CannotWrite as error:  # the files may still hold what has taken so long to measure
+        report.failures.append(str(error))
+        tell(str(error))
     if args.json:
         args.json.write_text(json.dumps(report.as_json(), indent=1) + "\n")
     if args.svg:

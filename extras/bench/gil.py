@@ -14,6 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step3_protocol is found
 
+from step1_echo.serving import announce
+from step1_echo.streams import mend_streams
 from step3_protocol.protocol import parse_line
 
 THREADS = 4
@@ -65,6 +67,7 @@ def cores_used(lanes: list[list[tuple[float, float]]]) -> float:
 
 def main() -> int:
     """Let the threads run, and write the picture to the file that the command line names."""
+    mend_streams()
     parser = argparse.ArgumentParser(description="Draw which of several busy threads runs Python.")
     parser.add_argument("file", type=Path, metavar="FILE.svg", help="where the picture goes")
     file = parser.parse_args().file
@@ -77,7 +80,7 @@ def main() -> int:
         thread.join()
     lanes = [[(max(0.0, a), b) for a, b in runs if b > 0] for runs in lanes]
     file.write_text(draw(lanes))
-    print(f"{THREADS} threads used {cores_used(lanes):.2f} cores")
+    announce(f"{THREADS} threads used {cores_used(lanes):.2f} cores")
     return 0
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
 
 from extras.broadcast.server import BroadcastHandler, BroadcastServer
+from step1_echo.streams import CannotWrite, mend_streams, tell, write
 from step5_server.connection import flush_all
 
 TALKERS = 12
@@ -117,12 +118,17 @@ def try_out(server_class) -> tuple[int, float]:
 
 def main() -> None:
     """Print a line for each of the three."""
+    mend_streams()
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     sys.setswitchinterval(1e-6)  # threads take turns more often, so that races show soon
     for server_class in (AsItIs, WithoutPostman, WithoutLock):
         orders, sends = try_out(server_class)
-        print(f"{server_class.__name__:15} orders heard: {orders}   sends a message: {sends:.1f}", flush=True)
+        write(sys.stdout, f"{server_class.__name__:15} orders heard: {orders}   sends a message: {sends:.1f}\n")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except CannotWrite as error:
+        tell(str(error))
+        sys.exit(1)

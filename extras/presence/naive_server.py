@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, s
 from extras.broadcast.server import BroadcastHandler
 from extras.presence.listing import list_lines
 from extras.presence.server import PresenceHandler, PresenceServer
-from step1_echo.serving import main
+from step1_echo.serving import announce, main
 from step5_server.line_server import server_parser
 
 UNLUCKY_S = 3  # a microsecond would do, now and then; this lets you get in between by hand
@@ -26,7 +26,7 @@ class TwoStepHandler(PresenceHandler):
         """Look who is here; some time later, take the name and be announced."""
         others = self.registry.names()
         self.registry.lock.release()  # WRONG ON PURPOSE: others come and go from here ...
-        print(f"{name} has looked who is here", flush=True)
+        announce(f"{name} has looked who is here")
         time.sleep(UNLUCKY_S)
         self.registry.lock.acquire()  # ... to here
         BroadcastHandler.do_LOGIN(self, name)

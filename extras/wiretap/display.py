@@ -11,9 +11,10 @@ every byte can be told, and nothing that a peer sends can drive the terminal.
 import json
 import os
 import re
-import sys
 import threading
 import time
+
+from step1_echo.streams import tell
 
 BAR = "│"
 ARROWS = {"client": "client → server ", "server": "client ← server ", None: ""}  # by sender
@@ -75,7 +76,7 @@ def write(stream, text: str) -> None:
         stream.write(text)
         stream.flush()
     except OSError as error:
-        print(f"cannot write to {stream.name} any more: {error.strerror}", file=sys.stderr)
+        tell(f"cannot write to {stream.name} any more: {error.strerror}")
         # What the stream still holds, and all that follows, goes where it does no harm.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

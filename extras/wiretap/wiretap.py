@@ -23,6 +23,7 @@ from extras.wiretap.display import Display, Trace
 from extras.wiretap.options import parse_args
 from extras.wiretap.relay import Relay
 from step1_echo.serving import Server, explain_bind_error, format_address, run
+from step1_echo.streams import mend_streams, tell
 
 STOP_WAIT_S = 0.5  # for the connections to end when the tap does; a few ms do, mostly
 
@@ -99,6 +100,7 @@ class Wiretap(Server):
 
 def main() -> int:
     """Do what the command line asks; return the exit status."""
+    mend_streams()
     args = parse_args()
     spoiling = Spoiling(
         slice_bytes=args.slice,
@@ -110,12 +112,12 @@ def main() -> int:
     try:
         server = Wiretap(args.listen, args.to, spoiling)
     except OSError as error:
-        print(explain_bind_error(error, *args.listen, flag="--listen"), file=sys.stderr)
+        tell(explain_bind_error(error, *args.listen, flag="--listen"))
         return 1
     try:  # only now: the file may belong to the tap that has the port
         save = open(args.save, "w", encoding="utf-8") if args.save else None
     except OSError as error:
-        print(f"cannot write to {args.save}: {error.strerror}", file=sys.stderr)
+        tell(f"cannot write to {args.save}: {error.strerror}")
         return 1
     sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that know no arrows
     # Colour is for persons, unless they say no.  Source: no-color.org.
