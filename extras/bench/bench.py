@@ -126,6 +126,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="workloads:\n" + "\n".join(f"  {n:<17} {w.title}" for n, w in WORKLOADS.items())
+        + "\n  attack            a command of its own: python extras/bench/attack.py --help"
         + "\n\nservers:\n" + "\n".join(f"  {n:<17} {k.title}" for n, k in KINDS.items()),
     )
     parser.add_argument("--servers", type=names_of(KINDS), metavar="A,B",

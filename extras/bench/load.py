@@ -101,14 +101,23 @@ class Crowd:
     def grow(self, size: int, join: bool = False) -> None:
         """Log in users, one after the other, until there are `size` of them."""
         while len(self.clients) < size:
-            client = Client(self.address, self.dialect, len(self.clients))
+            client = self.log_in(len(self.clients))
             self.clients.append(client)
-            client.ask(self.dialect.login(client.user), self.dialect.logged_in)
             if join and self.dialect.join:
                 client.ask(self.dialect.join + self.dialect.fence, self.dialect.fenced)
             if client.user % 50 == 49:
                 self.read_all(self.clients)  # they hear each other come: let nobody's buffer fill up
                 self.progress(f"{client.user + 1} connected")
+
+    def log_in(self, user: int) -> Client:
+        """Log in one user; the caller closes her.  Raises: LoadError, OSError."""
+        client = Client(self.address, self.dialect, user)
+        try:
+            client.ask(self.dialect.login(user), self.dialect.logged_in)
+        except (LoadError, OSError):
+            client.close()
+            raise
+        return client
 
     def read_all(self, clients: list[Client]) -> None:
         """Read whatever these have received."""

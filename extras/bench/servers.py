@@ -124,6 +124,13 @@ class Running:
         mask = self._status("Cpus_allowed")
         return bin(int(mask.replace(",", ""), 16)).count("1") if mask else None
 
+    def descriptors(self) -> int | None:
+        """Return how many files and sockets it has open."""
+        try:
+            return len(os.listdir(self._proc / "fd")) if self._proc else None
+        except OSError:
+            return None
+
     def _status(self, field: str) -> str | None:
         for line in (self._read("status") or "").splitlines():
             if line.startswith(field + ":"):

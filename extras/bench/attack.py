@@ -1,0 +1,301 @@
+"""Attack our chat servers, and measure what that does to a user who has nothing to do with it.
+
+    python extras/bench/attack.py                          every attack: some fifteen minutes
+    python extras/bench/attack.py help irc-away            these two
+    python extras/bench/attack.py --servers step5,rooms --attackers 1 --seconds 3 help
+
+The servers run with their default flags.  Each attack is made by 1 attacker and then by 16, who
+send as fast as they can.  Meanwhile uninvolved users write to themselves, and newcomers log in.
+The exit status is 1 if a goal was missed.
+
+p50 ms     half of the waits of the uninvolved were no longer than this; p99: 99 of 100; max: all
+CPU        the server's, in seconds; `after`: in the second after the attack
+MB         the server's memory, above what it was before: at the peak, and what is left in the end
+open       files and sockets that the server had open at the peak; `threads`: those it had
+kept       whether the uninvolved users still have their connections
+cut        how many of the people on the stage the server has cut off
+out        how often it has cut off an attacker, or not let one in
+logins     newcomers who were let in, of those who came, and how long it took: half of them, all
+"""
+
+import argparse
+import contextlib
+import functools
+import json
+import shlex
+import signal
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root
+
+from extras.bench.attacker import Stage, attack_all, fork, read_all
+from extras.bench.attacks import ATTACKS, Attack
+from extras.bench.bench import about, names_of, raise_file_limit, show
+from extras.bench.dialects import Broadcast, Chat, Irc, Rooms
+from extras.bench.load import Crowd, LoadError
+from extras.bench.report import written
+from extras.bench.servers import ROOT, Kind
+from extras.bench.witness import Watch
+from step5_server.line_server import positive
+
+SERVERS = {
+    "step5": ("step5_server/server.py", Chat()),
+    "broadcast": ("extras/broadcast/server.py", Broadcast()),
+    "presence": ("extras/presence/server.py", Broadcast()),
+    "rooms": ("extras/rooms/server.py", Rooms()),
+    "irc": ("extras/irc/server.py", Irc()),
+}
+P99_GOAL_MS = {1: 100.0, 16: 500.0}  # attackers -> how long an uninvolved user may wait
+MEMORY_GOAL_MB = 20.0  # how much more than before there may be afterwards
+SETTLE_S = 5.0  # how long the server has for that
+LOOK_EVERY_S = 0.1  # at the server's memory and threads
+OVERTIME_S = 10.0  # for attackers who are still busy when the time is over
+
+COLUMNS = {  # what stands in the table: title, width, and how the number is written
+    "attackers": ("by", 3, "{:.0f}"),
+    "p50_ms": ("p50 ms", 6, "{:.1f}"),
+    "p99_ms": ("p99 ms", 7, "{:.1f}"),
+    "max_ms": ("max ms", 6, "{:.0f}"),
+    "cpu_s": ("CPU s", 5, "{:.1f}"),
+    "cpu_after_s": ("after", 5, "{:.2f}"),
+    "peak_mb": ("peak MB", 7, "{:+.0f}"),
+    "after_mb": ("left MB", 7, "{:+.0f}"),
+    "descriptors": ("open", 5, "{:.0f}"),
+    "threads": ("threads", 7, "{:.0f}"),
+    "kept": ("kept", 4, "{}"),
+    "cut_off": ("cut", 3, "{:.0f}"),
+    "thrown_out": ("out", 5, "{:.0f}"),
+    "logins": ("logins", 6, "{}"),
+    "login_p50_ms": ("p50 ms", 6, "{:.0f}"),
+    "login_max_ms": ("max ms", 6, "{:.0f}"),
+    "verdict": ("goals", 5, "{}"),
+}
+
+
+class IrcWithPassword(Irc):
+    """IRC with a password."""
+
+    def __init__(self, password: bytes):
+        self._password = password
+
+    def login(self, user: int) -> bytes:
+        return b"PASS %s\r\n" % self._password + super().login(user)
+
+
+class Usage:
+    """What the server uses: looked at again and again."""
+
+    def __init__(self, server):
+        self._server = server
+        self._cpu_s = server.cpu_s()
+        self._rss = server.rss_bytes()
+        self.peak_rss = self._rss
+        self.threads = self.descriptors = None
+
+    def look(self) -> None:
+        """Look once more, for the peaks."""
+        self.peak_rss = most(self.peak_rss, self._server.rss_bytes())
+        self.threads = most(self.threads, self._server.threads())
+        self.descriptors = most(self.descriptors, self._server.descriptors())
+
+    def cpu_s(self) -> float | None:
+        """Return the processor time since the last call."""
+        before, self._cpu_s = self._cpu_s, self._server.cpu_s()
+        return None if before is None or self._cpu_s is None else self._cpu_s - before
+
+    def grown_mb(self, rss: int | None) -> float | None:
+        """Return how many megabytes more that is than at the beginning."""
+        return None if rss is None or self._rss is None else (rss - self._rss) / 1e6
+
+    def settle(self) -> float | None:
+        """Give the server time to give back its memory; return how much more than before is left."""
+        until = time.monotonic() + SETTLE_S
+        left = self.grown_mb(self._server.rss_bytes())
+        while left is not None and left > MEMORY_GOAL_MB and time.monotonic() < until:
+            time.sleep(LOOK_EVERY_S)
+            left = self.grown_mb(self._server.rss_bytes())
+        return left
+
+    def cpu_after(self, seconds: float) -> float | None:
+        """Return the processor time of the next second, in which nobody asks for anything."""
+        self.cpu_s()
+        time.sleep(min(1.0, seconds))
+        return self.cpu_s()
+
+
+def most(one: int | None, other: int | None) -> int | None:
+    """Return the greater of two numbers, where both are known."""
+    return one if other is None else other if one is None else max(one, other)
+
+
+def measure(attack: Attack, server: str, count: int, args, progress) -> dict:
+    """Make one attack on a server of its own, and return what it did.  Raises: LoadError, OSError."""
+    script, dialect = SERVERS[server]
+    if attack.password:
+        dialect = IrcWithPassword(attack.password)
+    command = [args.python, str(args.root / script), "--port=0", *attack.server_args, *shlex.split(args.server_args)]
+    kind = Kind(server, dialect, lambda args, folder, port: command)
+    with kind.start(args) as running, Crowd(running.address, dialect, progress) as crowd:
+        stage = Stage(crowd, args.scale)
+        attack.stage(stage)
+        with Watch(crowd) as watch, reading(stage) as cut_off:
+            usage = Usage(running)
+            thrown_out = fork.Value("i", 0)
+            attackers = (attack.run, count, running.address, dialect, args.seconds, thrown_out)
+            progress("starts")
+            with process(attack_all, *attackers) as child:
+                watch_the_attack(child, watch, usage, args.seconds)
+            cpu_s = usage.cpu_s()
+            after_mb = usage.settle()
+            cpu_after_s = usage.cpu_after(args.seconds)
+            waits, logins = sorted(watch.waits), sorted(watch.logins)
+            return {
+                "attackers": count, "cpu_s": cpu_s, "cpu_after_s": cpu_after_s,
+                "p50_ms": share(waits, 50), "p99_ms": share(waits, 99), "max_ms": share(waits, 100),
+                "peak_mb": usage.grown_mb(usage.peak_rss), "after_mb": after_mb,
+                "descriptors": usage.descriptors, "threads": usage.threads,
+                "kept": "yes" if watch.kept else "NO", "cut_off": cut_off.value, "thrown_out": thrown_out.value,
+                "logins": f"{watch.let_in}/{watch.newcomers}",
+                "login_p50_ms": share(logins, 50), "login_max_ms": share(logins, 100),
+            }
+
+
+def watch_the_attack(attackers, watch: Watch, usage: Usage, seconds: float) -> None:
+    """Measure while the attackers are busy."""
+    deadline = time.monotonic() + seconds + OVERTIME_S
+    next_look = 0.0
+    while attackers.is_alive() and time.monotonic() < deadline:
+        watch.step()
+        if time.monotonic() >= next_look:
+            usage.look()
+            next_look = time.monotonic() + LOOK_EVERY_S
+    watch.end()
+
+
+@contextlib.contextmanager
+def process(function, *args):
+    """Run a function in a process of its own, and leave none behind."""
+    child = fork.Process(target=function, args=args, daemon=True)
+    # Ctrl-C reaches all processes at once.  It is for us: the child is born deaf to it, and we end it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        child.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.join()
+
+
+@contextlib.contextmanager
+def reading(stage: Stage):
+    """Let the people of the stage read; yield the count of those whom the server cuts off."""
+    cut_off = fork.Value("i", 0)
+    with process(read_all, stage, cut_off):
+        yield cut_off
+
+
+def share(ordered: list[float], percent: int) -> float | None:
+    """Return what so many percent do not exceed, in milliseconds."""
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] * 1e3 if ordered else None
+
+
+def verdict(numbers: dict) -> str:
+    """Say which goals were missed."""
+    goal = P99_GOAL_MS[min(P99_GOAL_MS, key=lambda count: abs(count - numbers["attackers"]))]
+    missed = []
+    if numbers["kept"] != "yes":
+        missed.append("kept")
+    if numbers["p99_ms"] is None or numbers["p99_ms"] > goal:
+        missed.append("p99")
+    if numbers["after_mb"] is not None and numbers["after_mb"] > MEMORY_GOAL_MB:
+        missed.append("memory")
+    return "MISSED " + ", ".join(missed) if missed else "met"
+
+
+def row(words: list[str], numbers: dict | None = None) -> str:
+    """Return a line of the table: its titles, or one attack's numbers."""
+    cells = [
+        (title if numbers is None else written(numbers[name], form)).rjust(width)
+        for name, (title, width, form) in COLUMNS.items()
+    ]
+    return " ".join([words[0].ljust(19), words[1].ljust(9), *cells])
+
+
+def parse_args(argv=None) -> argparse.Namespace:
+    """Return what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="attacks:\n" + "\n".join(f"  {n:<20} {a.title} ({', '.join(a.servers.split())})" for n, a in ATTACKS.items()),
+    )
+    parser.add_argument("attacks", nargs="*", metavar="ATTACK", help="only these (default: all)")
+    parser.add_argument("--servers", type=names_of(SERVERS), metavar="A,B",
+                        help="each attack on all of these that understand it (default: on the first)")
+    parser.add_argument("--attackers", type=numbers, default=[1, 16], metavar="N,M",
+                        help="how many at once (default 1,16)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long each lasts (default %(default)g)")
+    parser.add_argument("--scale", type=float, default=1.0, metavar="SHARE",
+                        help="of the people, rooms and channels that are there (default %(default)g)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
+    parser.add_argument("--python", default=sys.executable, metavar="PATH",
+                        help="the Python that runs the servers (default: this one)")
+    parser.add_argument("--root", type=Path, default=ROOT, metavar="FOLDER",
+                        help="the checkout whose servers are attacked (default: this one)")
+    parser.add_argument("--server-args", default="", metavar="ARGS",
+                        help="more arguments for the servers, such as --server-args=--no-pin")
+    args = parser.parse_args(argv)
+    for name in args.attacks:
+        if name not in ATTACKS:
+            parser.error(f"there is no attack {name!r}; --help lists them")
+    args.rounds = len(args.attackers)
+    args.root = args.root.resolve()
+    return args
+
+
+def numbers(text: str) -> list[int]:
+    """Convert for argparse: numbers over 0 with commas between them."""
+    return [positive(int)(word) for word in text.split(",")]
+
+
+def main(argv=None) -> int:
+    """Attack, print the table, and return the exit status."""
+    args = parse_args(argv)
+    raise_file_limit()
+    results = {"about": about(args), "goals": {"p99_ms": P99_GOAL_MS, "after_mb": MEMORY_GOAL_MB}, "attacks": []}
+    failures = []
+    print("  ".join(f"{key}: {value}" for key, value in results["about"].items() if key != "rounds"))
+    print(f"goals: p99 {P99_GOAL_MS[1]:g} ms with 1 attacker, {P99_GOAL_MS[16]:g} ms with 16;"
+          f" afterwards at most {MEMORY_GOAL_MB:g} MB more than before; nobody uninvolved is cut off\n")
+    print(row(["attack", "server"]), flush=True)
+    try:
+        for name in args.attacks or ATTACKS:
+            understood = ATTACKS[name].servers.split()
+            for server in [s for s in args.servers or understood[:1] if s in understood]:
+                for count in args.attackers:
+                    progress = functools.partial(show, name, server, f"by {count}")
+                    progress("people come")
+                    try:
+                        found = measure(ATTACKS[name], server, count, args, progress)
+                    except (LoadError, OSError) as error:
+                        failures.append(f"{name}, {server}, {count} attackers: {error}")
+                        continue
+                    found["verdict"] = verdict(found)
+                    results["attacks"].append({"attack": name, "server": server, **found})
+                    if sys.stderr.isatty():
+                        show("")
+                    print(row([name, server], found), flush=True)
+    except KeyboardInterrupt:
+        failures.append("interrupted: the rest was not tried")
+    for failure in failures:
+        print("FAILED", failure)
+    if args.json:
+        args.json.write_text(json.dumps(results | {"failures": failures}, indent=1) + "\n")
+    return 1 if failures or any(one["verdict"] != "met" for one in results["attacks"]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
