@@ -5,7 +5,7 @@ import re
 import pytest
 
 from extras.irc.modes import MAX_MASK_BYTES
-from extras.irc.names import Mask
+from extras.irc.names import Name
 from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 
 
@@ -111,8 +111,8 @@ def test_all_lists_of_a_channel_have_one_limit(irc):
     assert alice.lines("MODE #tea +I more") == ["478 #tea I Channel list is full"]
 
 
-@pytest.mark.parametrize("mask", ["x" * 107, "é", "*a" * 15, "?" * 15], ids=["long", "not ASCII", "stars", "question marks"])
-def test_a_mask_that_fits_nobody_or_is_dear_is_refused(irc, mask):
+@pytest.mark.parametrize("mask", ["x" * 107, "é"], ids=["long", "not ASCII"])
+def test_a_mask_that_fits_nobody_is_refused(irc, mask):
     """One of 484 bytes was taken once, and fitted no line that showed it."""
     alice = irc.client("alice", channel="#tea")
     for letter in "beI":
@@ -136,8 +136,8 @@ def test_a_list_is_looked_up_once_for_a_user_until_it_changes(irc, monkeypatch):
     alice, bob = irc.client("alice", channel="#tea"), irc.client("bob")
     alice.ask("MODE #tea +i", "MODE #tea +bbb x y z", "MODE #tea +III x y z", "MODE #tea +eee x y z")
     asked = []
-    matches = Mask.matches
-    monkeypatch.setattr(Mask, "matches", lambda mask, name: asked.append(name) or matches(mask, name))
+    fits = Name.fits
+    monkeypatch.setattr(Name, "fits", lambda name, mask: asked.append(mask) or fits(name, mask))
     assert bob.codes(*["JOIN #tea"] * 50) == ["473"] * 50
     assert len(asked) == 3
     alice.ask("MODE #tea +I w")

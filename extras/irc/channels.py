@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
-from extras.irc.names import CHANNEL_TYPES, Mask, fold, is_channel, is_mask
+from extras.irc.names import CHANNEL_TYPES, Name, fold, is_channel, is_mask, mask
 from extras.irc.replies import (
     ERR_BADCHANNELKEY, ERR_BANNEDFROMCHAN, ERR_CHANNELISFULL, ERR_CHANOPRIVSNEEDED,
     ERR_INVITEONLYCHAN, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL,
@@ -187,19 +187,21 @@ def list_channels(me, conditions: str = "", server: str = ""):
 
 def tests_of(conditions: str) -> Iterator[Callable[[Channel], bool]]:
     """Make tests for channels of the conditions of LIST: a channel has to pass each."""
-    names, masks = set(), []
+    names, masks, unwanted = set(), [], []
     for text in list(filter(None, conditions.split(",")))[:MAX_CONDITIONS]:
         if found := re.fullmatch(r"([CT]?)([<>])([0-9]{1,9})", text):
             yield partial(is_measured, *found.groups())
         elif text[0] == "!":
-            yield partial(lambda mask, channel: not mask.matches(channel.name), Mask(text[1:]))
+            unwanted.append(mask(text[1:]))
         elif is_mask(text):
-            masks.append(Mask(text))
+            masks.append(mask(text))
         else:
             names.add(fold(text))
+    if unwanted:
+        yield lambda channel: not any(map(Name(channel.name).fits, unwanted))
     if names or masks:
         yield lambda channel: (
-            fold(channel.name) in names or any(mask.matches(channel.name) for mask in masks)
+            fold(channel.name) in names or any(map(Name(channel.name).fits, masks))
         )
 
 

@@ -12,8 +12,6 @@ CASEMAPPING = "rfc1459"  # told to clients in 005; the one mapping that both RFC
 NICK_LENGTH = 30  # RFC 2812 says 9; 30 is what networks use today, and clients read it in 005
 USER_LENGTH = 18  # keeps nick!user@host well inside a line; longer ones are cut
 REALNAME_BYTES = 150  # leaves room in WHO, whose line also has nick, user, host and server
-# What a mask of nick!user@host needs; and so much more would make a search dear.
-MAX_WILDCARDS = 16
 CHANNEL_LENGTH = 50  # RFC 2811 section 2.1
 CHANNEL_TYPES = "#&"  # & is a channel of this server only, which here they all are
 
@@ -28,6 +26,9 @@ NICK = re.compile(rf"[A-Za-z{SPECIAL}][A-Za-z0-9{SPECIAL}-]*")
 # #tea.  U+FFFD stands for what has been refused already.
 UNSEEN = r"\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd"
 CHANNEL = re.compile(rf"[{CHANNEL_TYPES}][^\x00-\x20,\x7f-\x9f{UNSEEN}\udc80-\udc9f]*")
+
+STAR, ANY = "\0", "\r"  # in a mask that is ready for use; no line holds them
+WILD = {"*": STAR, "?": ANY}
 
 
 @lru_cache(maxsize=512)  # the same few names come again and again
@@ -46,76 +47,48 @@ def is_channel(name: str) -> bool:
     return len(name) <= CHANNEL_LENGTH and CHANNEL.fullmatch(name) is not None
 
 
-class Piece:
-    """What stands between two stars of a mask: runs of letters, each at its place, and gaps (`?`)."""
+def mask(pattern: str) -> str:
+    r"""Give a mask as Name.fits() wants it: a letter for each token, of one case.
 
-    def __init__(self, runs: list[str]):
-        self.size = len("?".join(runs))
-        self._runs, at = [], 0
-        for run in runs:
-            if run:
-                self._runs.append((at, run))
-            at += len(run) + 1
-
-    def fits(self, name: str, at: int) -> bool:
-        """Tell if the piece stands at this place of the name."""
-        for offset, run in self._runs:
-            if not name.startswith(run, at + offset):
-                return False
-        return 0 <= at <= len(name) - self.size
-
-    def find(self, name: str, start: int) -> int:
-        """Give the first place from `start` on where the piece stands, or -1."""
-        offset, run = self._runs[0] if self._runs else (0, "")
-        at = name.find(run, start + offset) - offset
-        while at >= start:
-            if self.fits(name, at):
-                return at
-            at = name.find(run, at + 1 + offset) - offset
-        return -1
+    `*` is any characters and `?` one; `\*` and `\?` are themselves.
+    """
+    wild = re.sub(r"\\?[*?]", lambda found: WILD.get(found[0], found[0][-1]), pattern)
+    return wild.translate(FOLDS)
 
 
-class Mask:
-    r"""A mask: `*` is any characters, `?` one, `\*` and `\?` themselves; case folds.
+class Name:
+    """A name that masks are tried on, each in one walk along the mask, whatever stars it has.
 
-    The pieces between stars are looked for from left to right, each once and at the first
-    place where it fits: a later place could never help, so nothing is ever tried again.
-    `*a*a*a*b` takes as long as it is, not two to the power of it.  With more than MAX_WILDCARDS
-    it fits nothing.
+    At each step we know all places in the name that may have been reached.  Such a set of places
+    is a number: bit 3 says that three letters are behind us.  So nothing is ever tried again:
+    `*a*a*a*b` takes as long as it is, not two to the power of it.
     """
 
-    def __init__(self, pattern: str):
-        pieces = [[""]]
-        for token in re.findall(r"\\[*?]|.", pattern, re.DOTALL):
-            if token == "*":
-                pieces.append([""])
-            elif token == "?":
-                pieces[-1].append("")
+    def __init__(self, text: str):
+        self._end = 1 << len(text)
+        self._all = 2 * self._end - 1
+        self._before: dict[str, int] = {}  # letter -> the places in front of one
+        for place, letter in enumerate(text.translate(FOLDS)):
+            self._before[letter] = self._before.get(letter, 0) | 1 << place
+
+    def fits(self, mask: str) -> bool:
+        """Tell if a mask fits the whole name."""
+        reached = 1
+        for token in mask:
+            if token == STAR:
+                reached = -(reached & -reached) & self._all  # the first of them, and all behind it
+            elif token == ANY:
+                reached = reached << 1 & self._all
             else:
-                pieces[-1][-1] += token[-1].translate(FOLDS)
-        self._head, *self._middle = [Piece(runs) for runs in pieces]
-        self._tail = self._middle.pop() if self._middle else None
-        self.is_simple = wildcards(pattern) <= MAX_WILDCARDS
-
-    def matches(self, name: str) -> bool:
-        """Tell if the mask fits the whole name."""
-        name, at = fold(name), self._head.size
-        if not self.is_simple or not self._head.fits(name, 0):
-            return False
-        if self._tail is None:
-            return len(name) == at
-        for piece in self._middle:
-            found = piece.find(name, at)
-            if found < 0:
+                reached = (reached & self._before.get(token, 0)) << 1
+            if not reached:
                 return False
-            at = found + piece.size
-        start = len(name) - self._tail.size
-        return start >= at and self._tail.fits(name, start)
+        return reached & self._end != 0
 
 
-def wildcards(pattern: str) -> int:
-    """Count the stars and question marks of a mask."""
-    return pattern.count("*") + pattern.count("?")
+def fits(pattern: str, text: str) -> bool:
+    """Tell if one mask, as it was typed, fits one name."""
+    return Name(text).fits(mask(pattern))
 
 
 def is_mask(pattern: str) -> bool:

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 
-from extras.irc.names import CHANNEL_TYPES, Mask, fold, is_mask, is_nick
+from extras.irc.names import CHANNEL_TYPES, Name, fits, fold, is_mask, is_nick, mask
 from extras.irc.replies import (
     ERR_MONLISTFULL, ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK,
     RPL_AWAY, RPL_ENDOFMONLIST, RPL_ENDOFWHO, RPL_ENDOFWHOIS, RPL_ENDOFWHOWAS, RPL_ISON,
@@ -62,11 +62,12 @@ def found(me, pattern: str, channel: Channel | None) -> Iterator[User | None]:
         if user := me.world.user(pattern):  # by name one finds the invisible too
             yield user
     else:
-        wanted = Mask(pattern)
+        wanted = mask(pattern)
+        all_fit = Name(me.server.name).fits(wanted)
         for user in list(me.world.users):
-            known = user.nick, user.host, user.name, user.realname, me.server.name
-            fits = me.user.sees(user) and any(map(wanted.matches, known))
-            yield user if fits else None
+            known = user.nick, user.host, user.name, user.realname
+            fit = all_fit or any(Name(text).fits(wanted) for text in known)
+            yield user if fit and me.user.sees(user) else None
 
 
 def flags(me, user: User, channel: Channel | None) -> str:
@@ -181,7 +182,7 @@ def ison(me, nick: str, *more: str):
 
 def is_here(me, target: str) -> bool:
     """Tell if a server, given by name, mask or one of its users, is this one; 402 otherwise."""
-    here = Mask(target).matches(me.server.name) or me.world.user(target) is not None
+    here = fits(target, me.server.name) or me.world.user(target) is not None
     if not here:
         me.reply(ERR_NOSUCHSERVER, target)
     return here

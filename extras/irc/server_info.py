@@ -10,7 +10,7 @@ from extras.irc.channels import ELIST
 from extras.irc.message import MAX_TEXT_BYTES
 from extras.irc.modes import CHANMODES, LISTS, MAX_LIST
 from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH
-from extras.irc.names import REALNAME_BYTES, USER_LENGTH, Mask
+from extras.irc.names import REALNAME_BYTES, USER_LENGTH, fits
 from extras.irc.queries import MAX_MONITORED, is_here
 from extras.irc.replies import (
     ERR_HELPNOTFOUND, ERR_NOMOTD, ERR_SUMMONDISABLED, ERR_USERSDISABLED, RPL_ADMINEMAIL,
@@ -132,7 +132,7 @@ def links(me, first: str = "", second: str = ""):
     pattern = second or first or "*"
     if second and not is_here(me, first):
         return
-    if Mask(pattern).matches(me.server.name):
+    if fits(pattern, me.server.name):
         me.reply(RPL_LINKS, me.server.name, me.server.name, 0, me.server.info)
     me.reply(RPL_ENDOFLINKS, pattern)
 

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from typing import NamedTuple
 
-from extras.irc.names import Mask, fold
+from extras.irc.names import Name, fold
 from step5_server.outbox import Outbox
 from step5_server.registry import Registry
 
@@ -66,7 +66,6 @@ class Entry(NamedTuple):
     """One mask in a channel's list of bans, exceptions or invitations."""
 
     mask: str
-    fits: Mask
     set_by: str
     set_at: float
 
@@ -90,6 +89,7 @@ class Channel:
         self.invited: set[User] = set()  # who has an invitation: it ends with the channel
         self.flags = set(modes)
         self.key, self.limit = "", 0
+        # By letter; then by mask() of the mask: two that differ in case only are one.
         self.lists: dict[str, dict[str, Entry]] = {"b": {}, "e": {}, "I": {}}
         # Which list fits whom, looked up already: it is asked for each message.
         self._verdicts: dict[tuple[str, str], bool] = {}
@@ -145,7 +145,7 @@ class Channel:
         if verdict is None:
             if len(self._verdicts) >= MAX_VERDICTS:
                 self._verdicts.clear()  # somebody renames and renames
-            verdict = any(entry.fits.matches(user.source) for entry in self.lists[letter].values())
+            verdict = any(map(Name(user.source).fits, self.lists[letter]))
             self._verdicts[letter, user.source] = verdict
         return verdict
 

@@ -10,7 +10,7 @@ answer   what the sender of a PRIVMSG is told: a numeric and its values, or None
 import time
 
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
-from extras.irc.names import CHANNEL_TYPES, Mask, fold, is_mask
+from extras.irc.names import CHANNEL_TYPES, fits, fold, is_mask
 from extras.irc.replies import (
     ERR_CANNOTSENDTOCHAN, ERR_NOPRIVILEGES, ERR_NORECIPIENT, ERR_NOSUCHNICK, ERR_NOSUCHSERVICE,
     ERR_NOTEXTTOSEND, ERR_NOTOPLEVEL, ERR_TOOMANYTARGETS, ERR_UNKNOWNCOMMAND, ERR_WILDTOPLEVEL,
@@ -110,7 +110,7 @@ def speak_to_server(me, command: str, target: str, text: str | None) -> tuple | 
         return ERR_NOTOPLEVEL, target
     if is_mask(top_level):
         return ERR_WILDTOPLEVEL, target
-    if not Mask(target[1:]).matches(me.server.name):
+    if not fits(target[1:], me.server.name):
         return ERR_NOSUCHNICK, target
     others = [user for user in me.world.users if user is not me.user]
     line = me.speaks(command, target, text)
