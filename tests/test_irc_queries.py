@@ -347,3 +347,20 @@ def test_rehash_and_die_are_for_operators(irc, tmp_path):
     assert root.lines("REHASH", "DIE") == ["481 Permission Denied- You're not an IRC operator"] * 2
     root.ask("OPER root secret")
     assert root.lines("REHASH") == [f"382 {path} Rehashing"]
+
+
+def test_a_repeated_name_counts_once_wherever_it_is_repeated(irc):
+    """Else 500 bytes of question would be many times as much of answer."""
+    alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")
+    alice.ask()
+    names = ",".join(["ghost", "GHOST"] * 30)
+    assert alice.codes(f"WHOIS {names}") == ["401", "318"]
+    assert alice.codes(f"WHOWAS {names}") == ["406", "369"]
+    assert alice.codes(f"KICK #tea {names}") == ["441"]
+    assert alice.codes(f"MONITOR + {names}", "MONITOR C") == ["731"]
+    channels = ",".join(["#none", "#NONE"] * 30)
+    assert alice.codes(f"PART {channels}") == ["403"]
+    assert alice.codes(f"NAMES {channels}") == ["366"]
+    assert alice.lines("USERHOST bob BOB", "ISON bob BOB ghost") == ["302 bob=+bob@127.0.0.1", "303 bob"]
+    assert alice.codes("PRIVMSG bob,bob :once", "KICK #tea bob,BOB") == ["KICK"]
+    assert bob.lines() == ["PRIVMSG bob once", "KICK #tea bob alice"]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
-from extras.irc.names import CHANNEL_TYPES, Name, fold, is_channel, is_mask, mask
+from extras.irc.names import CHANNEL_TYPES, Name, each_once, fold, is_channel, is_mask, mask
 from extras.irc.replies import (
     ERR_BADCHANNELKEY, ERR_BANNEDFROMCHAN, ERR_CHANNELISFULL, ERR_CHANOPRIVSNEEDED,
     ERR_INVITEONLYCHAN, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL,
@@ -87,7 +87,7 @@ def why_not(user: User, channel: Channel, key: str) -> Numeric | None:
 
 def part(me, names: str, reason: str = ""):
     """Leave channels.  RFC 2812 section 3.2.2."""
-    for name in names.split(","):
+    for name in each_once(names):
         channel = me.world.channel(name)
         if channel is None:
             me.reply(ERR_NOSUCHCHANNEL, name)
@@ -131,7 +131,7 @@ def names(me, targets: str = ""):
     """List who is in channels; without one, everyone who can be seen.  RFC 2812 section 3.2.5."""
     if targets:
         # Each channel once: "#a,#a,#a..." would be a short question with a very long answer.
-        for name in {fold(name): name for name in targets.split(",")}.values():
+        for name in each_once(targets):
             if channel := me.world.channel(name):
                 yield from show_names(me, channel)
         me.reply(RPL_ENDOFNAMES, targets)
@@ -261,7 +261,8 @@ def kick(me, names: str, nicks: str, reason: str = ""):
     if len(names) != len(nicks):
         me.reply(ERR_NEEDMOREPARAMS, "KICK")
         return
-    for name, nick in zip(names, nicks):
+    pairs = {(fold(name), fold(nick)): (name, nick) for name, nick in zip(names, nicks)}
+    for name, nick in pairs.values():
         channel, user = me.world.channel(name), me.world.user(nick)
         if channel is None:
             me.reply(ERR_NOSUCHCHANNEL, name)

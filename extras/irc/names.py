@@ -37,6 +37,11 @@ def fold(name: str) -> str:
     return name.translate(FOLDS)
 
 
+def each_once(names: str) -> list[str]:
+    """Split `a,b,A` at its commas: two spellings of one name are one."""
+    return list({fold(name): name for name in names.split(",")}.values())
+
+
 def is_nick(name: str) -> bool:
     """Tell if a user may be called this."""
     return len(name) <= NICK_LENGTH and NICK.fullmatch(name) is not None

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 
-from extras.irc.names import CHANNEL_TYPES, Name, fits, fold, is_mask, is_nick, mask
+from extras.irc.names import CHANNEL_TYPES, Name, each_once, fits, fold, is_mask, is_nick, mask
 from extras.irc.replies import (
     ERR_MONLISTFULL, ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK,
     RPL_AWAY, RPL_ENDOFMONLIST, RPL_ENDOFWHO, RPL_ENDOFWHOIS, RPL_ENDOFWHOWAS, RPL_ISON,
@@ -107,7 +107,7 @@ def whois(me, *params: str):
         return
     nicks = params[min(len(params), 2) - 1]
     known = False
-    for nick in {fold(nick): nick for nick in nicks.split(",")}.values():
+    for nick in each_once(nicks):
         if user := me.world.user(nick):
             yield from tell_about(me, user)
             known = True
@@ -159,7 +159,7 @@ def whowas(me, nicks: str = "", count: str = "0", server: str = ""):
             seen[fold(past.nick)] += 1
             me.reply(RPL_WHOWASUSER, past.nick, past.name, past.host, past.realname)
             me.reply(RPL_WHOISSERVER, past.nick, me.server.name, time.ctime(past.left_at))
-    for nick in nicks.split(","):
+    for nick in each_once(nicks):
         if not seen[fold(nick)]:
             me.reply(ERR_WASNOSUCHNICK, nick)
     me.reply(RPL_ENDOFWHOWAS, nicks)
@@ -168,7 +168,7 @@ def whowas(me, nicks: str = "", count: str = "0", server: str = ""):
 def userhost(me, nick: str, *more: str):
     """Give the addresses of up to five users.  RFC 2812 section 4.8."""
     words = []
-    for user in filter(None, map(me.world.user, (nick, *more)[:5])):
+    for user in filter(None, dict.fromkeys(map(me.world.user, (nick, *more)[:5]))):
         here = "+" if user.away is None else "-"
         words.append(f"{user.nick}{'*' * user.is_operator}={here}{user.name}@{user.host}")
     me.reply(RPL_USERHOST, " ".join(words))
@@ -176,8 +176,8 @@ def userhost(me, nick: str, *more: str):
 
 def ison(me, nick: str, *more: str):
     """Tell which of these nicks are here.  RFC 2812 section 4.9."""
-    users = filter(None, map(me.world.user, " ".join((nick, *more)).split(" ")))
-    me.reply(RPL_ISON, " ".join(user.nick for user in users))
+    users = dict.fromkeys(map(me.world.user, " ".join((nick, *more)).split(" ")))
+    me.reply(RPL_ISON, " ".join(user.nick for user in users if user))
 
 
 def is_here(me, target: str) -> bool:
@@ -191,7 +191,7 @@ def is_here(me, target: str) -> bool:
 def monitor(me, action: str, targets: str = ""):
     """Watch nicks come and go: `+ a,b`, `- a,b`, C(lear), L(ist), S(tatus).  IRCv3 monitor."""
     watched = me.user.monitored
-    nicks = [nick for nick in targets.split(",") if is_nick(nick)]
+    nicks = [nick for nick in each_once(targets) if is_nick(nick)]
     if action == "+":
         for number, nick in enumerate(nicks):
             if fold(nick) not in watched and len(watched) >= MAX_MONITORED:

@@ -6,7 +6,7 @@ Source: RFC 2812 section 3.4, modern.ircdocs.horse "Server Queries and Commands"
 import inspect
 import time
 
-from extras.irc.channels import ELIST
+from extras.irc.channels import ELIST, MAX_CONDITIONS
 from extras.irc.message import MAX_TEXT_BYTES
 from extras.irc.modes import CHANMODES, LISTS, MAX_LIST
 from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH
@@ -40,7 +40,7 @@ def isupport_lines(network: str, max_channels: int, utf8_only: bool) -> list[str
         "NETWORK=" + network.replace(" ", r"\x20"),
         f"NAMELEN={REALNAME_BYTES}", f"NICKLEN={NICK_LENGTH}", f"PREFIX=({''.join(STATUSES)}){signs}",
         f"STATUSMSG={signs}",
-        f"TARGMAX=JOIN:{len(CHANNEL_TYPES) * max_channels},KICK:,LIST:,NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
+        f"TARGMAX=JOIN:{len(CHANNEL_TYPES) * max_channels},KICK:,LIST:{MAX_CONDITIONS},NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
         "WHOIS:,WHOWAS:",
         f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
         *["UTF8ONLY"] * utf8_only,
