@@ -1,6 +1,7 @@
 """A person's chat client: /msg bob hello, then plain text goes on to bob; /help tells the rest."""
 
 import queue
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -47,11 +48,12 @@ class Session:
             receiver.join()  # replies and events may still come, until the server closes as well
         except Stopped as stopped:
             self.failure = str(stopped)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as ending:
             self.leaving = True
             self.client.hang_up()
             receiver.join(FAREWELL_S)
-            return 130  # what shells expect of a program that Ctrl-C ended: 128 + SIGINT
+            # What shells expect of a program that a signal ended; without a number it was Ctrl-C.
+            return 128 + (ending.args[0] if ending.args else signal.SIGINT)
         return complain(self.failure) if self.failure else 0
 
     def read_input(self, name: str) -> None:

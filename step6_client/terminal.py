@@ -22,6 +22,9 @@ except ImportError:
     readline = None  # Windows, or a Python built without it: the system's own line editing remains
 
 WAKE = getattr(signal, "SIGALRM", None)  # on Windows no signal wakes a thread that reads
+# What ends us: Ctrl-C, `kill`, a window that closes, Ctrl-\.  The terminal must be as it was found.
+ENDINGS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)}
+STOP = getattr(signal, "SIGTSTP", None)  # Ctrl-Z
 # A signal (Ctrl-C is one too) that comes just before the main thread goes to sleep does not wake it.
 # So it is woken this often anyway: late enough to cost nothing, early enough for a person.
 TICK_S = 0.1
@@ -34,7 +37,7 @@ def signals_held():
     if not WAKE:
         yield
         return
-    held = {WAKE, signal.SIGINT}
+    held = {WAKE, STOP, *ENDINGS}
     signal.pthread_sigmask(signal.SIG_BLOCK, held)
     yield
     signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
@@ -93,7 +96,7 @@ class Pipe:
         if self._ending:
             # No other may follow: input() looks for signals once more while the exception is on its
             # way, and a handler that runs then ends in a SystemError.
-            signal.pthread_sigmask(signal.SIG_BLOCK, {WAKE, signal.SIGINT})
+            signal.pthread_sigmask(signal.SIG_BLOCK, {WAKE, STOP, *ENDINGS})
             raise self._ending
 
 
@@ -110,7 +113,9 @@ class Terminal(Pipe):
         self._drawing = False
         self._shown = queue.SimpleQueue()  # says that it has; unlike an Event, safe in a handler
         if WAKE:
-            signal.signal(signal.SIGINT, self._on_interrupt)
+            for number in ENDINGS:
+                signal.signal(number, self._on_ending)
+            signal.signal(STOP, self._on_stop)
         self._editor = find_editor()
         if self._editor:
             # The system too edits lines (ICANON) and shows what is typed (ECHO).  It must not while
@@ -121,12 +126,16 @@ class Terminal(Pipe):
     def close(self) -> None:
         super().close()
         if self._editor:
-            termios.tcsetattr(sys.stdin, termios.TCSANOW, self._found)
+            self._set(self._found)
 
     def _set_modes(self, echo: bool) -> None:
         if self._editor:
             modes = self._found[:]
             modes[3] &= ~termios.ICANON if echo else ~(termios.ICANON | termios.ECHO)  # 3: local modes
+            self._set(modes)
+
+    def _set(self, modes: list) -> None:
+        with contextlib.suppress(termios.error):  # NOTE: its window may be closed
             termios.tcsetattr(sys.stdin, termios.TCSANOW, modes)
 
     def read_line(self, prompt: str) -> str | None:
@@ -135,10 +144,10 @@ class Terminal(Pipe):
         try:
             return input(prompt)
         except EOFError:
-            self._write("\n")  # Ctrl-D leaves the cursor behind the prompt
+            self._leave_line()  # Ctrl-D leaves the cursor behind the prompt
             return None
         except (KeyboardInterrupt, Stopped):
-            self._write("\n")
+            self._leave_line()
             raise
         finally:
             self._set_modes(echo=False)
@@ -154,16 +163,34 @@ class Terminal(Pipe):
             with contextlib.suppress(queue.Empty):
                 self._shown.get(timeout=WAKE_AGAIN_S)
 
-    def _on_interrupt(self, signal_number, frame) -> None:
-        """Let Ctrl-C take the way that all exceptions take here."""
-        self._ending = KeyboardInterrupt()
+    def _leave_line(self) -> None:
+        with contextlib.suppress(Stopped):  # NOTE: its window may be closed
+            self._write("\n")
+
+    def _on_ending(self, signal_number, frame) -> None:
+        """Let Ctrl-C and its like take the way that all exceptions take here."""
+        self._ending = KeyboardInterrupt(signal_number)
         signal.raise_signal(WAKE)
+
+    def _on_stop(self, signal_number, frame) -> None:
+        """Give the terminal back, sleep, and take it again when the shell says `fg`."""
+        modes = termios.tcgetattr(sys.stdin) if self._editor else None
+        if modes:
+            self._set(self._found)
+        signal.signal(STOP, signal.SIG_DFL)
+        signal.raise_signal(STOP)  # here we stop, and here we go on
+        signal.signal(STOP, self._on_stop)
+        if modes:
+            self._set(modes)
+            self._editor.draw_anew()
 
     def _on_wake(self, signal_number, frame) -> None:
         if self._text and not self._drawing:  # the signal may come again while we draw
             self._drawing = True
             try:
                 self._draw(self._text)
+            except Stopped as stopped:
+                self._ending = stopped
             finally:
                 self._text, self._drawing = "", False
                 self._shown.put(True)
@@ -194,6 +221,7 @@ class Editor:
         self._state = ctypes.c_ulong.in_dll(library, "rl_readline_state")
         self._erase = library.rl_clear_visible_line
         self._redraw = library.rl_forced_update_display
+        self._on_new_line = library.rl_on_new_line
         self._flush = library.fflush
 
     def draw_above(self, draw) -> None:
@@ -204,6 +232,12 @@ class Editor:
             self._flush(None)  # the library writes through C's buffer, and we do not
         draw()
         if typing:
+            self._redraw()
+
+    def draw_anew(self) -> None:
+        """Draw the typed line where the cursor is, if there is one: others have written meanwhile."""
+        if self._state.value & self.READING_A_LINE:
+            self._on_new_line()
             self._redraw()
 
 

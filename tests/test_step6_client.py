@@ -1,6 +1,8 @@
 """Step 6: a chat client for people.  The test plays the server; the client is any command line."""
 
+import os
 import re
+import signal
 import socket
 import sys
 import unicodedata
@@ -384,6 +386,55 @@ def test_ctrl_c_leaves_without_a_traceback_and_with_the_terminal_as_it_was(serve
 
 
 # Our own client: what a learner's need not have
+
+
+@pytest.mark.ours
+@needs_terminal
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGQUIT", "SIGHUP", "SIGINT"])
+def test_a_signal_leaves_the_terminal_as_it_was(server, name):
+    number = getattr(signal, name)
+    with Client(command_line(OURS, server.port), terminal=True) as client:
+        before = termios.tcgetattr(client.input)
+        peer = log_in(client, server)
+        client.wait_for(b"welcome")
+        client.type(b"half a l")
+        client.wait_for(b"half a l")
+        client.process.send_signal(number)
+        client.expect_status(128 + number)
+        client.expect_no_trace()
+        assert termios.tcgetattr(client.input) == before
+        peer.expect_end()
+
+
+@pytest.mark.ours
+@needs_terminal
+def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(server):
+    """A shell stands between, since the kernel stops nobody whom no shell could wake."""
+    shell = ["sh", "-i"]
+    with Client(shell, terminal=True, env={"PS1": "shell:", "ENV": ""}) as client:
+        client.wait_for(b"shell:")
+        before = termios.tcgetattr(client.input)
+        client.type(" ".join(command_line(OURS, server.port)).encode() + b"\n")
+        peer = log_in(client, server)
+        client.type(b"/msg bob half a l")
+        client.wait_for(b"half a l")
+        seen = len(client.out.seen)
+        client.type(b"\x1a")
+        client.out.wait_for(lambda all_seen: b"shell:" in all_seen[seen:], "the shell's prompt")
+        assert termios.tcgetattr(client.input)[3] == before[3]
+        seen = len(client.out.seen)
+        client.type(b"fg\n")
+        client.out.wait_for(lambda all_seen: b"half a l" in all_seen[seen:], "the half-typed line again")
+        client.type(b"ine\n")
+        peer.answer(b"MSG bob half a line", b"OK")
+        client.type(b"/quit\n")
+        peer.answer(b"LOGOUT", b"OK bye")
+        peer.close()
+        seen = len(client.out.seen)
+        client.out.wait_for(lambda all_seen: b"shell:" in all_seen[seen - 6:], "the shell's prompt")
+        client.type(b"exit\n")
+        client.exit_status()
+        client.expect_no_trace()
 
 
 @pytest.mark.ours

@@ -6,6 +6,7 @@ Each test starts a real process: whatever the streams, there is no traceback, no
 import contextlib
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,13 @@ import pytest
 
 from extras.broadcast.server import BroadcastServer
 from step1_echo.server import EchoServer
+
+try:
+    import fcntl
+    import pty
+    import termios
+except ImportError:
+    pass  # Windows: there none of these tests runs
 
 ROOT = Path(__file__).resolve().parents[1]
 DEADLINE_S = 20.0  # a limit, not a wait
@@ -154,6 +162,31 @@ def test_a_client_ends_well_whatever_its_streams_are(command, state, serve):
         broken = state.get("stdout") in ("full", "unread")
         assert process.returncode == broken
         assert "lost the server" not in text
+
+
+@pytest.mark.parametrize("heeds_sighup", [True, False], ids=["SIGHUP", "nohup"])
+@pytest.mark.parametrize("command", ["step2_client/client.py", "step6_client/client.py"])
+def test_a_terminal_that_is_closed_ends_the_client(command, heeds_sighup, serve):
+    def begin():
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGHUP, signal.SIG_DFL if heeds_sighup else signal.SIG_IGN)
+
+    server = serve(BroadcastServer)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([sys.executable, command, "--port", str(server.server_address[1])], cwd=ROOT, stdin=theirs,
+                               stdout=theirs, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=begin)
+    os.close(theirs)
+    try:
+        os.write(ours, b"LOGIN alice\n" if "step2" in command else b"alice\n")
+        seen = b""
+        while b"welcome" not in seen:
+            seen += os.read(ours, 4096)
+        os.close(ours)
+        _, errors = process.communicate(timeout=DEADLINE_S)
+        assert len(errors.splitlines()) <= 1
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("command", ["step2_client/client.py", "step6_client/client.py"])
