@@ -95,12 +95,12 @@ class Attacker:
         self.number, self.count = number, count
         self.user = ATTACKERS + number
         self._address, self._dialect, self._until = address, dialect, until
-        self._peers: list[Peer] = []
+        self._peers: set[Peer] = set()
 
     def connect(self) -> Peer:
         """Return a new connection; it is closed when this turn of the attack ends."""
         peer = Peer(self._address, self._until)
-        self._peers.append(peer)
+        self._peers.add(peer)
         return peer
 
     def log_in(self) -> Peer:
@@ -108,6 +108,16 @@ class Attacker:
         peer = self.connect()
         ask(peer.sock, self._dialect.login(self.user), self._dialect.logged_in, peer.left_s())
         return peer
+
+    def trickle(self, peer: Peer) -> bool:
+        """Send a byte; close the connection and return False if the server has done so."""
+        try:
+            peer.send(b"x")
+            return True
+        except OSError:
+            peer.sock.close()
+            self._peers.remove(peer)
+            return False
 
     def close(self) -> None:
         """Close all connections of this turn."""

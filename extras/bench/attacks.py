@@ -74,15 +74,13 @@ def come_and_go(me: Attacker):
 
 
 def refused_and_trickling(me: Attacker):
-    """Never let in: stay all the same, and send a byte now and then."""
-    peers = [me.connect() for _ in range(max(1, REFUSED // me.count))]
-    for _ in range(20):  # then all of them come anew
-        for peer in peers:
-            try:
-                peer.send(b"x")
-            except OSError:
-                pass  # NOTE: the server has closed it
-        time.sleep(min(0.1, peers[0].left_s()))
+    """Never let in, stay all the same, and send a byte now and then; who is closed comes again."""
+    peers = []
+    while True:
+        while len(peers) < max(1, REFUSED // me.count):
+            peers.append(me.connect())
+        peers = [peer for peer in peers if me.trickle(peer)]
+        time.sleep(0.1)
 
 
 def endless_line(me: Attacker):
