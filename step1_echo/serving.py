@@ -26,12 +26,16 @@ import socket
 import socketserver
 import sys
 import threading
+import time
 
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
 DEFAULT_PORT = 9000  # one number to remember for all steps; above 1024, so no root
 POLL_INTERVAL_S = 0.1  # how late the accept loop may notice shutdown(); idle cost: nil
 CTRL_C_STATUS = 130  # 128 + SIGINT: what shells report for a program that Ctrl-C ended
+OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+PAUSE_S = 0.1  # out of resources: how long to wait before accept() is tried again
+LOG_AGAIN_S = 10.0  # and how seldom to say so
 JOIN_INTERVAL_S = 0.5  # Windows cannot interrupt a join without a timeout with Ctrl-C
 
 log = logging.getLogger("chat")
@@ -69,6 +73,7 @@ class Server(socketserver.ThreadingTCPServer):
     # Connections that the kernel completes while we are busy.  With the default of 5 a
     # hundred clients at once wait seconds for a retransmitted SYN.
     request_queue_size = 1024
+    _next_log = 0.0  # when we may say again that there is nothing left
 
     def __init__(self, address: tuple[str, int], handler_class=None):
         """Bind and listen on (host, port); port 0 takes any free one.
@@ -96,6 +101,31 @@ class Server(socketserver.ThreadingTCPServer):
             # "::" then serves IPv4 clients too, on every system alike.
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
+
+    def get_request(self):
+        """Accept; when the system has nothing left to give, wait a little and go on."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in OUT_OF_RESOURCES:
+                self.pause(error)
+            raise  # socketserver ignores it and comes back
+
+    def process_request(self, request, client_address):
+        """Give the connection its thread; without one the client cannot be served."""
+        try:
+            super().process_request(request, client_address)
+        except (RuntimeError, MemoryError) as error:  # "can't start new thread"
+            self.shutdown_request(request)
+            self.pause(error)
+
+    def pause(self, error: Exception) -> None:
+        """Rest, since whoever waits to be accepted stays ready: no rest would be a spin."""
+        now = time.monotonic()
+        if now >= self._next_log:
+            self._next_log = now + LOG_AGAIN_S
+            log.warning("cannot take new clients for now: %s", error)
+        time.sleep(PAUSE_S)
 
     def where(self) -> str:
         """Return the address, as the first printed line shows it."""

@@ -8,11 +8,10 @@ sweep     look at all of them, now and then, for whoever is overdue
 """
 
 import argparse
-import errno
 import threading
 import time
 
-from step1_echo.serving import Server, argument_parser, log
+from step1_echo.serving import Server, argument_parser
 from step5_server.connection import flush_all
 from step5_server.handler import LineHandler
 from step5_server.outbox import MAX_PENDING_BYTES
@@ -29,9 +28,6 @@ DEAF_S = 2.0  # no sweep for so long: not the peers were silent, we were stopped
 STOP_S = 3.0  # how long stop() waits for those who still read
 STOP_SWEEP_S = 0.05  # how often it looks meanwhile
 STACK_BYTES = 256 * 1024  # a thread here calls a dozen functions deep, not thousands
-OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-PAUSE_S = 0.1  # out of resources: how long to wait before accept() is tried again
-LOG_AGAIN_S = 10.0  # and how seldom to say so
 
 
 class LineServer(Server):
@@ -63,7 +59,6 @@ class LineServer(Server):
         self._all_gone = threading.Condition(self.registry.lock)
         self._next_sweep = 0.0
         self._swept_at = time.monotonic()
-        self._next_log = 0.0
         super().__init__(address)
 
     @classmethod
@@ -159,15 +154,6 @@ class LineServer(Server):
             if handler.conn.overdue(now):
                 handler.conn.kick(handler.conn.end_reason)
 
-    def get_request(self):
-        """Accept; when the system has nothing left to give, wait a little and go on."""
-        try:
-            return super().get_request()
-        except OSError as error:
-            if error.errno in OUT_OF_RESOURCES:
-                self.pause(error)
-            raise  # socketserver ignores it and comes back
-
     def process_request(self, request, client_address):
         """Give the connection its thread; without one the client cannot be served.
 
@@ -189,14 +175,6 @@ class LineServer(Server):
         """Free the port; a thread that is done with its connection ends from now on."""
         super().server_close()
         self.threads.end()
-
-    def pause(self, error: Exception) -> None:
-        """Rest, since whoever waits to be accepted stays ready: no rest would be a spin."""
-        now = time.monotonic()
-        if now >= self._next_log:
-            self._next_log = now + LOG_AGAIN_S
-            log.warning("cannot take new clients for now: %s", error)
-        time.sleep(PAUSE_S)
 
     def stop(self) -> None:
         """Take no more, tell everyone, deliver what was acknowledged, and end.

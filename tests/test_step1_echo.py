@@ -1,17 +1,25 @@
 """Step 1: whatever bytes come in go out again, to any number of clients at once."""
 
+import errno
+import functools
 import hashlib
 import os
 import select
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
+import time
+from unittest import mock
 
 import pytest
 
+from extras.wiretap.wiretap import Wiretap
 from step1_echo.server import EchoServer
+from step1_echo.serving import PAUSE_S
+from step4_framing.server import FramedServer
 from tests.chapter import ROOT
 from tests.conftest import running
 from tests.lesson import rule
@@ -190,6 +198,54 @@ def test_a_reset_harms_nobody_else_and_prints_no_traceback(caplog, capfd):
                 assert echo(other, b"still here") == b"still here"
     assert not [record for record in caplog.records if record.exc_info]     # all threads have ended by now
     assert "Traceback" not in capfd.readouterr().err
+
+
+# Nothing left to give
+
+SERVERS = {"step 1": EchoServer, "step 4": FramedServer, "wiretap": functools.partial(Wiretap, target=("127.0.0.1", 0))}
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """How long the acceptor has paused, each time; it does not take the time here."""
+    pauses = []
+    monkeypatch.setattr("step1_echo.serving.time", mock.Mock(sleep=pauses.append, monotonic=time.monotonic))
+    return pauses
+
+
+@pytest.mark.parametrize("server_class", SERVERS.values(), ids=SERVERS)
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOBUFS])
+def test_without_descriptors_the_acceptor_pauses_and_goes_on(server_class, number, serve, pauses, monkeypatch, caplog):
+    accepts = [OSError(number, "there is none left")] * 3
+
+    def get_request(server, accept=socketserver.TCPServer.get_request):
+        if accepts:
+            raise accepts.pop()
+        return accept(server)
+    monkeypatch.setattr(socketserver.TCPServer, "get_request", get_request)
+    with Wire(serve(server_class).server_address) as wire:
+        wire.send_eof()
+        wire.expect_eof()
+    assert pauses == [PAUSE_S] * 3, "one after each accept() that failed, or it would be tried at once"
+    assert len(caplog.records) == 1 and "there is none left" in caplog.text
+
+
+@pytest.mark.parametrize("server_class", SERVERS.values(), ids=SERVERS)
+def test_without_threads_the_acceptor_pauses_and_goes_on(server_class, serve, pauses, monkeypatch, caplog):
+    server = serve(server_class)
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        for _ in range(2):
+            with Wire(server.server_address) as refused:
+                refused.expect_eof()
+    with Wire(server.server_address) as wire:
+        wire.send_eof()
+        wire.expect_eof()
+    assert pauses == [PAUSE_S] * 2
+    assert len(caplog.records) == 1 and "can't start new thread" in caplog.text and "Traceback" not in caplog.text
 
 
 # The program, as a user starts it
