@@ -150,8 +150,18 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 def format_address(address: tuple) -> str:
-    """Return "127.0.0.1:9000", or "[::1]:9000" for IPv6."""
+    """Return "127.0.0.1:9000", or "[::1]:9000" for IPv6; whoever connects as printed gets here.
+
+    "[fe80::1%eth0]:9000" names a zone: each network has addresses that begin with fe80, and the
+    system must know which network is meant.  Source: RFC 4007, section 11.
+    """
     host, port = address[:2]
+    zone = address[3] if len(address) == 4 else 0  # of IPv6's (host, port, flow, zone)
+    if zone and "%" not in host:
+        try:
+            host += "%" + socket.if_indextoname(zone)
+        except OSError:
+            host += f"%{zone}"  # its interface has gone
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

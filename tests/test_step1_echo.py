@@ -16,9 +16,10 @@ from unittest import mock
 
 import pytest
 
+from extras.wiretap.options import address
 from extras.wiretap.wiretap import Wiretap
 from step1_echo.server import EchoServer
-from step1_echo.serving import PAUSE_S
+from step1_echo.serving import PAUSE_S, format_address
 from step4_framing.server import FramedServer
 from tests.chapter import ROOT
 from tests.conftest import running
@@ -341,6 +342,16 @@ def has_ipv6():
         return True
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("zone, name", [*socket.if_nameindex(), (2**31 - 1, str(2**31 - 1)), (0, "")])
+def test_a_printed_address_leads_back_to_it(zone, name):
+    sockaddr = ("fe80::1", 9000, 0, zone)
+    printed = format_address(sockaddr)
+    assert printed == (f"[fe80::1%{name}]:9000" if zone else "[fe80::1]:9000")
+    host, port = address(printed)  # as the wiretap's command line takes it
+    found = socket.getaddrinfo(host, port, socket.AF_INET6, socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    assert [each[4] for each in found] == [sockaddr]
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")

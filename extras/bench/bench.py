@@ -65,7 +65,7 @@ def chosen_servers(args) -> dict:
     """Return the kinds of servers that can run here; say which cannot, and why."""
     if args.connect:
         host, _, port = args.connect.rpartition(":")
-        return {args.connect: Connected(args.connect, DIALECTS[args.dialect], (host, int(port)), args.pid)}
+        return {args.connect: Connected(args.connect, DIALECTS[args.dialect], (host.strip("[]"), int(port)), args.pid)}
     chosen = {}
     for name in args.servers or KINDS:
         if why_not := KINDS[name].why_not(args):
