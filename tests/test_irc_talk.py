@@ -2,6 +2,8 @@
 
 import pytest
 
+from extras.irc import capabilities
+from extras.irc.capabilities import dress
 from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 
 
@@ -280,3 +282,19 @@ def test_bots_are_marked(irc):
     assert "bot" in alice.read().tags
     assert "335 bob is a bot" in alice.lines("WHOIS bob")
     assert "B" in alice.ask("WHO bob")[0].params[6]
+
+
+def test_a_neighbour_hears_once_whatever_it_shares_and_however_it_looks(irc, monkeypatch):
+    """A line was dressed anew for each user: 2.5 ms under the lock for an AWAY with 200 neighbours."""
+    alice = irc.client("alice", channel="#a,#b")
+    looks = ["", "server-time", "message-tags", "server-time message-tags", "server-time echo-message"]
+    others = [irc.client(f"u{n}", f"away-notify {caps}", "#b,#a") for n, caps in enumerate(looks * 2)]
+    afar = irc.client("afar", "extended-monitor away-notify")
+    afar.ask("MONITOR + alice")
+    for other in others:
+        other.ask()
+    dressed = []
+    monkeypatch.setattr(capabilities, "dress", lambda *args: dressed.append(args) or dress(*args))
+    assert alice.codes("AWAY :tea") == ["JOIN", "JOIN"] * len(others) + ["306"]
+    assert len(dressed) <= 4
+    assert [other.lines() for other in [*others, afar]] == [["AWAY tea"]] * (len(others) + 1)

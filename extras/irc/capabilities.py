@@ -76,7 +76,8 @@ def setname(me, realname: str):
     """Change one's real name.  IRCv3 setname."""
     me.user.realname = cut_text(realname, REALNAME_BYTES)
     line = me.says("SETNAME", text=me.user.realname)
-    me.tell_users([me.user, *me.world.followers(me.user)], line, need="setname")
+    me.tell_users([me.user], line, need="setname")
+    me.tell_neighbours(me.user, line, need="setname", afar=True)
 
 
 def dress(line: bytes, caps: frozenset[str], tags: dict[str, str] | None = None) -> bytes:

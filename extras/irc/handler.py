@@ -18,6 +18,7 @@ from extras.irc.lines import TLS_HELLO, IrcConnection
 from extras.irc.message import MAX_MESSAGE_BYTES, fit, format_message, frame
 from extras.irc.message import is_utf8, parse_message, size
 from extras.irc.proxy import read_header
+from extras.irc.names import fold
 from extras.irc.queries import tell_watchers
 from extras.irc.replies import (
     ERR_INPUTTOOLONG, ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Numeric,
@@ -28,6 +29,7 @@ from step1_echo.serving import log
 from step4_framing.framing import LineTooLong
 from step5_server.connection import Connection
 from step5_server.handler import LineHandler
+from step5_server.outbox import Outbox
 
 # What a browser begins with, however long its URL; and whoever else speaks HTTP.
 HTTP = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) |\S+ \S+ HTTP/")
@@ -248,6 +250,30 @@ class IrcHandler(LineHandler):
             else:
                 self.conn.send_to(user.outbox, looks.to(user.caps))
 
+    def tell_neighbours(
+        self, user: User, line: bytes, need: str | None = None, afar: bool = False
+    ) -> None:
+        """Send one message to everyone who shares a channel with the user, once each.
+
+        Who is in five of the same channels is in five audiences: sets count it once.  With `afar`,
+        also to who watches the user and has asked for that (IRCv3 extended-monitor).
+        """
+        looks = Looks(line)
+        outboxes: dict[bytes, set[Outbox]] = {}  # by what they get
+        groups = [(group.caps, group.outboxes) for channel in user.channels for group in channel.audience]
+        if afar:
+            watchers = self.world.watchers.get(fold(user.nick), ())
+            groups += [(one.caps, (one.outbox,)) for one in watchers if "extended-monitor" in one.caps]
+        for caps, group in groups:
+            if not need or need in caps:
+                outboxes.setdefault(looks.to(caps), set()).update(group)
+        for data, hearers in outboxes.items():
+            hearers.discard(user.outbox)
+            if self.outbox in hearers:  # it may be the answer to a labelled request
+                hearers.remove(self.outbox)
+                self.send_dressed(data)
+            self.conn.send_to_all(hearers, data)
+
     def message_tags(self, worn: bool) -> dict[str, str]:
         """Give the tags of what our client says: its own (`+...`), and an id.
 
@@ -283,7 +309,7 @@ class IrcHandler(LineHandler):
         """Tell whoever shares a channel, and forget the user.  Twice does no harm."""
         if user.registered:
             line = format_message("QUIT", text=reason, source=user.source)
-            self.tell_users(self.world.neighbours(user), line)
+            self.tell_neighbours(user, line)
         was_registered, nick = user.registered, user.nick
         self.world.leave(user)
         if was_registered:

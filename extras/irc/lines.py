@@ -12,6 +12,7 @@ import time
 from extras.broadcast.fan_out import FanOutConnection
 from extras.irc.message import MAX_LINE_BYTES
 from step4_framing.framing import LineBuffer
+from step5_server.outbox import Outbox
 
 TLS_HELLO = b"\x16"  # the type of a handshake record, RFC 8446 section 5.1; no command begins so
 
@@ -44,6 +45,13 @@ class IrcConnection(FanOutConnection):
         """Count from our PING, too, without the time in which we could not hear.  Thread: any."""
         super().forgive(deaf_s)
         self.pinged_at += deaf_s
+
+    def send_to_all(self, outboxes: set[Outbox], data: bytes) -> None:
+        """Queue framed lines for other peers, after what they are to hear before."""
+        self.post()
+        for outbox in outboxes:
+            outbox.put(data)
+        self.touched |= outboxes
 
     def rest(self, seconds: float) -> None:
         """Read nothing for so long, then see if the peer has reset the connection meanwhile.

@@ -45,7 +45,8 @@ def nick(me, name: str = ""):
         if me.user.registered:
             me.name = name
             line = format_message("NICK", text=name, source=old_source)
-            me.tell_users([me.user, *me.world.neighbours(me.user)], line)
+            me.tell_users([me.user], line)
+            me.tell_neighbours(me.user, line)
             if fold(name) != fold(old_nick):
                 tell_watchers(me, old_nick, online=False)
                 tell_watchers(me, name, online=True)

@@ -277,20 +277,6 @@ class World(Registry):
             del self.users[user]
             self.remember(user)
 
-    def neighbours(self, user: User) -> dict[User, None]:
-        """Give everyone who shares a channel with the user, once each, without the user."""
-        everyone = dict.fromkeys(member for channel in user.channels for member in channel.members)
-        everyone.pop(user, None)
-        return everyone
-
-    def followers(self, user: User) -> dict[User, None]:
-        """Give the neighbours, and who watches the user from afar.  IRCv3 extended-monitor."""
-        watchers = self.watchers.get(fold(user.nick), ())
-        everyone = {one: None for one in watchers if "extended-monitor" in one.caps}
-        everyone |= self.neighbours(user)
-        everyone.pop(user, None)
-        return everyone
-
     def watch(self, user: User, nick: str) -> None:
         """Let the user know when this nick comes and goes."""
         user.monitored[fold(nick)] = nick

@@ -141,4 +141,4 @@ def away(me, text: str = ""):
     me.user.away = cut_text(text, MAX_TEXT_BYTES) or None
     me.reply(RPL_NOWAWAY if text else RPL_UNAWAY)
     line = me.says("AWAY", text=me.user.away)
-    me.tell_users(me.world.followers(me.user), line, need="away-notify")
+    me.tell_neighbours(me.user, line, need="away-notify", afar=True)
