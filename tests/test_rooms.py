@@ -16,6 +16,7 @@ from tests import lesson
 from tests.conftest import Chat, running
 from tests.crowd import (
     Walkon, eager_threads, follow, log_in, reset, talk, without_lock)
+from tests.dialects import eventually
 from tests.wire import Wire
 
 TALKERS = [f"talker{n}" for n in range(12)]
@@ -299,6 +300,8 @@ class RoomsMachine(RuleBasedStateMachine):
                 assert wire.request(how) == ("OK bye", [])
                 assert wire.expect_eof() == b""
             reset(wire) if how == "reset" else wire.close()
+            # Where nobody is left to hear of it, nobody could tell us when the server knows.
+            eventually(lambda: self.server.registry.get(user) is None, "the name is free")
             for key in [key for key, member in self.joined if member == user]:
                 self.part(key, user)
             self.tell(self.wires, f"OFFLINE {user}")
