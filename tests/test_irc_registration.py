@@ -384,6 +384,13 @@ def test_a_flooder_is_slowed_down_and_loses_nothing(irc):
     assert [bob.read().text for _ in range(60)] == [str(n) for n in range(60)]
 
 
+def test_a_sign_of_life_costs_no_token(irc):
+    irc.start(flood=(5.0, 0.001))  # the sixth message would wait for a quarter of an hour
+    alice = irc.client("alice")
+    for _ in range(20):
+        assert alice.ask() == []
+
+
 def test_what_a_flooder_said_before_its_eof_still_counts(irc):
     irc.start(flood=(5.0, 200.0))
     alice, bob = irc.client("alice"), irc.client("bob")

@@ -35,6 +35,10 @@ from step5_server.outbox import Outbox
 HTTP = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) |\S+ \S+ HTTP/")
 
 
+# A client asks with PING how long we take, and answers ours with PONG: it shall measure us, not its tokens.
+FREE = {"PING", "PONG"}
+
+
 class IrcHandler(LineHandler):
     """Serve one client."""
 
@@ -94,9 +98,9 @@ class IrcHandler(LineHandler):
         message = parse_message(line, self.server.utf8_only)
         if message is None:
             return
-        if self.server.flood:
-            self.wait_for_token()
         self.tags, _, command, params = message
+        if self.server.flood and command not in FREE:
+            self.wait_for_token()
         log.info("%s: %s", self, command if command in self.VERBS else "unknown command")
         if self.server.utf8_only and command != "NOTICE" and not is_utf8(line):
             self.warn_of_bytes(command)
