@@ -27,9 +27,9 @@ CAPABILITIES = (
     "away-notify", "batch", "echo-message", "extended-join", "message-tags", "multi-prefix",
     "server-time", "setname", "userhost-in-names",
 )
-# A mask on which a matcher that tries all ways takes long; and one as long as a line lets it be.
-MASK = (b"*a" * 8 + b"b" * 8) * 4
-LONG_MASK = b"*a" * 200 + b"b"
+# As many stars as our server takes, with letters that an attacker's name has; and as long as a line.
+MASK = b"*0" * 14 + b"b" * 60
+LONG_MASK = b"*0" * 200 + b"b"
 
 
 # --- our own protocol -------------------------------------------------------------------------
@@ -110,6 +110,12 @@ def forty(letter: bytes = b"a") -> list[bytes]:
 
 def irc_join_masks(me: Attacker):
     me.log_in().pour(b"JOIN %s\r\n" % b",".join(forty()))
+
+
+def irc_join_masks_anew(me: Attacker):
+    """A new name each time: what the server found out about the old one is of no use."""
+    join = b"JOIN %s\r\n" % b",".join(forty())
+    me.log_in().pour(b"".join(b"NICK %c%d\r\n%s" % (letter, me.user, join) for letter in b"ab"))
 
 
 def irc_away(me: Attacker):
@@ -228,7 +234,7 @@ def masks(mask: bytes):
         names, number = forty(), stage.size(97)  # a burst of 100 lines is free
         stage.people(len(names), lambda user: (
             b"JOIN %s\r\nMODE %s +i\r\n" % (names[user], names[user])
-            + b"".join(b"MODE %s +I %d%s\r\n" % (names[user], n, mask) for n in range(number))))
+            + b"".join(b"MODE %s +I %s%d\r\n" % (names[user], mask, n) for n in range(number))))
     return setup
 
 
@@ -274,7 +280,10 @@ class Attack(NamedTuple):
 
 STEP5 = "step5 broadcast presence rooms"
 # Of "secret", made with `extras/irc/server.py hash-password`.
-HASH = "scrypt:Amb/eVR/7PGRG/rvzZXyP0L4oaHqmRiiL5A818Xkap8Faov433xA4kBp5TDi7CmwkdR00DeOyI40tHtYE7bccKEca45uRo64UGDHD0Qrc3k="
+HASH = (
+    "scrypt:Amb/eVR/7PGRG/rvzZXyP0L4oaHqmRiiL5A818Xkap8Faov433xA4kBp5TDi7CmwkdR00DeOyI40tHtYE7bcc"
+    "KEca45uRo64UGDHD0Qrc3k="
+)
 ATTACKS = {
     "help": Attack("HELP without waiting for the answers", STEP5, help_flood),
     "self": Attack("messages to oneself", STEP5, to_oneself),
@@ -292,7 +301,8 @@ ATTACKS = {
     "bytes": Attack("HELP, a byte at a time", STEP5, byte_by_byte),
     "die": Attack("ROOMS 2,000 times, then die", "rooms", ask_and_die, many_rooms),
     "irc-masks-join": Attack("JOIN 40 channels with 100 masks each", "irc", irc_join_masks, masks(MASK)),
-    "irc-long-masks-join": Attack("the same, masks of 400 bytes", "irc", irc_join_masks, masks(LONG_MASK)),
+    "irc-masks-anew": Attack("the same, under a new name each time", "irc", irc_join_masks_anew, masks(MASK)),
+    "irc-long-masks-join": Attack("JOIN 40 channels with 100 masks of 400 bytes each", "irc", irc_join_masks, masks(LONG_MASK)),
     "irc-away": Attack("AWAY with 200 neighbours", "irc", irc_away, in_one_channel(200, lambda user: ["away-notify"])),
     "irc-who": Attack("WHO ? with 300 users", "irc", irc_who, people(300)),
     "irc-nick": Attack("NICK there and back with 200 neighbours", "irc", irc_nick, in_one_channel(200)),
