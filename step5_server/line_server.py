@@ -20,7 +20,6 @@ from step5_server.registry import Registry
 from step5_server.thread_cache import ThreadCache
 
 MAX_CLIENTS = 1000  # a thread each: some 25 MB of memory in all
-MAX_CLIENTS = 1000  # a thread each; some 25 MB of memory in all
 MAX_LINGERING = 100  # peers that have their last words and go on sending: a thread each, too
 LOGIN_TIMEOUT_S = 60.0  # a person types a name in less
 SWEEP_INTERVAL_S = 0.25  # how late a timeout may be noticed

@@ -343,6 +343,17 @@ def test_the_subcommand_makes_a_hash():
     assert is_password("tea", done.stdout.strip()) and done.returncode == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+def test_a_hash_that_cannot_be_written_is_a_clear_error():
+    server = Path(__file__).resolve().parents[1] / "extras/irc/server.py"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, server, "hash-password"], input="tea\n", stdout=full,
+            stderr=subprocess.PIPE, text=True, timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (1, "cannot write to <stdout> any more: No space left on device\n")
+
+
 def labelled(lines, batches=True):
     """Return what becomes of the lines that answer a request with the label 7."""
     response = LabelledResponse("7", "s", 1, batches)

@@ -21,6 +21,8 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 
+from step1_echo.streams import CannotWrite, mend_streams, tell, write
+
 PREFIX = "scrypt:"
 COST = {"n": 2**14, "r": 8, "p": 1}  # 16 MiB and some 50 ms a try: dear for who tries millions
 SALT_BYTES = 16
@@ -127,6 +129,11 @@ def to_bytes(text: str) -> bytes:
 
 def main() -> int:
     """Ask for a password, or read it from a pipe, and print its hash."""
+    mend_streams()
     password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-    print(hash_password(password))
+    try:
+        write(sys.stdout, hash_password(password) + "\n")
+    except CannotWrite as error:
+        tell(str(error))
+        return 1
     return 0
