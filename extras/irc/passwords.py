@@ -33,8 +33,7 @@ class Hasher:
     """Reckons hashes one at a time; those who wait take turns by host, and within a host in order.
 
     A hundred connections from one address keep each other waiting, and those from another for
-    one hash at most.  All are done in one thread, since the C library keeps the memory of a hash
-    for the thread that has used it.  Thread: any.
+    one hash at most.  Thread: any.
     """
 
     def __init__(self):
@@ -60,7 +59,6 @@ class Hasher:
         while task := self._next():
             password, salt, answer = task
             answer.set_result(hash_password(password, salt))
-        give_memory_back()
 
     def _next(self) -> tuple | None:
         """Take the next task; its host goes behind the others."""
@@ -76,17 +74,20 @@ class Hasher:
             return task
 
 
-def give_memory_back() -> None:
-    """Ask the C library for what it keeps, 16 MiB for each thread that has hashed.
+def map_large_blocks() -> None:
+    """Let the C library return a block of over 1 MiB to the system as soon as it is free.
 
-    NOTE: only glibc has this; elsewhere nothing happens.  Source: malloc_trim(3).
+    glibc learns from the first hash that such blocks come again, and from then on keeps its 16 MiB,
+    once for each thread that has hashed.  NOTE: only glibc has this; elsewhere nothing happens.
+    Source: mallopt(3), M_MMAP_THRESHOLD, which is -3.
     """
     with contextlib.suppress(ImportError, OSError, AttributeError, TypeError):
         import ctypes  # a Python may be built without it
 
-        ctypes.CDLL(None).malloc_trim(0)
+        ctypes.CDLL(None).mallopt(-3, 1 << 20)
 
 
+map_large_blocks()
 hasher = Hasher()
 known: dict[str, bytes] = {}  # hash -> a digest of the right password, once somebody has said it
 
