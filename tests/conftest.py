@@ -24,6 +24,7 @@ import pytest
 
 from extras.wiretap.relay import Spoiling
 from extras.wiretap.wiretap import Wiretap
+from step5_server import connection
 from tests import client_process
 from tests.foreign import NeverListened, RunningServer, ServerCommand, parse_address
 from tests.lesson import Lesson, Story
@@ -34,6 +35,8 @@ from tests.yours import choose, chosen
 hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("patient")
 
+# In our own servers a flooder waits two seconds for a peer that does not read, once: here not so long.
+connection.PATIENCE_S = 0.1
 JOIN_S = 10.0  # for threads to end; a limit, not a wait
 # Once a server has let us wait in vain it has failed: we wait less and less from then on.
 IMPATIENT_S = [(6, 1.0), (1, 3.0)]  # after so many times, so long

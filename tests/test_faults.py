@@ -21,7 +21,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from step5_server import connection
 from step5_server.line_server import STOP_S
 from step5_server.server import ChatServer
 from tests.chapter import ROOT
@@ -50,10 +49,8 @@ def calm(caplog, request):
 
 
 @pytest.fixture
-def host(dialect, monkeypatch):
+def host(dialect):
     """Serve in this process: host(**settings) -> server, with small buffers on its side."""
-    # Who floods a peer that does not read waits for it, once: here not so long.
-    monkeypatch.setattr(connection, "PATIENCE_S", 0.1)
     with contextlib.ExitStack() as stack:
 
         def host(server_class=dialect.server_class, **settings):

@@ -487,7 +487,7 @@ class DiesOfACrash(Mutant):
     """It ends when a user is gone without a LOGOUT."""
 
     def on_gone(self):
-        if self.name and not self.conn.closing:
+        if self.name and self.conn.closing_since is None:
             os._exit(1)
         super().on_gone()
 
