@@ -471,13 +471,14 @@ def test_plain_text_goes_to_the_room_that_she_is_in(commands):
     assert commands.parse_input("/leave").show.startswith("! you are in no room")
 
 
-def test_join_goes_back_to_a_room_and_not_into_one_that_refuses(commands):
+def test_join_goes_back_to_a_room_and_what_was_for_one_that_refuses_goes_nowhere(commands):
     sent(commands, "/join tea", "/msg bob psst")
     assert sent(commands, "more", "/join Tea") == ["MSG bob more", "JOIN Tea"]
     commands.heed(Reply("JOIN Tea", False, "already-joined", "you are in this room"))
     assert sent(commands, "hello", "/join 1st") == ["SAY Tea hello", "JOIN 1st"]
     commands.heed(Reply("JOIN 1st", False, "bad-name", "a letter first"))
-    assert sent(commands, "hello", "/leave") == ["SAY Tea hello", "LEAVE Tea"]
+    assert commands.parse_input("hello").show.startswith("! to whom?"), "it was for the other room"
+    assert sent(commands, "/join tea", "hello", "/leave") == ["JOIN tea", "SAY tea hello", "LEAVE tea"]
 
 
 def test_rooms_before_the_login_change_nothing():

@@ -38,11 +38,12 @@ class RoomsCommands(PresenceCommands):
         return Action(send=f"JOIN {room}")
 
     def do_leave(self, room: str = "") -> Action:
-        """Leave ROOM, or the last one that she went into."""
+        """Leave ROOM, or the last one; plain text then goes to the one before."""
         if not room and not self.rooms:
             return Action(show="! you are in no room; /join ROOM first")
         room = room or self.rooms[-1]
-        self.forget(room)
+        if self.forget(room) and self.rooms:
+            self.target = f"SAY {self.rooms[-1]}"
         return Action(send=f"LEAVE {room}")
 
     def do_rooms(self) -> Action:
@@ -50,17 +51,22 @@ class RoomsCommands(PresenceCommands):
         return Action(send="ROOMS")
 
     def heed(self, reply: Reply) -> None:
-        """Learn from a reply: if she was not let in, she is not there."""
+        """Learn from a reply: if she was not let in, she is not there, and plain text goes nowhere.
+
+        It was meant for that room: the one before has nothing to do with it.
+        """
         super().heed(reply)
         verb, _, room = reply.request.partition(" ")
         if verb == "JOIN" and reply.code not in ("", "already-joined"):
             self.forget(room)
 
-    def forget(self, room: str) -> None:
-        """Be in this room no more; plain text that went there goes to the one before."""
+    def forget(self, room: str) -> bool:
+        """Be in this room no more; tell if plain text went there: now it goes nowhere."""
         self.rooms = self.without(room)
-        if self.target.lower() == f"say {room}".lower():
-            self.target = f"SAY {self.rooms[-1]}" if self.rooms else ""
+        went_there = self.target.lower() == f"say {room}".lower()
+        if went_there:
+            self.target = ""
+        return went_there
 
     def without(self, room: str) -> list[str]:
         """Return the rooms where she is, but for this one."""
