@@ -28,7 +28,7 @@ MAX_REPLY_BYTES = 32768
 FLOOD_BYTES = 65536  # said in a second: no person does, and a program can wait for its readers
 # How long a flooder waits for one of them to read anything.  The kernel tells us of it late: on
 # Linux when a third of what it holds for the peer is gone, which may be a megabyte.
-PATIENCE_S = 2.0
+PATIENCE_S = 1.0
 DEAD_AFTER_S = 120  # no answer from the peer's machine for so long: the cable is pulled
 LINGER_S = 5.0  # how long a peer may take to read our last words
 QUIET_S = 0.3  # a peer that may have its EOF and is silent for this long has had its say

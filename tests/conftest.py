@@ -35,7 +35,7 @@ from tests.yours import choose, chosen
 hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("patient")
 
-# In our own servers a flooder waits two seconds for a peer that does not read, once: here not so long.
+# In our own servers a flooder waits a second for a peer that does not read, once: here not so long.
 connection.PATIENCE_S = 0.1
 JOIN_S = 10.0  # for threads to end; a limit, not a wait
 # Once a server has let us wait in vain it has failed: we wait less and less from then on.

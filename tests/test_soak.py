@@ -12,4 +12,4 @@ from tests.soak import soak
 @pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 def test_every_message_is_accounted_for_and_nothing_is_left_behind(dialect):
     said = []
-    assert not soak(dialect, seconds=4, seed=1, say=said.append), "\n".join(said)
+    assert not soak(dialect, seconds=2.5, seed=1, say=said.append), "\n".join(said)
