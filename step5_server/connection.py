@@ -70,6 +70,8 @@ class Connection:
         self._reply_bytes = 0  # sent to ourselves since we looked last whether it is read
         # Well below the bound, so that nobody is cut off for the replies to one chunk.
         self._max_reply_bytes = min(MAX_REPLY_BYTES, max_pending_bytes // 4)
+        # It is looked at when so much has been said: less than what is free in an outbox then.
+        self._flood_bytes = min(FLOOD_BYTES, max_pending_bytes // 4)
         self._said_bytes = 0  # in the second that began at _said_since
         self._said_since = self.opened_at
         # One line at a time is all that a chat has to send: do not wait for more of it.
@@ -99,7 +101,7 @@ class Connection:
         """Send what our lines have caused.  Blocks: as `deliver` does; flush_all never."""
         if self.touched:
             self._deliver(self.touched)
-            if self._said_bytes > FLOOD_BYTES:
+            if self._said_bytes > self._flood_bytes:
                 self._wait_for_readers()
             self.touched.clear()
 
