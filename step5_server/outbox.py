@@ -101,6 +101,8 @@ class Outbox:
         Blocks: until then, or patience_s after the peer has read anything, or until the
         connection of the `sender` is ended.  Once for a peer that does not read at all.
         """
+        with self._lock:
+            self._send(self._take())  # flush() may have left it to whoever had the lock
         while len(self._unsent) > self.max_pending_bytes // 2 and not sender.ended:
             with self._lock:
                 drained = self._drained

@@ -44,6 +44,7 @@ def say(lines, request: str) -> None:
 
 def peers(port: int, deadline_s: float) -> None:
     """Be bob and carol, and pull the cable at this end when told to."""
+    print("in another network", flush=True)
     sys.stdin.readline()  # the cable is there
     ip("addr", "add", THERE + PREFIX, "dev", "far")
     ip("link", "set", "far", "up")
@@ -57,6 +58,7 @@ def peers(port: int, deadline_s: float) -> None:
 
 def watch(port: int, machine: subprocess.Popen, deadline_s: float) -> None:
     """Lay the cable, be alice, and tell who goes."""
+    assert machine.stdout.readline() == "in another network\n"
     ip("link", "add", "near", "type", "veth", "peer", "name", "far", "netns", str(machine.pid))
     ip("addr", "add", HERE + PREFIX, "dev", "near")
     ip("link", "set", "near", "up")
