@@ -33,9 +33,7 @@ from step5_server.outbox import Outbox
 
 # What a browser begins with, however long its URL; and whoever else speaks HTTP.
 HTTP = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) |\S+ \S+ HTTP/")
-
-
-# A client asks with PING how long we take, and answers ours with PONG: it shall measure us, not its tokens.
+# No flood: a client asks with PING how long we take, and must not measure its own tokens.
 FREE = {"PING", "PONG"}
 
 
