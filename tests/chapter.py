@@ -31,11 +31,11 @@ class Fence:
 
 
 def text_files():
-    """Return every Markdown file of the project, the root's and those below its folders."""
+    """Return every Markdown file of the project, the root's and those below its folders, a learner's own left out."""
     found = list(ROOT.glob("*.md"))
     for folder in SUBSTANCE_FOLDERS:
         found += (ROOT / folder).rglob("*.md")
-    return sorted(found)
+    return sorted(path for path in found if ROOT / "tests" / "mine" not in path.parents)
 
 
 def fences(path):
