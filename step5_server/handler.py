@@ -1,13 +1,6 @@
-"""A line handler: one peer's requests, each answered exactly once.
+"""A line handler: one connection's life, in a thread of its own, whatever its lines mean.
 
-Subclasses add verbs: a shape in VERBS, and a do_VERB method that checks first, changes
-and queues then, and calls ok() once.  It runs under the registry's lock, so a request is
-one step: nobody sees it half done, and nobody's events come between its own.  In fact the
-requests of a chunk are one step, which is cheaper than one each; but a turn is not longer
-than TURN_S, since all the others wait for the lock meanwhile.
-
-An answer may be long.  Then do_VERB is a generator: at each `yield` its reader may have to
-catch up first, and then others come in between.
+A subclass gives what its protocol needs: answer(), last_words() and on_gone().
 
 turn   the time from taking the lock to letting go of it
 """
@@ -18,8 +11,7 @@ import time
 from collections.abc import Iterator
 
 from step1_echo.serving import format_address, log
-from step3_protocol.protocol import ProtocolError, format_line, parse_line
-from step4_framing.framing import LineTooLong, frame_line
+from step4_framing.framing import LineTooLong
 from step5_server.connection import Connection
 
 TURN_S = 0.005  # the longest wait for the lock that one connection causes; some 300 requests
@@ -29,12 +21,11 @@ STEP_BACK_S = 0.0001  # to sleep at all is enough: whoever waits for the lock ha
 class LineHandler(socketserver.BaseRequestHandler):
     """Serve one connection, in its own thread.
 
-    A subclass may override VERBS, its do_* methods and on_gone(); for another protocol, answer()
-    and last_words(), and connection_class for another way to deliver.  The server gives: registry, deliver, max_pending_bytes, admit(), retire(),
-    may_linger(), forget().
+    A subclass gives answer(), last_words() and on_gone(), and may name another connection_class.
+    The server gives: registry, deliver, max_pending_bytes, admit(), retire(), may_linger(),
+    forget().
     """
 
-    VERBS: dict[str, str] = {}  # verb -> shape: what a peer may say, and nothing else
     connection_class = Connection
 
     def setup(self):
@@ -116,48 +107,18 @@ class LineHandler(socketserver.BaseRequestHandler):
             self.registry.lock.acquire()
 
     def answer(self, line: bytes | LineTooLong) -> None:
-        """Give one line its one reply.  Thread: holds the registry's lock."""
-        self._replies = 0
-        try:
-            if isinstance(line, LineTooLong):
-                raise ProtocolError("line-too-long", "at most 1024 bytes a line")
-            request = parse_line(line, self.VERBS, logged_in=self.name is not None)
-            if request is None:
-                return  # an empty line
-            log.info("%s: %s", self, request.verb)
-            self.carry_out(getattr(self, "do_" + request.verb)(*request.args))
-        except ProtocolError as error:
-            self._reply("ERR", error.code, error.text)
-        if self._replies != 1 and not self.outbox.ended:
-            raise RuntimeError(f"{self._replies} replies to {line!r}")  # a bug of ours
-
-    def ok(self, text: str = "") -> None:
-        """Reply OK: once in each do_* method, which raises ProtocolError otherwise."""
-        if text:
-            self._reply("OK", text)
-        else:
-            self._reply("OK")
-
-    def send(self, line: bytes) -> None:
-        """Queue a line for our own peer."""
-        self.conn.send(frame_line(line))
-
-    def send_to(self, member: "LineHandler", line: bytes) -> None:
-        """Queue a line for another member's peer."""
-        self.conn.send_to(member.outbox, frame_line(line))
+        """Do what a line asks.  Thread: holds the registry's lock."""
+        raise NotImplementedError
 
     @staticmethod
     def last_words(code: str, text: str) -> bytes:
         """Return the framed line that a connection ends with when the server ends it."""
-        return frame_line(format_line("ERR", code, text))
+        raise NotImplementedError
 
     def on_gone(self) -> None:
-        """Free what the peer held: it is gone.  Thread: holds the registry's lock."""
+        """Free what the peer held: it is gone.  Twice does no harm.  Thread: holds the registry's lock."""
+        raise NotImplementedError
 
     def __str__(self) -> str:
         """Return who this is, for the log."""
         return f"{format_address(self.client_address)} {self.name or '-'}"
-
-    def _reply(self, *words: str) -> None:
-        self._replies += 1
-        self.send(format_line(*words))

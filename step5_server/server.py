@@ -10,12 +10,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, s
 
 from step1_echo.serving import main
 from step3_protocol.protocol import VERBS, ProtocolError, check_name, check_text, format_line
-from step5_server.handler import LineHandler
 from step5_server.line_server import LineServer, server_parser
 from step5_server.registry import NameTaken
+from step5_server.request_handler import RequestHandler
 
 
-class ChatHandler(LineHandler):
+class ChatHandler(RequestHandler):
     """One user's requests."""
 
     VERBS = VERBS

@@ -1,6 +1,6 @@
 """The IRC handler: one client's lines in, messages to it and to others out.
 
-Step 5's handler with another protocol.  What stays: a command runs under the world's lock from
+Step 5's line handler with another protocol.  What stays: a command runs under the world's lock from
 its first look to its last put, and the outboxes that it touched are flushed once for each chunk.
 What is new: a command has any number of replies, and one message goes to many.
 

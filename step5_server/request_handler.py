@@ -1,0 +1,61 @@
+"""A request handler: each line is a request, and each request gets exactly one reply.
+
+Subclasses add verbs: a shape in VERBS, and a do_VERB method that checks first, changes
+and queues then, and calls ok() once.  It runs under the registry's lock, so a request is
+one step: nobody sees it half done, and nobody's events come between its own.
+
+An answer may be long.  Then do_VERB is a generator: at each `yield` its reader may have to
+catch up first, and then others come in between.
+"""
+
+from step1_echo.serving import log
+from step3_protocol.protocol import ProtocolError, format_line, parse_line
+from step4_framing.framing import LineTooLong, frame_line
+from step5_server.handler import LineHandler
+
+
+class RequestHandler(LineHandler):
+    """Serve one connection, by step 3's rules: OK or ERR, once for each request."""
+
+    VERBS: dict[str, str] = {}  # verb -> shape: what a peer may say, and nothing else
+
+    def answer(self, line: bytes | LineTooLong) -> None:
+        """Give one line its one reply.  Thread: holds the registry's lock."""
+        self._replies = 0
+        try:
+            if isinstance(line, LineTooLong):
+                raise ProtocolError("line-too-long", "at most 1024 bytes a line")
+            request = parse_line(line, self.VERBS, logged_in=self.name is not None)
+            if request is None:
+                return  # an empty line
+            log.info("%s: %s", self, request.verb)
+            self.carry_out(getattr(self, "do_" + request.verb)(*request.args))
+        except ProtocolError as error:
+            self._reply("ERR", error.code, error.text)
+        if self._replies != 1 and not self.outbox.ended:
+            raise RuntimeError(f"{self._replies} replies to {line!r}")  # a bug of ours
+
+    def ok(self, text: str = "") -> None:
+        """Reply OK: once in each do_* method, which raises ProtocolError otherwise."""
+        if text:
+            self._reply("OK", text)
+        else:
+            self._reply("OK")
+
+    def send(self, line: bytes) -> None:
+        """Queue a line for our own peer."""
+        self.conn.send(frame_line(line))
+
+    def send_to(self, member: LineHandler, line: bytes) -> None:
+        """Queue a line for another member's peer."""
+        self.conn.send_to(member.outbox, frame_line(line))
+
+    @staticmethod
+    def last_words(code: str, text: str) -> bytes:
+        """Return the framed line that a connection ends with when the server ends it."""
+        return frame_line(format_line("ERR", code, text))
+
+    def _reply(self, *words: str) -> None:
+        """Send the one reply to this request, and count it."""
+        self._replies += 1
+        self.send(format_line(*words))
