@@ -15,9 +15,7 @@ from step1_echo.serving import Server, argument_parser
 from step5_server.connection import flush_all
 from step5_server.handler import LineHandler
 from step5_server.outbox import MAX_PENDING_BYTES
-from step5_server.pinning import pin_to_one_core
 from step5_server.registry import Registry
-from step5_server.thread_cache import ThreadCache
 
 MAX_CLIENTS = 1000  # a thread each: some 25 MB of memory in all
 MAX_LINGERING = 100  # peers that have their last words and go on sending: a thread each, too
@@ -49,7 +47,6 @@ class LineServer(Server):
         self.max_pending_bytes = max_pending_bytes
         self.deliver = flush_all  # an extra may have a better way
         self.registry = self.registry_class()
-        self.threads = ThreadCache()
         # All guarded by registry.lock.  Who is being served, and who has been sent away
         # and has not closed yet; only the first count against max_clients.
         self._serving: set[LineHandler] = set()
@@ -64,11 +61,7 @@ class LineServer(Server):
     def from_args(cls, args):
         """Build the server that the command line asks for."""
         threading.stack_size(STACK_BYTES)  # for all threads from here on
-        # First, since a thread stays where the thread that started it was.
-        claim = pin_to_one_core() if args.pin else None
-        server = cls((args.host, args.port), **cls.settings(args))
-        server.claim = claim  # kept as long as the server: to let go of it frees the core
-        return server
+        return cls((args.host, args.port), **cls.settings(args))
 
     @classmethod
     def settings(cls, args) -> dict:
@@ -153,6 +146,12 @@ class LineServer(Server):
             if handler.conn.overdue(now):
                 handler.conn.kick(handler.conn.end_reason)
 
+    def start_thread(self, request, client_address) -> None:
+        """Serve the connection in a thread of its own.  Raises: RuntimeError, MemoryError."""
+        threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        ).start()
+
     def process_request(self, request, client_address):
         """Give the connection its thread; without one the client cannot be served.
 
@@ -160,7 +159,7 @@ class LineServer(Server):
         start() may wait for it for ever.  Source: CPython's issue 140746.
         """
         try:
-            self.threads.run(self.process_request_thread, request, client_address)
+            self.start_thread(request, client_address)
         except (RuntimeError, MemoryError) as error:  # "can't start new thread"
             try:
                 request.setblocking(False)
@@ -169,11 +168,6 @@ class LineServer(Server):
                 pass  # NOTE: then it sees only the end
             self.shutdown_request(request)
             self.pause(error)
-
-    def server_close(self):
-        """Free the port; a thread that is done with its connection ends from now on."""
-        super().server_close()
-        self.threads.end()
 
     def stop(self) -> None:
         """Take no more, tell everyone, deliver what was acknowledged, and end.
@@ -199,12 +193,6 @@ class LineServer(Server):
 def server_parser(description: str, **defaults) -> argparse.ArgumentParser:
     """Return a parser with the flags of every server from here on."""
     parser = argument_parser(description, **defaults)
-    parser.add_argument(
-        "--pin",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="keep to one core, where the GIL would let no second one help (Linux)",
-    )
     parser.add_argument(
         "--max-clients",
         type=positive(int),

@@ -19,10 +19,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
 from extras.broadcast.fan_out import FanOutConnection
+from extras.broadcast.fast_server import server_parser
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step1_echo.serving import main
 from step5_server.connection import flush_all
-from step5_server.line_server import server_parser
 from step5_server.outbox import Outbox
 
 

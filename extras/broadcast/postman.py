@@ -14,7 +14,6 @@ import threading
 from collections.abc import Collection
 
 from step1_echo.serving import log
-from step5_server.line_server import LineServer
 from step5_server.outbox import Outbox
 
 # A reply and a private message: two sends cost less than waking another thread.
@@ -94,17 +93,3 @@ class Postman:
             self._senders.clear()
             self._round_begins.notify_all()
             return dirty
-
-
-class PostmanServer(LineServer):
-    """A line server whose fan-outs the postman carries."""
-
-    def __init__(self, *args, **settings):
-        super().__init__(*args, **settings)
-        self.postman = Postman()
-        self.deliver = self.postman.deliver
-
-    def stop(self) -> None:
-        """Stop as ever, then send the postman home: all has been delivered by then."""
-        super().stop()
-        self.postman.end()

@@ -9,12 +9,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
 
 from extras.broadcast.fan_out import FanOutConnection
+from extras.broadcast.fast_server import FastServer, server_parser
 from extras.broadcast.hub import Audience, Hub
-from extras.broadcast.postman import PostmanServer
 from step1_echo.serving import main
 from step3_protocol.protocol import check_text, format_line
 from step4_framing.framing import frame_line
-from step5_server.line_server import server_parser
 from step5_server.server import ChatHandler
 
 
@@ -35,7 +34,7 @@ class BroadcastHandler(ChatHandler):
         self.conn.fan_out(audience, data, but=self.outbox)
 
 
-class BroadcastServer(PostmanServer):
+class BroadcastServer(FastServer):
     """Serve chat users who can speak to everybody."""
 
     handler_class = BroadcastHandler

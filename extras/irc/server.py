@@ -18,7 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 
-from extras.broadcast.postman import PostmanServer
+from extras.broadcast.fast_server import FastServer, server_parser
 from extras.irc import passwords
 from extras.irc.handler import IrcHandler
 from extras.irc.message import clean, format_message
@@ -26,7 +26,7 @@ from extras.irc.modes import FLAGS, LISTS, USER_MODES
 from extras.irc.server_info import isupport_lines
 from extras.irc.state import STATUSES, World
 from step1_echo.serving import main
-from step5_server.line_server import positive, server_parser
+from step5_server.line_server import positive
 
 PORT = 6667  # what clients try first
 NAME = "irc.example.net"  # RFC 2606: a name that is nobody's
@@ -42,7 +42,7 @@ DEFAULT_MOTD = [
 ]
 
 
-class IrcServer(PostmanServer):
+class IrcServer(FastServer):
     """Serve IRC; the postman carries what goes to many."""
 
     handler_class = IrcHandler

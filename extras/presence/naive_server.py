@@ -10,11 +10,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
 
+from extras.broadcast.fast_server import server_parser
 from extras.broadcast.server import BroadcastHandler
 from extras.presence.listing import list_lines
 from extras.presence.server import PresenceHandler, PresenceServer
 from step1_echo.serving import announce, main
-from step5_server.line_server import server_parser
 
 UNLUCKY_S = 3  # a microsecond would do, now and then; this lets you get in between by hand
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
 
+from extras.broadcast.fast_server import server_parser
 from extras.presence.server import PresenceHandler
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step1_echo.serving import main
-from step5_server.line_server import server_parser
 
 
 class ForgetfulHandler(RoomsHandler):

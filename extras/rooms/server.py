@@ -9,12 +9,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
 
+from extras.broadcast.fast_server import server_parser
 from extras.presence.listing import list_lines
 from extras.presence.server import PresenceHandler, PresenceServer
 from extras.rooms.hub import MAX_ROOMS, AlreadyInRoom, NotInRoom, Room, RoomHub, TooManyRooms
 from step1_echo.serving import main
 from step3_protocol.protocol import ProtocolError, check_name, check_text, format_line
-from step5_server.line_server import server_parser
 
 ROOM_VERBS = {"JOIN": "room", "LEAVE": "room", "SAY": "room text", "ROOMS": ""}
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so extras is found
 
+from extras.broadcast.fast_server import server_parser
 from extras.broadcast.hub import Audience, Hub
 from extras.broadcast.server import BroadcastHandler, BroadcastServer
 from step1_echo.serving import main
 from step3_protocol.protocol import check_text
-from step5_server.line_server import server_parser
 
 
 class QuietHub(Hub):

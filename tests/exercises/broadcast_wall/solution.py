@@ -7,11 +7,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, s
 
 from collections import deque
 
+from extras.broadcast.fast_server import server_parser
 from extras.broadcast.hub import Hub
 from extras.broadcast.server import BroadcastHandler, BroadcastServer
 from step1_echo.serving import main
 from step3_protocol.protocol import format_line
-from step5_server.line_server import server_parser
 
 
 class WallHub(Hub):

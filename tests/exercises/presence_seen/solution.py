@@ -5,11 +5,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so extras is found
 
+from extras.broadcast.fast_server import server_parser
 from extras.broadcast.hub import Hub
 from extras.presence.server import PresenceHandler, PresenceServer
 from step1_echo.serving import main
 from step3_protocol.protocol import ProtocolError
-from step5_server.line_server import server_parser
 
 
 MAX_REMEMBERED = 1000  # or a peer who logs in under a million names fills our memory

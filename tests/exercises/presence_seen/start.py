@@ -5,10 +5,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, so extras is found
 
+from extras.broadcast.fast_server import server_parser
 from extras.presence.server import PresenceHandler, PresenceServer
 from step1_echo.serving import main
 from step3_protocol.protocol import ProtocolError
-from step5_server.line_server import server_parser
 
 
 class SeenHandler(PresenceHandler):

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from step5_server import pinning
+from extras.broadcast import pinning
 
 linux = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="pinning needs Linux")
 
@@ -65,9 +65,15 @@ def test_nothing_is_pinned_without_a_gil(label, monkeypatch):
 
 
 @linux
-def test_no_pin_leaves_all_cores_to_the_server():
+@pytest.mark.parametrize("program, flags", [
+    ("extras/broadcast/server.py", ["--no-pin"]),
+    ("step5_server/server.py", []),
+    ("step5_server/server.py", ["--pin"]),     # it was its flag once
+    ("step5_server/server.py", ["--no-pin"]),
+], ids=str)
+def test_a_server_that_is_not_pinned_has_all_cores(program, flags):
     server = subprocess.Popen(
-        [sys.executable, "step5_server/server.py", "--port", "0", "--no-pin"],
+        [sys.executable, program, "--port", "0", *flags],
         stdout=subprocess.PIPE, cwd=os.path.dirname(os.path.dirname(__file__)),
     )
     try:

@@ -1,11 +1,11 @@
-"""Step 5's thread cache: each work is done at once and once, and nobody waits for ever."""
+"""The thread cache: each work is done at once and once, and nobody waits for ever."""
 
 import threading
 
 import pytest
 
-from step5_server.server import ChatServer
-from step5_server.thread_cache import MAX_SPARES, ThreadCache
+from extras.broadcast.server import BroadcastServer
+from extras.broadcast.thread_cache import MAX_SPARES, ThreadCache
 from tests.dialects import eventually
 
 DEADLINE_S = 20.0  # so that no test hangs; no verdict depends on it
@@ -150,7 +150,7 @@ def test_a_work_is_promised_under_the_lock(cache):
 
 
 def test_the_server_serves_one_client_after_the_other_in_one_thread(serve, connect):
-    server = serve(ChatServer)
+    server = serve(BroadcastServer)
     stays = connect(server)
     stays.request("HELP")
     threads = set()

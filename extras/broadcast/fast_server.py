@@ -1,0 +1,60 @@
+"""The fast server: step 5's line server, with what is there for speed only.
+
+It keeps to one core, uses threads again, and a postman carries what goes to many.  What it
+answers is the same with all of that and without.
+"""
+
+import argparse
+
+from extras.broadcast.pinning import pin_to_one_core
+from extras.broadcast.postman import Postman
+from extras.broadcast.thread_cache import ThreadCache
+from step5_server import line_server
+from step5_server.line_server import LineServer
+
+
+class FastServer(LineServer):
+    """A line server for many connections that say much to many."""
+
+    claim = None  # the core that only we use, if the command line has given us one
+
+    def __init__(self, *args, **settings):
+        self.threads = ThreadCache()
+        super().__init__(*args, **settings)
+        self.postman = Postman()
+        self.deliver = self.postman.deliver
+
+    @classmethod
+    def from_args(cls, args):
+        """Build the server that the command line asks for, on a core of its own if it says so."""
+        # First, since a thread stays where the thread that started it was.
+        claim = pin_to_one_core() if args.pin else None
+        server = super().from_args(args)
+        server.claim = claim  # kept as long as the server: to let go of it frees the core
+        return server
+
+    def start_thread(self, request, client_address) -> None:
+        """Give the connection a thread: one that is done with another connection, if there is one."""
+        self.threads.run(self.process_request_thread, request, client_address)
+
+    def server_close(self):
+        """Free the port; a thread that is done with its connection ends from now on."""
+        super().server_close()
+        self.threads.end()
+
+    def stop(self) -> None:
+        """Stop as ever, then send the postman home: all has been delivered by then."""
+        super().stop()
+        self.postman.end()
+
+
+def server_parser(description: str, **defaults) -> argparse.ArgumentParser:
+    """Return a parser with step 5's flags, and --pin."""
+    parser = line_server.server_parser(description, **defaults)
+    parser.add_argument(
+        "--pin",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep to one core, where the GIL would let no second one help (Linux)",
+    )
+    return parser
