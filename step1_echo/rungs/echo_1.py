@@ -1,0 +1,11 @@
+import socket
+import sys
+
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listening on port", sys.argv[1])
+sock, address = listener.accept()
+print("connected:", address)
+chunk = sock.recv(4096)
+print("received:", chunk)
+sock.sendall(chunk)
+sock.close()
