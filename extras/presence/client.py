@@ -1,4 +1,4 @@
-"""The client, with /who, and with who comes and goes in words."""
+"""The client, with /who; it says in words who comes and goes."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ class PresenceCommands(BroadcastCommands):
     """Broadcast's commands, and one more."""
 
     COMMANDS = BroadcastCommands.COMMANDS | {"who": ""}
-    # No name begins with "* ": else one who calls herself "online" could say "alice".
+    # No name begins with "* ": otherwise a user called "online" could imitate these.
     EVENTS = BroadcastCommands.EVENTS | {
         "USERS": "* online: {}",
         "ONLINE": "* {} is online",

@@ -1,4 +1,4 @@
-"""Lists that may be long, as lines that may not.  No socket here."""
+"""Make lines of limited length from a list of any length.  No socket here."""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,7 +9,7 @@ from step4_framing.framing import MAX_LINE_BYTES
 def list_lines(names: Iterable[str], *head: str) -> Iterator[bytes]:
     """Yield lines "USERS alice bob …", each within MAX_LINE_BYTES; none for no names.
 
-    Names are ASCII, so that a character is a byte.
+    Names are ASCII, so one character is one byte.
     """
     empty = len(" ".join(head))
     words, size = [], empty

@@ -1,6 +1,6 @@
 """Presence, with a LOGIN in two steps.  WRONG ON PURPOSE: server.py does it in one.
 
-It makes the newcomer's list, lets go of the lock, and goes on later.  Whoever leaves in
+It makes the newcomer's list, releases the lock, and goes on later.  A user who leaves in
 between is in her list and will never be taken out of it: a ghost.
 """
 
@@ -16,14 +16,14 @@ from extras.presence.listing import list_lines
 from extras.presence.server import PresenceHandler, PresenceServer
 from step1_echo.serving import announce, main
 
-UNLUCKY_S = 3  # a microsecond would do, now and then; this lets you get in between by hand
+UNLUCKY_S = 3  # a microsecond is enough, now and then; in 3 s you can do it by hand
 
 
 class TwoStepHandler(PresenceHandler):
     """One user's requests; LOGIN looks first and acts later."""
 
     def do_LOGIN(self, name: str):
-        """Look who is here; some time later, take the name and be announced."""
+        """Look who is here; some time later, take the name and tell the others."""
         others = self.registry.names()
         self.registry.lock.release()  # WRONG ON PURPOSE: others come and go from here ...
         announce(f"{name} has looked who is here")
@@ -36,10 +36,10 @@ class TwoStepHandler(PresenceHandler):
 
 
 class TwoStepServer(PresenceServer):
-    """Serve chat users who may see ghosts."""
+    """Serve chat users, who may see ghosts."""
 
     handler_class = TwoStepHandler
 
 
 if __name__ == "__main__":
-    sys.exit(main(TwoStepServer, server_parser("Serve a chat that sees ghosts (wrong!).")))
+    sys.exit(main(TwoStepServer, server_parser("Serve a chat that lists users who have gone (wrong!).")))

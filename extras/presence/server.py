@@ -15,16 +15,15 @@ from step1_echo.serving import main
 
 
 class PresenceHandler(BroadcastHandler):
-    """One user's requests; who comes and goes is announced."""
+    """One user's requests; the others are told who comes and goes."""
 
     VERBS = BroadcastHandler.VERBS | {"WHO": ""}
 
     def do_LOGIN(self, name: str):
-        """Take a name, learn who is here, and be announced: one step, as all of do_*.
+        """Take a name, list who is here, and tell the others: one step, as all of do_*.
 
-        With the lock let go in between, the newcomer's list and the events after it could
-        contradict each other: somebody leaves after the list was made and before the
-        newcomer hears events, and stays in her list for ever.
+        If the lock were released in between, somebody could leave after the list was made
+        and before the newcomer gets events, and would stay in her list for ever.
         """
         others = self.registry.names()
         super().do_LOGIN(name)
@@ -33,7 +32,7 @@ class PresenceHandler(BroadcastHandler):
         self.tell(self.registry.everyone, "ONLINE", self.name)
 
     def do_WHO(self):
-        """List all users, oneself among them."""
+        """List all users, the one who asks too."""
         names = self.registry.names()
         for line in list_lines(names, "USERS"):
             self.send(line)

@@ -1,4 +1,4 @@
-"""The client, with /join, /leave and /rooms; plain text goes to the room that one is in."""
+"""The client, with /join, /leave and /rooms; plain text goes to the room entered last."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from step6_client.commands import Action
 class RoomsCommands(PresenceCommands):
     """Presence's commands, and those for rooms.
 
-    rooms   where she is, as far as we know, the one that she went into last at the end
+    rooms   the rooms she is in, as far as we know; the one she entered last stands last
     """
 
     COMMANDS = PresenceCommands.COMMANDS | {"join": "ROOM", "leave": "[ROOM]", "rooms": ""}
@@ -51,9 +51,9 @@ class RoomsCommands(PresenceCommands):
         return Action(send="ROOMS")
 
     def heed(self, reply: Reply) -> None:
-        """Learn from a reply: if she was not let in, she is not there, and plain text goes nowhere.
+        """Learn from a reply: if she was not let in, plain text goes nowhere.
 
-        It was meant for that room: the one before has nothing to do with it.
+        It was meant for that room, so it must not go to the room before.
         """
         super().heed(reply)
         verb, _, room = reply.request.partition(" ")
@@ -61,7 +61,7 @@ class RoomsCommands(PresenceCommands):
             self.forget(room)
 
     def forget(self, room: str) -> bool:
-        """Be in this room no more; tell if plain text went there: now it goes nowhere."""
+        """Take the room off the list; return whether plain text went there (now it goes nowhere)."""
         self.rooms = self.without(room)
         went_there = self.target.lower() == f"say {room}".lower()
         if went_there:
@@ -69,7 +69,7 @@ class RoomsCommands(PresenceCommands):
         return went_there
 
     def without(self, room: str) -> list[str]:
-        """Return the rooms where she is, but for this one."""
+        """Return the rooms that she is in, except this one."""
         return [other for other in self.rooms if other.lower() != room.lower()]
 
 

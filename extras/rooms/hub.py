@@ -1,4 +1,4 @@
-"""A hub with rooms: who is in which.  It knows no protocol.
+"""A hub with rooms: who is in which room.  It knows no protocol.
 
 room   an audience with a name; it exists while somebody is in it
 """
@@ -31,11 +31,11 @@ class Room(Audience):
 
 
 class RoomHub(Hub):
-    """A hub whose members form smaller audiences too."""
+    """A hub in which members can also form smaller audiences."""
 
     def __init__(self):
         super().__init__()
-        # Both say the same, each for its own question; `lock` guards them.
+        # Both hold the same facts, each for its own question; `lock` guards them.
         self._rooms: dict[str, Room] = {}  # by key
         self._rooms_of: dict[object, dict[str, Room]] = {}  # by member, then by key
 

@@ -1,6 +1,6 @@
-"""Rooms that nobody leaves unless she says so.  WRONG ON PURPOSE: server.py is right.
+"""Rooms that one leaves only with LEAVE.  WRONG ON PURPOSE: server.py is right.
 
-Who logs out, or whose connection is lost, stays in her rooms: on_gone() forgets them.
+A user who logs out, or loses her connection, stays in her rooms: on_gone() forgets them.
 """
 
 import sys
@@ -15,7 +15,7 @@ from step1_echo.serving import main
 
 
 class ForgetfulHandler(RoomsHandler):
-    """One user's requests; her rooms outlive her."""
+    """One user's requests; when she has gone, she is still in her rooms."""
 
     def on_gone(self):
         """Leave the server.  WRONG ON PURPOSE: and the rooms?"""
@@ -23,10 +23,10 @@ class ForgetfulHandler(RoomsHandler):
 
 
 class ForgetfulServer(RoomsServer):
-    """Serve chat users who leave ghosts behind."""
+    """Serve chat users, who leave ghosts in their rooms."""
 
     handler_class = ForgetfulHandler
 
 
 if __name__ == "__main__":
-    sys.exit(main(ForgetfulServer, server_parser("Serve a chat with haunted rooms (wrong!).")))
+    sys.exit(main(ForgetfulServer, server_parser("Serve a chat whose rooms keep users who have gone (wrong!).")))

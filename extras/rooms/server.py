@@ -25,7 +25,7 @@ class RoomsHandler(PresenceHandler):
     VERBS = PresenceHandler.VERBS | ROOM_VERBS
 
     def do_JOIN(self, name: str):
-        """Enter a room, learn who is in it, and be announced there."""
+        """Enter a room, list who is in it, and tell the others there."""
         try:
             room = self.registry.join(check_name(name), self)
         except AlreadyInRoom:
@@ -49,7 +49,7 @@ class RoomsHandler(PresenceHandler):
         self.ok()
 
     def do_ROOMS(self) -> Iterator[None]:
-        """List the rooms, and how many are in each: a long answer, as fast as it is read."""
+        """List the rooms, and how many are in each; a long list is sent as fast as it is read."""
         count = 0
         for room in self.registry.rooms():
             if room.members:  # it may have ended since the list was made
