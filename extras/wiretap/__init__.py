@@ -1,1 +1,1 @@
-"""Wiretap: a proxy that shows the chunks, and can spoil them."""
+"""Wiretap: a proxy that shows the chunks, and can disturb the stream."""

@@ -1,22 +1,22 @@
-"""Carry bytes one way, in order, in bounded memory, and late if so asked.
+"""Carry bytes one way, in order, in bounded memory, and later if asked to.
 
 source, sink   the socket that we read from, and the one that we write to
-held           chunks that wait for their time: (when they may leave, chunk); b"" is EOF
-leaving        the bytes that are due, less what the kernel has already taken
+held           chunks that wait until they may leave: (when, chunk); b"" is EOF
+leaving        the bytes that are due, without what the kernel has already taken
 piece          what we offer the kernel in one send()
 
-Nothing here waits, and nothing asks the time: `now` comes from the caller, so that tests
-can hold the clock.
+Nothing here waits or asks for the time: `now` comes from the caller, so that a test can
+set the clock.
 """
 
 from collections import deque
 from dataclasses import dataclass
 
 RECV_BYTES = 65536  # for one recv(); more than most peers send at once: chunks stay whole
-MAX_HELD_BYTES = 1 << 20  # a direction, under --delay and --glue; then its sender must wait
-MAX_HELD_CHUNKS = 4096  # a chunk of one byte costs us a hundred, so they are counted too
+MAX_HELD_BYTES = 1 << 20  # in each direction, with --delay and --glue; then its sender must wait
+MAX_HELD_CHUNKS = 4096  # a chunk of one byte costs us a hundred bytes, so chunks are counted too
 # Without a pause the receiver's kernel joins what waits in its buffer.  SIMPLIFIED: no sender
-# can know when the other program has called recv(); a busy one finds two slices even so.
+# can know when the other program has called recv(); a busy one still gets two slices at once.
 SLICE_GAP_S = 0.002  # time to wake up and take it, for a receiver that waits in recv()
 
 
@@ -24,16 +24,16 @@ SLICE_GAP_S = 0.002  # time to wake up and take it, for a receiver that waits in
 class Spoiling:
     """Say what the tap does to the stream; the defaults do nothing.
 
-    None of it alters a byte, and only `cut_bytes` loses any: to a correct program it is
-    all the same, but for the time it takes.
+    Nothing changes a byte, and only `cut_bytes` loses any: a correct program behaves the
+    same, it only takes longer.
     """
 
-    slice_bytes: int | None = None  # send at most so many at a time, and after each wait
-    slice_gap_s: float = SLICE_GAP_S  # for so long (or for delay_s, if that is longer)
-    glue_s: float = 0  # after a chunk collect for so long, then send all of it as one
-    delay_s: float = 0  # each chunk leaves so much later than it came
-    stall_s: float = 0  # when the server first sends, do not read it for so long
-    cut_bytes: int | None = None  # after so many bytes, both ways together, RST to both
+    slice_bytes: int | None = None  # send at most so many bytes at a time, and wait after each send
+    slice_gap_s: float = SLICE_GAP_S  # this long (or for delay_s, if that is longer)
+    glue_s: float = 0  # after a chunk collect for this long, then send all of it as one
+    delay_s: float = 0  # each chunk leaves this much later than it came
+    stall_s: float = 0  # when the server first sends something, do not read it for this long
+    cut_bytes: int | None = None  # after so many bytes in both directions together, RST to both
 
 
 class Direction:
@@ -43,15 +43,15 @@ class Direction:
         self.sender = sender  # "client" or "server"
         self.source, self.sink = source, sink
         self.spoiling = spoiling
-        self.stall_s = stall_s  # of the stall to come; 0 once it has begun
+        self.stall_s = stall_s  # how long the stall will be; 0 once it has begun
         self.stalled_until = 0.0
         self.held: deque[tuple[float, bytes]] = deque()
         self.held_bytes = 0
         self.leaving = memoryview(b"")
         self.next_slice_at = 0.0
-        self.blocked = False  # the kernel takes no more for the sink at present
+        self.blocked = False  # the kernel takes no more for the sink at the moment
         self.ended = False  # nothing more comes from the source
-        self.reset = False  # because it was reset: the sink shall see RST, not FIN
+        self.reset = False  # because it was reset: the sink must see RST, not FIN
         self.done = False  # the sink has seen the end, or is gone
 
     def full(self) -> bool:
@@ -68,7 +68,7 @@ class Direction:
         try:
             chunk = self.source.recv(RECV_BYTES)
         except BlockingIOError:
-            return  # NOTE: selectors may be mistaken; this one will call again
+            return  # NOTE: selectors may be mistaken; it will tell us again
         except OSError:
             chunk = b""
             self.reset = True
@@ -82,15 +82,15 @@ class Direction:
         self.stall_s = 0
 
     def due_at(self) -> float | None:
-        """Return when the first of what is held leaves; None where nothing is held."""
+        """Return when the first held chunk leaves; None if nothing is held."""
         if not self.held:
             return None
         leaves_at, chunk = self.held[0]
-        # EOF has nothing to wait for, and a full store cannot collect any more.
+        # EOF need not wait, and if we hold as much as we may, we cannot collect more.
         return leaves_at if not chunk or self.full() else leaves_at + self.spoiling.glue_s
 
     def next_piece(self, now: float) -> memoryview:
-        """Return what to send now: empty where nothing is due, or only EOF is."""
+        """Return what to send now; empty if nothing is due, or only EOF."""
         if now < self.next_slice_at:
             return memoryview(b"")
         if not self.leaving and self.held and self.held[0][1] and self.due_at() <= now:
@@ -133,7 +133,7 @@ class Direction:
         self.ended = self.done = True
 
     def wake_at(self, now: float) -> float | None:
-        """Return when there will be work without any news from the sockets, or None."""
+        """Return when there will be something to do, even if no socket has news, or None."""
         times = []
         if not self.ended and self.stalled_until > now:
             times.append(self.stalled_until)

@@ -3,9 +3,9 @@ r"""Draw chunks as rows of text, and save them as JSON lines.
     #1 client → server       +0.3 ms     20 bytes │LOGIN alice\n
                                                   │MSG bob h│
 
-A bar opens every row of a chunk; only where the chunk ends is there a closing one.  What is
-not printable is written as Python would write it, \n \r \t \x1b, with \\ for a backslash:
-every byte can be told, and nothing that a peer sends can drive the terminal.
+A bar opens every row of a chunk; a closing bar stands only at the end of the chunk.  What is
+not printable is written as Python would write it, \n \r \t \x1b, with \\ for a backslash: so
+every byte can be seen, and nothing that a peer sends is a command to the terminal.
 """
 
 import json
@@ -21,14 +21,14 @@ ARROWS = {"client": "client → server ", "server": "client ← server ", None: 
 COLOURS = {"client": "\x1b[32m", "server": "\x1b[36m", None: "\x1b[33m"}  # green cyan yellow
 DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 ESCAPE = re.compile(r"\\(x..|.)")  # what readable() writes in place of a byte
-LINE = re.compile(rb"[^\n]*\n|[^\n]+")  # the last may lack its end
+LINE = re.compile(rb"[^\n]*\n|[^\n]+")  # the last may have no end
 MAX_SHOWN_BYTES = 2048  # of one chunk: two of the chat's longest lines; --save keeps all
 
 
 def readable(data: bytes) -> str:
-    r"""Return bytes as printable text: UTF-8 as it is, all else as Python's escapes.
+    r"""Return bytes as printable text: UTF-8 as it is, everything else as Python's escapes.
 
-    A character that the edge of a chunk cuts in two shows as its bytes, \xc3 and \xa9.
+    A character that is cut in two at the end of a chunk is shown as its bytes, \xc3 and \xa9.
     """
     text = data.replace(b"\\", b"\\\\").decode("utf-8", errors="backslashreplace")
     return "".join(
@@ -69,15 +69,15 @@ class Display:
 def write(stream, text: str) -> None:
     """Write and flush; if the stream takes no more, say so once and go on without it.
 
-    The reader of our pipe may leave (`| head`), or the disk be full: no reason for the tap
-    to drop its connections.
+    The reader of our pipe may end (`| head`), or the disk may be full: that is no reason for
+    the tap to drop its connections.
     """
     try:
         stream.write(text)
         stream.flush()
     except OSError as error:
         tell(f"cannot write to {stream.name} any more: {error.strerror}")
-        # What the stream still holds, and all that follows, goes where it does no harm.
+        # What the stream still holds, and everything later, goes to the null device.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
@@ -91,7 +91,7 @@ class Trace:
     def chunk(self, sender: str, chunk: bytes) -> None:
         """Show what the tap has just passed on for `sender`, in one send()."""
         if not (self.display.out or self.display.save):
-            return  # in the tests a tap may send millions of slices, and nobody looks
+            return  # in the tests a tap may send millions of slices that nobody looks at
         record = {
             "size": len(chunk),
             # A character for each byte, 0 to 255: encode("latin-1") gives the bytes back.

@@ -6,7 +6,7 @@ from step1_echo.serving import port_number
 
 
 def address(text: str) -> tuple[str, int]:
-    """Return (host, port) of "HOST:PORT"; an IPv6 host stands in brackets: "[::1]:9000"."""
+    """Return (host, port) of "HOST:PORT"; an IPv6 host must be in brackets: "[::1]:9000"."""
     host, _, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not host or (":" in host) != bracketed:
@@ -40,19 +40,19 @@ def duration(text: str) -> float:
 
 
 def parse_args() -> argparse.Namespace:
-    """Return the options; a wrong one ends the program with a line that says so."""
+    """Return the options; a wrong one ends the program with a line that says what is wrong."""
     parser = argparse.ArgumentParser(
-        description="Show what passes between a client and a server, and spoil it if asked."
+        description="Show what passes between a client and a server, and disturb it if asked."
     )
     add = parser.add_argument
     add(
         "--listen", metavar="[HOST:]PORT", type=listen_address, required=True,
-        help="where clients connect to the tap; port 0 takes any free one",
+        help="where clients connect to the tap; port 0 takes any free port",
     )  # fmt: skip
     add("--to", metavar="HOST:PORT", type=address, required=True, help="where the server is")
-    add("--save", metavar="FILE", help="write what is shown to FILE too, anew, as JSON lines")
+    add("--save", metavar="FILE", help="also write what is shown to FILE (a new one), as JSON lines")
     add = parser.add_argument_group(
-        "spoiling, as networks do", "No byte is altered, and none is lost but by --cut."
+        "to disturb the stream, as networks do", "No byte is changed, and only --cut loses any."
     ).add_argument
     add("--slice", metavar="N", type=whole, help="pass on at most N bytes at a time")
     add(
@@ -61,7 +61,7 @@ def parse_args() -> argparse.Namespace:
     )  # fmt: skip
     add(
         "--delay", metavar="MS", type=duration, default=0,
-        help="pass each chunk on MS milliseconds late, and slices MS apart",
+        help="pass each chunk on MS milliseconds later, and slices MS apart",
     )  # fmt: skip
     add(
         "--stall", metavar="SECONDS", type=duration, default=0,
@@ -70,7 +70,7 @@ def parse_args() -> argparse.Namespace:
     )  # fmt: skip
     add(
         "--cut", metavar="N", type=whole,
-        help="after N bytes, both ways together, reset both ends (RST)",
+        help="after N bytes in both directions together, reset both ends (RST)",
     )  # fmt: skip
     args = parser.parse_args()
     if args.listen == args.to:

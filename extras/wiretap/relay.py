@@ -1,10 +1,10 @@
 """Stand between two sockets and carry what each says to the other.
 
-One thread looks after both directions.  A thread each would be shorter, until `--cut`: a
-socket that another thread waits in cannot be reset, for its close() comes into effect only
+One thread serves both directions.  Two threads would need less code, but for `--cut`: a
+socket in which another thread waits cannot be reset, because its close() has an effect only
 when that wait is over.  So nothing here waits in recv() or send(): a selector waits for all.
 
-client, server   the two ends; to each of them the tap is the other
+client, server   the two ends; each of them takes the tap for the other
 up, down         the Direction from the client to the server, and the one back
 """
 
@@ -17,20 +17,20 @@ import time
 
 from extras.wiretap.direction import Direction, Spoiling
 
-MAX_WAIT_S = 3600  # a selector takes no more than some weeks; we wake up and wait again
+MAX_WAIT_S = 3600  # a selector cannot wait longer than some weeks; we wake up and wait again
 # Linger for 0 seconds: close() throws away what is unsent, and sends RST instead of FIN.
 # Source: socket(7), SO_LINGER; the two fields of the C struct are shorter on Windows.
 RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class Relay:
-    """Carry one connection: two directions, and what they must know of each other."""
+    """Carry one connection: two directions, and what they must know about each other."""
 
     def __init__(self, client, server, spoiling: Spoiling, trace, stopping=None):
         """Stand between two connected sockets.
 
         `trace` is told all that happens (see display.Trace).  `stopping` is a socket that
-        becomes readable when the tap itself shall end.
+        becomes readable when the tap itself must end.
         """
         self.client, self.server = client, server
         self.up = Direction("client", client, server, spoiling)
@@ -123,15 +123,15 @@ class Relay:
             direction.sink.shutdown(socket.SHUT_WR)
 
     def lose_sink(self, direction: Direction) -> None:
-        """Note that the sink's peer reset its connection, which its other end shall see."""
+        """Note that the sink's peer reset its connection; the other end must see that too."""
         direction.give_up()
         other = self.down if direction is self.up else self.up
-        other.reset = True  # but first what it sent before
+        other.reset = True  # but first comes what it sent before
         if other.done:
             self.pass_end(other)
 
     def reset(self, *socks) -> None:
-        """Make close() send RST to these, and end."""
+        """Make close() send RST to these, and end the relay."""
         for sock in socks:
             with contextlib.suppress(OSError):  # NOTE: macOS says so if its peer has reset it
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
@@ -139,7 +139,7 @@ class Relay:
 
 
 def watch(selector, sock, events: int) -> None:
-    """Let the selector wait for just these events; for none it must not know the socket."""
+    """Let the selector wait for just these events; if there are none, take the socket out of it."""
     key = selector.get_map().get(sock)
     if events == (key.events if key else 0):
         return

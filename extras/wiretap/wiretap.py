@@ -1,10 +1,10 @@
-"""Stand between a client and a server, show each chunk that passes, and spoil it if asked.
+"""Stand between a client and a server, show each chunk, and disturb the stream if asked.
 
     client ──→ :9001 wiretap ──→ :9000 server
                (a server)  (a client)
 
-To the client it is a server, to the server a client: a relay, or proxy.  What it reads from
-the one it writes to the other, and the two of them cannot tell.
+To the client it is a server, and to the server it is a client: a relay, or proxy.  What it
+reads from one it writes to the other, and neither of them notices.
 """
 
 import os
@@ -25,14 +25,14 @@ from extras.wiretap.relay import Relay
 from step1_echo.serving import Server, explain_bind_error, format_address, run
 from step1_echo.streams import mend_streams, tell
 
-STOP_WAIT_S = 0.5  # for the connections to end when the tap does; a few ms do, mostly
+STOP_WAIT_S = 0.5  # for the connections to end when the tap does; a few ms are usually enough
 
 
 class TapHandler(socketserver.BaseRequestHandler):
     """Carry one client's connection on to the real server."""
 
     def handle(self):
-        """Connect to the real server, and carry until one of the two is done."""
+        """Connect to the real server, and carry until the connection is over."""
         self.server.carriers.add(threading.current_thread())
         try:
             self.carry()
@@ -44,7 +44,7 @@ class TapHandler(socketserver.BaseRequestHandler):
         trace.event("open")
         try:
             server = socket.create_connection(self.server.target)
-        except (OSError, UnicodeError) as error:  # the latter: no host can have such a name
+        except (OSError, UnicodeError) as error:  # UnicodeError: no host can have such a name
             # Too late to refuse the client as the server did: the kernel has accepted it.
             where = format_address(self.server.target)
             why = getattr(error, "strerror", None) or error
@@ -60,7 +60,7 @@ class TapHandler(socketserver.BaseRequestHandler):
     def dismiss(self):
         """Send EOF.  Closing at once, with bytes of the client unread, would send RST."""
         self.request.shutdown(socket.SHUT_WR)
-        self.request.settimeout(1)  # for a client that does not hang up in its turn
+        self.request.settimeout(1)  # for a client that does not close its end
         while self.request.recv(RECV_BYTES):
             pass
 
@@ -73,7 +73,7 @@ class Wiretap(Server):
     def __init__(self, address, target, spoiling=Spoiling()):
         """Bind and listen.  Until `display` is replaced, nothing is shown.
 
-        Raises: OSError when the address cannot be had.
+        Raises: OSError if the address is taken or not ours.
         """
         self.target = target
         self.spoiling = spoiling
@@ -119,8 +119,8 @@ def main() -> int:
     except OSError as error:
         tell(f"cannot write to {args.save}: {error.strerror}")
         return 1
-    sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that know no arrows
-    # Colour is for persons, unless they say no.  Source: no-color.org.
+    sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that cannot show arrows
+    # Colours for a terminal only, unless they are turned off.  Source: no-color.org.
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     server.display = Display(sys.stdout, save, colour)
     return run(server)
