@@ -4,7 +4,7 @@ The seam between bytes and meaning: above it nobody sees a chunk, below it nobod
 a verb.
 
 touched   the outboxes that something was put into since the last delivery
-deliver   flush them: once for each chunk that was read, not once for each line
+deliver   flush all that are touched: once for each chunk that was read, not for each line
 linger    after our last words, read and throw away what the peer still sends.  If we
           closed with input unread, the kernel would send RST, and RST overtakes what
           we said last.
@@ -12,18 +12,14 @@ linger    after our last words, read and throw away what the peer still sends.  
 
 import socket
 import time
-from collections.abc import Callable, Iterable
 
 from step1_echo.serving import format_address, log
 from step4_framing.framing import MAX_LINE_BYTES, LineBuffer, LineTooLong
 from step5_server.outbox import MAX_PENDING_BYTES, Outbox
 
 CHUNK_BYTES = 4096  # a hundred lines for one delivery
-# Each thread that waits in recv() holds as much memory as it asks for.  So who said little the
-# last time is asked for little.  Python keeps objects of up to 512 bytes in a place of their own.
-SHORT_CHUNK_BYTES = 448
-# A peer that does not read its replies is not read either, from here on; and a long answer is
-# produced so much at a time.  So twice as much may wait for it, however much it asks for.
+# A peer that does not read its replies is not read either, from here on.  So twice as much may
+# wait for it, however much it asks for.
 MAX_REPLY_BYTES = 32768
 FLOOD_BYTES = 65536  # said in a second: no person does, and a program can wait for its readers
 # How long a flooder waits for one of them to read anything.  The kernel tells us of it late: on
@@ -32,12 +28,6 @@ PATIENCE_S = 1.0
 DEAD_AFTER_S = 120  # no answer from the peer's machine for so long: the cable is pulled
 LINGER_S = 5.0  # how long a peer may take to read our last words
 QUIET_S = 0.3  # a peer that may have its EOF and is silent for this long has had its say
-
-
-def flush_all(outboxes: Iterable[Outbox]) -> None:
-    """Flush each outbox here and now.  Blocks: never."""
-    for outbox in outboxes:
-        outbox.flush()
 
 
 class Connection:
@@ -52,7 +42,6 @@ class Connection:
         address: tuple,
         max_line_bytes: int = MAX_LINE_BYTES,
         max_pending_bytes: int = MAX_PENDING_BYTES,
-        deliver: Callable[[Iterable[Outbox]], None] = flush_all,
         too_slow_words: bytes = b"",
     ):
         self.address = address
@@ -65,9 +54,7 @@ class Connection:
         self.end_reason = "EOF"  # for the log
         self._sock = sock
         self._buffer = LineBuffer(max_line_bytes)
-        self._chunk_bytes = SHORT_CHUNK_BYTES
-        self._deliver = deliver
-        self._reply_bytes = 0  # sent to ourselves since we looked last whether it is read
+        self._reply_bytes = 0  # for our own peer, since we read, or waited until it had read
         # Well below the bound, so that nobody is cut off for the replies to one chunk.
         self._max_reply_bytes = min(MAX_REPLY_BYTES, max_pending_bytes // 4)
         # It is looked at when so much has been said: less than what is free in an outbox then.
@@ -94,41 +81,51 @@ class Connection:
         outbox.put(data)
         self.touched.add(outbox)
 
-    def post(self) -> None:
-        """Put into the outboxes what a subclass has held back.  Thread: holds the registry's lock."""
-
     def deliver(self) -> None:
-        """Send what our lines have caused.  Blocks: as `deliver` does; flush_all never."""
-        if self.touched:
-            self._deliver(self.touched)
-            if self._said_bytes > self._flood_bytes:
-                self._wait_for_readers()
-            self.touched.clear()
+        """Flush what our lines have touched.
+
+        Blocks: never, but for a flooder: while its readers have much to read.
+        """
+        for outbox in self.touched:
+            outbox.flush()
+        self.wait_for_readers()
+        self.touched.clear()
+
+    def wait_for_readers(self) -> None:
+        """Slow a flooder down to who reads what it says, before they are cut off for it.
+
+        Who reads nothing at all is not waited for again: it delays nobody, and is cut off.
+        """
+        if self._said_bytes <= self._flood_bytes:
+            return
+        for outbox in self.touched:
+            if outbox.pending_bytes and outbox is not self.outbox:
+                outbox.wait_for_reader(PATIENCE_S, self.outbox)
 
     @property
     def replied_much(self) -> bool:
         """Whether our peer has to read before it is told more."""
         return self._reply_bytes > self._max_reply_bytes
 
-    def deliver_and_wait(self) -> None:
-        """Deliver; then wait for our own peer, if it does not read its replies."""
-        self.deliver()
+    def wait_for_peer(self) -> None:
+        """Wait while our own peer does not read its replies.  Deliver first.
+
+        TCP passes this on: while we do not recv, the peer soon cannot send.
+        """
         if self.replied_much or self.outbox.pending_bytes > self._max_reply_bytes:
-            # TCP passes this on: while we do not recv, the peer soon cannot send.
             self.outbox.wait_until_below(self._max_reply_bytes)
             self._reply_bytes = 0
 
     def read(self) -> bool:
-        """Deliver, then read a chunk.
+        """Read a chunk.
 
         Returns whether there may be lines; False when the peer is done or gone.
-        Blocks: until something comes, and while our own peer does not read its replies.
+        Blocks: until something comes.
         """
-        self.deliver_and_wait()  # before we sleep: nobody shall wait for our next line
         self._reply_bytes = 0
         self.is_reading = True
         try:
-            chunk = self._sock.recv(self._chunk_bytes)
+            chunk = self.receive()
         except OSError as error:  # RST, or the kernel has found out that the peer is dead
             self.end_reason = error.strerror or str(error)
             return False
@@ -143,10 +140,12 @@ class Connection:
         if self.heard_at - self._said_since > 1.0:
             self._said_bytes, self._said_since = 0, self.heard_at
         self._said_bytes += len(chunk)
-        said_much = len(chunk) >= SHORT_CHUNK_BYTES
-        self._chunk_bytes = CHUNK_BYTES if said_much else SHORT_CHUNK_BYTES
         self._buffer.feed(chunk)
         return True
+
+    def receive(self) -> bytes:
+        """Return the next chunk, b"" at EOF.  Blocks: until something comes.  Raises: OSError."""
+        return self._sock.recv(CHUNK_BYTES)
 
     def next_line(self) -> bytes | LineTooLong | None:
         """Return the next line of what was read, or None: then read() again.  Blocks: never."""
@@ -154,15 +153,6 @@ class Connection:
             return self._buffer.next_line()
         except LineTooLong as error:
             return error
-
-    def _wait_for_readers(self) -> None:
-        """Slow a flooder down to who reads what it says, before they are cut off for it.
-
-        Who reads nothing at all is not waited for again: it delays nobody, and is cut off.
-        """
-        for outbox in self.touched:
-            if outbox.pending_bytes and outbox is not self.outbox:
-                outbox.wait_for_reader(PATIENCE_S, self.outbox)
 
     def hang_up(self, last_words: bytes = b"") -> None:
         """Say the last words, take no more requests, and half-close once they are written.
@@ -196,12 +186,11 @@ class Connection:
         return (said and quiet_s > QUIET_S) or now - self.closing_since > LINGER_S
 
     def close(self, linger: bool = True) -> None:
-        """Deliver what is still waiting, if the peer reads, and close.
+        """Let the peer read what waits for it, if it reads, and close.
 
         Without `linger`, a peer that still sends may lose our last words.
         Blocks: LINGER_S at most.
         """
-        self.deliver()
         self.hang_up()
         deadline = time.monotonic() + LINGER_S
         if self.outbox.wait_until_sent(LINGER_S) and linger:

@@ -12,7 +12,6 @@ import threading
 import time
 
 from step1_echo.serving import Server, argument_parser
-from step5_server.connection import flush_all
 from step5_server.handler import LineHandler
 from step5_server.outbox import MAX_PENDING_BYTES
 from step5_server.registry import Registry
@@ -45,7 +44,6 @@ class LineServer(Server):
         self.max_per_host = max_per_host
         self.login_timeout_s = login_timeout_s
         self.max_pending_bytes = max_pending_bytes
-        self.deliver = flush_all  # an extra may have a better way
         self.registry = self.registry_class()
         # All guarded by registry.lock.  Who is being served, and who has been sent away
         # and has not closed yet; only the first count against max_clients.

@@ -3,13 +3,10 @@
 Subclasses add verbs: a shape in VERBS, and a do_VERB method that checks first, changes
 and queues then, and calls ok() once.  It runs under the registry's lock, so a request is
 one step: nobody sees it half done, and nobody's events come between its own.
-
-An answer may be long.  Then do_VERB is a generator: at each `yield` its reader may have to
-catch up first, and then others come in between.
 """
 
 from step1_echo.serving import log
-from step3_protocol.protocol import ProtocolError, format_line, parse_line
+from step3_protocol.protocol import ProtocolError, Request, format_line, parse_line
 from step4_framing.framing import LineTooLong, frame_line
 from step5_server.handler import LineHandler
 
@@ -29,11 +26,15 @@ class RequestHandler(LineHandler):
             if request is None:
                 return  # an empty line
             log.info("%s: %s", self, request.verb)
-            self.carry_out(getattr(self, "do_" + request.verb)(*request.args))
+            self.do(request)
         except ProtocolError as error:
             self._reply("ERR", error.code, error.text)
         if self._replies != 1 and not self.outbox.ended:
             raise RuntimeError(f"{self._replies} replies to {line!r}")  # a bug of ours
+
+    def do(self, request: Request) -> None:
+        """Call the method of its verb: one that is not in VERBS has been refused by now."""
+        getattr(self, "do_" + request.verb)(*request.args)
 
     def ok(self, text: str = "") -> None:
         """Reply OK: once in each do_* method, which raises ProtocolError otherwise."""

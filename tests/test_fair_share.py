@@ -10,13 +10,14 @@ import time
 
 import pytest
 
+from extras.broadcast import turns
 from extras.irc.server import IrcServer
 from extras.irc.state import User
 from extras.rooms.hub import MAX_ROOMS
 from extras.rooms.server import RoomsHandler, RoomsServer
-from step5_server import connection, handler, line_server
+from step5_server import connection, line_server
 from step5_server.connection import DEAD_AFTER_S
-from step5_server.server import ChatServer
+from step5_server.server import ChatHandler, ChatServer
 from tests.dialects import DEADLINE_S, DIALECTS, Guest, eventually
 from tests.conftest import running
 
@@ -149,45 +150,73 @@ def test_a_room_that_ends_while_the_list_is_read_is_not_listed(serve, guest):
 
 # The lock
 
+class Latecomer:
+    """Somebody who waits for the lock from alice's FIRST on; is she in before her SECOND?"""
+
+    def __init__(self):
+        self.waits, self.got_it = threading.Event(), threading.Event()
+        self.came_in = []
+
+    def handler(self, base):
+        """Return a handler class with the two verbs."""
+
+        class Handler(base):
+            VERBS = base.VERBS | {"FIRST": "", "SECOND": ""}
+
+            def do_FIRST(handler):
+                def wait_for_the_lock():
+                    with handler.registry.lock:
+                        self.got_it.set()
+
+                threading.Thread(target=wait_for_the_lock).start()
+                self.waits.set()
+                handler.ok()
+
+            def do_SECOND(handler):
+                self.came_in.append(self.got_it.is_set())
+                handler.ok()
+
+        return Handler
+
+    def gets_time(self):
+        """Give her all the time that she needs, if she is there."""
+        if self.waits.is_set():
+            self.got_it.wait(DEADLINE_S)
+
+
 def test_a_long_turn_lets_others_in_between_two_lines_of_a_chunk(serve, guest, monkeypatch):
-    """Somebody waits for the lock; between the two lines of one chunk she gets it."""
-    got_it = threading.Event()
-    came_in = []
-
-    class Handler(RoomsHandler):
-        VERBS = RoomsHandler.VERBS | {"FIRST": "", "SECOND": ""}
-
-        def do_FIRST(self):
-            def wait_for_the_lock():
-                with self.registry.lock:
-                    got_it.set()
-
-            threading.Thread(target=wait_for_the_lock).start()
-            self.ok()
-
-        def do_SECOND(self):
-            came_in.append(got_it.is_set())
-            self.ok()
-
-    class Server(RoomsServer):
-        handler_class = Handler
+    latecomer = Latecomer()
 
     class Time:
-        """While a handler steps back, she has all the time that she needs."""
-
         monotonic = staticmethod(time.monotonic)
+        sleep = staticmethod(lambda seconds: latecomer.gets_time())
 
-        @staticmethod
-        def sleep(seconds):
-            got_it.wait(DEADLINE_S)
-
-    server = serve(Server)
+    server = serve(type("Server", (RoomsServer,), {"handler_class": latecomer.handler(RoomsHandler)}))
     alice = guest(server, "alice")
-    monkeypatch.setattr(handler, "time", Time)
-    monkeypatch.setattr(handler, "TURN_S", -1)  # every turn is a long one
+    monkeypatch.setattr(turns, "time", Time)
+    monkeypatch.setattr(turns, "TURN_S", -1)  # every turn is a long one
     alice.send(b"FIRST\nSECOND\n")
     alice.fence()
-    assert came_in == [True]
+    assert latecomer.came_in == [True]
+
+
+def test_step_5_holds_the_lock_for_one_line_and_not_for_the_chunk(serve, guest):
+    latecomer = Latecomer()
+
+    class Unhurried(connection.Connection):
+        @property
+        def replied_much(self):
+            latecomer.gets_time()
+            return super().replied_much
+
+    class Handler(latecomer.handler(ChatHandler)):
+        connection_class = Unhurried
+
+    server = serve(type("Server", (ChatServer,), {"handler_class": Handler}))
+    alice = guest(server, "alice")
+    alice.send(b"FIRST\nSECOND\n")
+    alice.fence()
+    assert latecomer.came_in == [True]
 
 
 # Those who flood, and those who must read it

@@ -88,7 +88,7 @@ def test_everybody_hears_what_she_would_hear_if_nothing_were_held(steps):
     for number, (what, where) in enumerate(steps):
         for each in (scene, reference):
             each.do(what, where, b"%d\n" % number)
-    scene.conn.post()
+    scene.conn.put_held()
     for name in NAMES:
         assert scene.members[name].heard == reference.members[name].heard
     unflushed = {name for name in NAMES if scene.members[name].items}
@@ -100,7 +100,7 @@ def test_sixty_lines_to_a_room_are_one_put_for_each_member():
     for number in range(60):
         scene.do("say", "tea", b"%d\n" % number)
         scene.do("reply", "tea", b"OK\n")
-    scene.conn.post()
+    scene.conn.put_held()
     assert [len(scene.members[name].items) for name in NAMES] == [60, 1, 1, 1]
 
 
@@ -164,7 +164,7 @@ def test_what_was_said_before_a_password_is_reckoned_does_not_wait_for_it(irc, m
 def test_who_has_gone_is_not_kept_in_memory_by_who_said_something_to_her():
     scene = Scene()
     scene.do("say", "tea", b"hello\n")
-    scene.conn.post()
+    scene.conn.put_held()
     bob = scene.members.pop("bob")
     scene.rooms["tea"].remove(bob)
     outbox = weakref.ref(bob.outbox)

@@ -18,11 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
-from extras.broadcast.fan_out import FanOutConnection
+from extras.broadcast.fan_out import FanOutConnection, flush_all
 from extras.broadcast.fast_server import server_parser
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step1_echo.serving import main
-from step5_server.connection import flush_all
 from step5_server.outbox import Outbox
 
 
@@ -37,7 +36,7 @@ class PerLineHandler(RoomsHandler):
                 line = self.conn.next_line()
                 if line is not None:
                     self.answer(line)
-                    self.conn.post()
+                    self.conn.put_held()
             self.conn.deliver()
 
 
@@ -52,7 +51,7 @@ class NotHeldConnection(FanOutConnection):
 
     def fan_out(self, audience, data, but=None):
         super().fan_out(audience, data, but)
-        self.post()
+        self.put_held()
 
 
 class NotHeldHandler(RoomsHandler):

@@ -14,9 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
 
+from extras.broadcast.fan_out import flush_all
 from extras.broadcast.server import BroadcastHandler, BroadcastServer
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
-from step5_server.connection import flush_all
 
 TALKERS = 12
 LISTENERS = 8

@@ -2,24 +2,33 @@
 
 Who talks fast has many lines in a chunk, and mostly they go to one audience.  Then they are
 held back until the chunk is done, and put into each outbox all at once.  Nobody can see that:
-the chunk is one step, under the registry's lock.
+they are put before anybody else gets the registry's lock.
 
 held   lines for one audience that are not in the outboxes yet
 """
 
-from step5_server.connection import Connection
+from collections.abc import Collection
+
+from extras.broadcast.short_chunks import ShortChunkConnection
 from step5_server.outbox import Outbox
 
 
-class FanOutConnection(Connection):
+def flush_all(outboxes: Collection[Outbox]) -> None:
+    """Flush each outbox here and now.  Blocks: never."""
+    for outbox in outboxes:
+        outbox.flush()
+
+
+class FanOutConnection(ShortChunkConnection):
     """A connection whose lines may go to many.
 
-    Thread: the connection's own; all but __init__ holds the registry's lock, so that everybody
-    sees one order.
+    Thread: the connection's own.  Whatever queues lines or puts them holds the registry's lock,
+    so that everybody sees one order; deliver() does not.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.carry = flush_all  # who delivers: the postman, in a server that has one
         self._held: list[bytes] = []
         self._outboxes: tuple[Outbox, ...] = ()  # for whom
         self._puts: tuple = ()  # their put methods
@@ -28,11 +37,11 @@ class FanOutConnection(Connection):
     def fan_out(self, audience, data: bytes, but: Outbox | None = None) -> None:
         """Queue framed lines for an audience (its `outboxes` and `puts`), but for one of them."""
         if audience.puts is not self._puts or but is not self._but:
-            self.post()
+            self.put_held()
             self._outboxes, self._puts, self._but = audience.outboxes, audience.puts, but
         self._held.append(data)
 
-    def post(self) -> None:
+    def put_held(self) -> None:
         """Put what is held into the outboxes."""
         if self._held:
             data = b"".join(self._held)
@@ -45,14 +54,21 @@ class FanOutConnection(Connection):
             # Who talks once an hour must not keep the members of an hour ago in memory.
             self._outboxes, self._puts, self._but = (), (), None
 
+    def deliver(self) -> None:
+        """Have flushed what our lines have touched.  Blocks: as `carry` does, and for a flooder."""
+        if self.touched:
+            self.carry(self.touched)
+            self.wait_for_readers()
+            self.touched.clear()
+
     def send(self, data: bytes) -> None:
         """Queue framed lines for our own peer, after what it is to hear before."""
         if self._held and self._but is not self.outbox:
-            self.post()
+            self.put_held()
         super().send(data)
 
     def send_to(self, outbox: Outbox, data: bytes) -> None:
         """Queue framed lines for another peer, after what it is to hear before."""
         if self._held:
-            self.post()
+            self.put_held()
         super().send_to(outbox, data)

@@ -8,20 +8,19 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
 
-from extras.broadcast.fan_out import FanOutConnection
 from extras.broadcast.fast_server import FastServer, server_parser
 from extras.broadcast.hub import Audience, Hub
+from extras.broadcast.turns import TurnHandler
 from step1_echo.serving import main
-from step3_protocol.protocol import check_text, format_line
+from step3_protocol.protocol import Request, check_text, format_line
 from step4_framing.framing import frame_line
 from step5_server.server import ChatHandler
 
 
-class BroadcastHandler(ChatHandler):
+class BroadcastHandler(TurnHandler, ChatHandler):
     """One user's requests, ALL among them."""
 
     VERBS = ChatHandler.VERBS | {"ALL": "text"}
-    connection_class = FanOutConnection
 
     def do_ALL(self, text: str):
         """Queue a message for every other user."""
@@ -32,6 +31,10 @@ class BroadcastHandler(ChatHandler):
         """Queue an event for all of them but ourselves: formatted once, not once for each."""
         data = frame_line(format_line(*words))
         self.conn.fan_out(audience, data, but=self.outbox)
+
+    def do(self, request: Request) -> None:
+        """Call the method of its verb; a long answer is a generator."""
+        self.carry_out(getattr(self, "do_" + request.verb)(*request.args))
 
 
 class BroadcastServer(FastServer):

@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator
 
+from extras.broadcast.turns import TurnHandler
 from extras.irc.capabilities import LabelledResponse, Looks, dress
 from extras.irc.lines import TLS_HELLO, IrcConnection
 from extras.irc.message import MAX_MESSAGE_BYTES, fit, format_message, frame
@@ -28,7 +29,6 @@ from extras.irc.verbs import EARLY, VERBS, WITHOUT_LOCK
 from step1_echo.serving import log
 from step4_framing.framing import LineTooLong
 from step5_server.connection import Connection
-from step5_server.handler import LineHandler
 from step5_server.outbox import Outbox
 
 # What a browser begins with, however long its URL; and whoever else speaks HTTP.
@@ -37,7 +37,7 @@ HTTP = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) |\S+ \S+ HTTP/")
 FREE = {"PING", "PONG"}
 
 
-class IrcHandler(LineHandler):
+class IrcHandler(TurnHandler):
     """Serve one client."""
 
     VERBS = VERBS
@@ -303,7 +303,7 @@ class IrcHandler(LineHandler):
 
     def leave(self, user: User, reason: str) -> None:
         """Take a user off the server, ours or another: tell its neighbours once, and hang up."""
-        self.conn.post()  # what was said before is for the user too
+        self.conn.put_held()  # what was said before is for the user too
         self.announce_quit(user, reason)
         user.handler.close_link(reason)
 

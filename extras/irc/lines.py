@@ -48,7 +48,7 @@ class IrcConnection(FanOutConnection):
 
     def send_to_all(self, outboxes: set[Outbox], data: bytes) -> None:
         """Queue framed lines for other peers, after what they are to hear before."""
-        self.post()
+        self.put_held()
         for outbox in outboxes:
             outbox.put(data)
         self.touched |= outboxes

@@ -128,7 +128,7 @@ class IrcServer(FastServer):
             elif not is_asked and now - conn.heard_at > self.ping_timeout_s:
                 conn.pinged_at = now
                 handler.outbox.put(format_message("PING", text=self.name))
-                self.deliver([handler.outbox])
+                handler.outbox.flush()
 
     def motd(self) -> list[str] | None:
         """Give the message of the day as its file has it now; None without the file."""

@@ -1,0 +1,76 @@
+"""Turns: take the lock once for a whole chunk, which is cheaper than once for each line.
+
+A chunk may hold hundreds of requests, and all others wait for the lock meanwhile.  So a turn is
+not longer than TURN_S.  An answer may be long, too: then it is a generator, and at each `yield`
+its reader may have to catch up first, and others come in between.
+
+turn   the time from taking the registry's lock to letting go of it
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from extras.broadcast.fan_out import FanOutConnection
+from step5_server.connection import Connection
+from step5_server.handler import LineHandler
+
+TURN_S = 0.005  # the longest wait for the lock that one connection causes; some 300 requests
+STEP_BACK_S = 0.0001  # to sleep at all is enough: whoever waits for the lock has it then
+
+
+class TurnHandler(LineHandler):
+    """Serve one connection, a chunk in one step; what it says to many is held back until then."""
+
+    connection_class = FanOutConnection
+    turn_began = 0.0
+
+    def connect(self) -> Connection:
+        """Return the connection for our socket, whose fan-outs the server carries."""
+        conn = super().connect()
+        conn.carry = self.server.deliver
+        return conn
+
+    def answer_lines(self) -> None:
+        """Answer the lines that a chunk has completed: one step, unless it takes long."""
+        with self.registry.lock:
+            self.turn_began = time.monotonic()
+            try:
+                while not self.outbox.ended and (line := self.conn.next_line()) is not None:
+                    self.answer(line)
+                    self.pause()
+            finally:
+                self.conn.put_held()
+
+    def free(self) -> None:
+        """Free our place and what the peer held.  Thread: holds the registry's lock."""
+        super().free()
+        self.conn.put_held()
+
+    def carry_out(self, answer: Iterator[None] | None) -> None:
+        """Go through a long answer, a generator; any other is done already."""
+        for _ in answer or ():
+            self.pause()
+            if self.outbox.ended:
+                break  # nobody is there for the rest of it
+
+    def pause(self) -> None:
+        """Let the others in if our turn was long; wait for our peer if it has much to read."""
+        was_long = time.monotonic() - self.turn_began > TURN_S
+        if was_long or self.conn.replied_much:
+            with self.unlocked():
+                self.conn.deliver()
+                self.conn.wait_for_peer()
+                if was_long:
+                    time.sleep(STEP_BACK_S)
+            self.turn_began = time.monotonic()
+
+    @contextlib.contextmanager
+    def unlocked(self):
+        """Let go of the registry's lock for something that takes its time."""
+        self.conn.put_held()
+        self.registry.lock.release()
+        try:
+            yield
+        finally:
+            self.registry.lock.acquire()
