@@ -9,7 +9,7 @@ from step5_server.server import ChatServer
 from tests.conftest import Chat
 from tests.lesson import LINES, PROTOCOL, REQUESTS, Lesson, Meanwhile, rule, show
 
-UNASKED = f"{PROTOCOL}#the-server-may-also-say-unasked-before-it-closes-a-connection"
+UNASKED = f"{PROTOCOL}#what-the-server-may-say-before-it-closes-a-connection"
 direct = pytest.mark.direct  # megabytes, or dozens of clients: not through the wiretap, a byte at a time
 UNREAD_BYTES = 16_000_000  # more than two kernels hold for a connection that nobody reads
 NAMES_RULE = "Keep the names in one table, by their lower-case form, and each beside the name as its owner typed it."

@@ -28,7 +28,7 @@ except ImportError:
 OURS = "{python} step6_client/client.py --host {host} --port {port}"
 
 CODE = "step6_client/README.md#the-code-change-by-change"
-UNASKED = f"{PROTOCOL}#the-server-may-also-say-unasked-before-it-closes-a-connection"
+UNASKED = f"{PROTOCOL}#what-the-server-may-say-before-it-closes-a-connection"
 
 needs_terminal = pytest.mark.skipif(pty is None, reason="Windows has no pseudo-terminals")
 in_a_pipe_and_a_terminal = pytest.mark.parametrize(
