@@ -44,8 +44,9 @@ def tracked_files():
 
 
 def modules(*folders):
-    """Return our programs; the rungs, which show what the learner has typed, are not among them."""
-    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")) if path.parent.name != "rungs"]
+    """Return our programs; not the rungs, which show what the learner has typed, nor the attacks on them."""
+    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))
+            if path.parent.name not in ("rungs", "attacks")]
 
 
 def name_of(path):
