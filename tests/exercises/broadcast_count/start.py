@@ -1,4 +1,4 @@
-"""Exercise: tell the sender how many will hear her."""
+"""Exercise: tell the sender how many users get her message."""
 
 import sys
 from pathlib import Path
@@ -12,13 +12,13 @@ from step3_protocol.protocol import check_text
 
 
 class CountHandler(BroadcastHandler):
-    """ALL is answered `OK 3` when three others will hear it."""
+    """ALL is answered `OK 3` if three others get it."""
 
     # TODO
 
 
 class CountServer(BroadcastServer):
-    """Serve chat users who want to know how many hear them."""
+    """Serve chat users who want to know how many others get their messages."""
 
     handler_class = CountHandler
 

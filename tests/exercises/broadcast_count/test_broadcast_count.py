@@ -1,4 +1,4 @@
-"""Exercise: tell the sender how many will hear her."""
+"""Exercise: tell the sender how many users get her message."""
 
 def test_the_reply_says_how_many_others_hear_it(exercise, serve, connect):
     server = serve(exercise.CountServer)

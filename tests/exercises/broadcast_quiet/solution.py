@@ -1,4 +1,4 @@
-"""Solution: QUIET and LOUD: users who do not want to hear ALL."""
+"""Solution: QUIET and LOUD: for users who do not want to get ALL."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from step3_protocol.protocol import check_text
 
 
 class QuietHub(Hub):
-    """A hub with a second audience: those who want to hear."""
+    """A hub with a second audience: the users who want to get ALL."""
 
     def __init__(self):
         super().__init__()
@@ -21,7 +21,7 @@ class QuietHub(Hub):
 
 
 class QuietHandler(BroadcastHandler):
-    """After QUIET a user hears no ALL any more, until LOUD; both are answered OK."""
+    """After QUIET a user gets no ALL events until LOUD; both are answered OK."""
 
     VERBS = BroadcastHandler.VERBS | {"QUIET": "", "LOUD": ""}
 
@@ -38,7 +38,7 @@ class QuietHandler(BroadcastHandler):
         self.ok()
 
     def do_LOUD(self):
-        if self not in self.registry.loud.members:  # twice in it would be twice every line
+        if self not in self.registry.loud.members:  # a user who was in it twice would get every line twice
             self.registry.loud.add(self)
         self.ok()
 
@@ -52,7 +52,7 @@ class QuietHandler(BroadcastHandler):
 
 
 class QuietServer(BroadcastServer):
-    """Serve chat users of whom some want to be left alone."""
+    """Serve chat users, some of whom do not want to be disturbed."""
 
     handler_class = QuietHandler
     registry_class = QuietHub

@@ -1,4 +1,4 @@
-"""Exercise: QUIET and LOUD: users who do not want to hear ALL."""
+"""Exercise: QUIET and LOUD: for users who do not want to get ALL."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from step3_protocol.protocol import check_text
 
 
 class QuietHandler(BroadcastHandler):
-    """After QUIET a user hears no ALL any more, until LOUD; both are answered OK."""
+    """After QUIET a user gets no ALL events until LOUD; both are answered OK."""
 
     VERBS = BroadcastHandler.VERBS | {"QUIET": "", "LOUD": ""}
 
@@ -24,7 +24,7 @@ class QuietHandler(BroadcastHandler):
 
 
 class QuietServer(BroadcastServer):
-    """Serve chat users of whom some want to be left alone."""
+    """Serve chat users, some of whom do not want to be disturbed."""
 
     handler_class = QuietHandler
 

@@ -1,4 +1,4 @@
-"""Exercise: QUIET and LOUD: users who do not want to hear ALL."""
+"""Exercise: QUIET and LOUD: for users who do not want to get ALL."""
 
 import pytest
 

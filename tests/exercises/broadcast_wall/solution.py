@@ -1,4 +1,4 @@
-"""Solution: a newcomer hears the last ten ALLs."""
+"""Solution: a newcomer gets the last ten ALL events."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ from step3_protocol.protocol import format_line
 
 
 class WallHub(Hub):
-    """A hub with a wall, where what was said to all remains for a while."""
+    """A hub with a wall, on which the last messages to all stay for a while."""
 
     def __init__(self):
         super().__init__()
@@ -23,7 +23,7 @@ class WallHub(Hub):
 
 
 class WallHandler(BroadcastHandler):
-    """After her LOGIN's OK, a newcomer gets the last ten ALL events, the oldest first."""
+    """After the OK to her LOGIN, a newcomer gets the last ten ALL events, the oldest first."""
 
     def do_LOGIN(self, name):
         super().do_LOGIN(name)
@@ -36,7 +36,7 @@ class WallHandler(BroadcastHandler):
 
 
 class WallServer(BroadcastServer):
-    """Serve chat users who have missed something."""
+    """Serve chat users, who may have missed something."""
 
     handler_class = WallHandler
     registry_class = WallHub

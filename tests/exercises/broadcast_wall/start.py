@@ -1,4 +1,4 @@
-"""Exercise: a newcomer hears the last ten ALLs."""
+"""Exercise: a newcomer gets the last ten ALL events."""
 
 import sys
 from pathlib import Path
@@ -12,13 +12,13 @@ from step3_protocol.protocol import format_line
 
 
 class WallHandler(BroadcastHandler):
-    """After her LOGIN's OK, a newcomer gets the last ten ALL events, the oldest first."""
+    """After the OK to her LOGIN, a newcomer gets the last ten ALL events, the oldest first."""
 
     # TODO
 
 
 class WallServer(BroadcastServer):
-    """Serve chat users who have missed something."""
+    """Serve chat users, who may have missed something."""
 
     handler_class = WallHandler
 

@@ -1,4 +1,4 @@
-"""Exercise: a newcomer hears the last ten ALLs."""
+"""Exercise: a newcomer gets the last ten ALL events."""
 
 def log_in(connect, server, name):
     wire = connect(server)

@@ -1,4 +1,4 @@
-"""Solution: AWAY: tell whoever writes to you that you are out."""
+"""Solution: AWAY: tell people who write to you that you are out."""
 
 import sys
 from pathlib import Path
@@ -35,7 +35,7 @@ class AwayHandler(PresenceHandler):
 
 
 class AwayServer(PresenceServer):
-    """Serve chat users who go to lunch."""
+    """Serve chat users, who may go to lunch."""
 
     handler_class = AwayHandler
 

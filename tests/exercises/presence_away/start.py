@@ -1,4 +1,4 @@
-"""Exercise: AWAY: tell whoever writes to you that you are out."""
+"""Exercise: AWAY: tell people who write to you that you are out."""
 
 import sys
 from pathlib import Path
@@ -24,7 +24,7 @@ class AwayHandler(PresenceHandler):
 
 
 class AwayServer(PresenceServer):
-    """Serve chat users who go to lunch."""
+    """Serve chat users, who may go to lunch."""
 
     handler_class = AwayHandler
 

@@ -1,4 +1,4 @@
-"""Exercise: AWAY: tell whoever writes to you that you are out."""
+"""Exercise: AWAY: tell people who write to you that you are out."""
 
 import pytest
 

@@ -29,7 +29,7 @@ class RenameHandler(PresenceHandler):
 
 
 class RenameServer(PresenceServer):
-    """Serve chat users who change their names."""
+    """Serve chat users, who may change their names."""
 
     handler_class = RenameHandler
 

@@ -1,4 +1,4 @@
-"""Solution: SEEN: was somebody here, and is she still?"""
+"""Solution: SEEN: was somebody here, and is she still here?"""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from step1_echo.serving import main
 from step3_protocol.protocol import ProtocolError
 
 
-MAX_REMEMBERED = 1000  # or a peer who logs in under a million names fills our memory
+MAX_REMEMBERED = 1000  # otherwise a peer that logs in under a million names fills our memory
 
 
 class RememberingHub(Hub):
@@ -20,7 +20,7 @@ class RememberingHub(Hub):
 
     def __init__(self):
         super().__init__()
-        self.seen = {}  # key -> None, who came last at the end; guarded by the lock
+        self.seen = {}  # key -> None, the newest at the end; guarded by the lock
 
     def claim(self, name, member):
         super().claim(name, member)
@@ -45,7 +45,7 @@ class SeenHandler(PresenceHandler):
 
 
 class SeenServer(PresenceServer):
-    """Serve chat users who remember each other."""
+    """Serve chat users, and remember who was here."""
 
     handler_class = SeenHandler
     registry_class = RememberingHub

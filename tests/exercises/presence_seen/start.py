@@ -1,4 +1,4 @@
-"""Exercise: SEEN: was somebody here, and is she still?"""
+"""Exercise: SEEN: was somebody here, and is she still here?"""
 
 import sys
 from pathlib import Path
@@ -21,7 +21,7 @@ class SeenHandler(PresenceHandler):
 
 
 class SeenServer(PresenceServer):
-    """Serve chat users who remember each other."""
+    """Serve chat users, and remember who was here."""
 
     handler_class = SeenHandler
 

@@ -1,4 +1,4 @@
-"""Exercise: SEEN: was somebody here, and is she still?"""
+"""Exercise: SEEN: was somebody here, and is she still here?"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Solution: who joins hears the last five lines of the room."""
+"""Solution: a user who joins a room gets its last five lines."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ from step3_protocol.protocol import format_line
 
 
 class HistoryHandler(RoomsHandler):
-    """After the OK of her JOIN, a newcomer gets the room's last five SAY events."""
+    """After the OK to her JOIN, a newcomer gets the room's last five SAY events."""
 
     def do_JOIN(self, name):
         super().do_JOIN(name)
@@ -26,12 +26,12 @@ class HistoryHandler(RoomsHandler):
         self.history(name).append(format_line("SAY", self.my_room(name).name, self.name, text))
 
     def history(self, name):
-        """Return the room's last lines; it lives in the room, and is gone with it."""
+        """Return the room's last lines; they are kept in the room, and disappear with it."""
         return self.my_room(name).__dict__.setdefault("history", deque(maxlen=5))
 
 
 class HistoryServer(RoomsServer):
-    """Serve chat users who come late."""
+    """Serve chat users, who may come late."""
 
     handler_class = HistoryHandler
 

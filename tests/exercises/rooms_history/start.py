@@ -1,4 +1,4 @@
-"""Exercise: who joins hears the last five lines of the room."""
+"""Exercise: a user who joins a room gets its last five lines."""
 
 import sys
 from pathlib import Path
@@ -12,13 +12,13 @@ from step3_protocol.protocol import format_line
 
 
 class HistoryHandler(RoomsHandler):
-    """After the OK of her JOIN, a newcomer gets the room's last five SAY events."""
+    """After the OK to her JOIN, a newcomer gets the room's last five SAY events."""
 
     # TODO
 
 
 class HistoryServer(RoomsServer):
-    """Serve chat users who come late."""
+    """Serve chat users, who may come late."""
 
     handler_class = HistoryHandler
 

@@ -1,4 +1,4 @@
-"""Exercise: who joins hears the last five lines of the room."""
+"""Exercise: a user who joins a room gets its last five lines."""
 
 import pytest
 

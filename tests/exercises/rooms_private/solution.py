@@ -1,4 +1,4 @@
-"""Solution: INVITE: a room that one must be asked into."""
+"""Solution: INVITE: a room for invited users only."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ from step3_protocol.protocol import ProtocolError, format_line
 
 
 class PrivateHub(RoomHub):
-    """A hub that knows which rooms are locked, and who may come in all the same."""
+    """A hub that knows which rooms are locked, and who is invited."""
 
     def __init__(self):
         super().__init__()
@@ -27,10 +27,10 @@ class PrivateHub(RoomHub):
 
 
 class PrivateHandler(RoomsHandler):
-    """`LOCK tea` by a member lets nobody in but who got an `INVITE bob tea` from a member.
+    """After `LOCK tea` by a member, only users may join whom a member has invited: `INVITE bob tea`.
 
-    To join a locked room uninvited is `ERR not-invited`; an invitation is good for once, and
-    bob gets `INVITE alice tea` when she invites him.
+    If anybody else tries to join, `ERR not-invited`.  An invitation can be used once.  Bob gets
+    `INVITE alice tea` when alice invites him.
     """
 
     VERBS = RoomsHandler.VERBS | {"LOCK": "room", "INVITE": "name room"}
@@ -65,7 +65,7 @@ class PrivateHandler(RoomsHandler):
 
 
 class PrivateServer(RoomsServer):
-    """Serve chat users with secrets."""
+    """Serve chat users, some of them in locked rooms."""
 
     handler_class = PrivateHandler
     registry_class = PrivateHub

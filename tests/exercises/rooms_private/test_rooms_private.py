@@ -1,4 +1,4 @@
-"""Exercise: INVITE: a room that one must be asked into."""
+"""Exercise: INVITE: a room for invited users only."""
 
 import pytest
 

@@ -12,16 +12,16 @@ from step3_protocol.protocol import check_text, format_line
 
 
 class TopicHandler(RoomsHandler):
-    """`TOPIC tea which kinds` sets it: the other members get `TOPIC tea alice which kinds`.
+    """`TOPIC tea which kinds` sets the topic: the other members get `TOPIC tea alice which kinds`.
 
-    Whoever joins later gets that same line after the OK of her JOIN.
+    A user who joins later gets the same line after the OK to her JOIN.
     """
 
     VERBS = RoomsHandler.VERBS | {"TOPIC": "room text"}
 
     def do_TOPIC(self, name, text):
         room = self.my_room(name)
-        room.topic = room.name, self.name, check_text(text)  # gone when the room is gone
+        room.topic = room.name, self.name, check_text(text)  # disappears with the room
         self.tell(room, "TOPIC", *room.topic)
         self.ok()
 
@@ -33,7 +33,7 @@ class TopicHandler(RoomsHandler):
 
 
 class TopicServer(RoomsServer):
-    """Serve chat users who stay on topic."""
+    """Serve chat users in rooms with topics."""
 
     handler_class = TopicHandler
 

@@ -12,9 +12,9 @@ from step3_protocol.protocol import check_text, format_line
 
 
 class TopicHandler(RoomsHandler):
-    """`TOPIC tea which kinds` sets it: the other members get `TOPIC tea alice which kinds`.
+    """`TOPIC tea which kinds` sets the topic: the other members get `TOPIC tea alice which kinds`.
 
-    Whoever joins later gets that same line after the OK of her JOIN.
+    A user who joins later gets the same line after the OK to her JOIN.
     """
 
     VERBS = RoomsHandler.VERBS | {"TOPIC": "room text"}
@@ -24,7 +24,7 @@ class TopicHandler(RoomsHandler):
 
 
 class TopicServer(RoomsServer):
-    """Serve chat users who stay on topic."""
+    """Serve chat users in rooms with topics."""
 
     handler_class = TopicHandler
 

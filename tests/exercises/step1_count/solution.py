@@ -30,7 +30,7 @@ class CountServer(EchoServer):
 
     def next_number(self):
         """Return 1 for the first client, 2 for the second.  Many threads call this at once."""
-        with self.lock:  # to add one is to read, add and write: two threads could read the same
+        with self.lock:  # to add one means to read, add and write: two threads could read the same number
             self.clients += 1
             return self.clients
 

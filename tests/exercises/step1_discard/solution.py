@@ -14,7 +14,7 @@ class DiscardHandler(EchoHandler):
 
     def handle(self):
         while self.request.recv(CHUNK_BYTES):
-            pass  # a peer that is not read would soon be unable to send
+            pass  # if we did not read, the peer could soon send no more
 
 
 class DiscardServer(EchoServer):

@@ -1,4 +1,4 @@
-"""Exercise: let pump say how many bytes it copied."""
+"""Exercise: let pump return how many bytes it copied."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""Solution: connect to a server that may not run yet; try again, each time after twice the pause."""
+"""Solution: connect to a server that may not be running yet; try again, after longer and longer pauses."""
 
 import socket
 import sys
@@ -9,11 +9,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))  # the repo root, s
 
 from step2_client.client import CannotConnect, connect
 
-FIRST_PAUSE_S = 0.1  # a server that is just starting is ready in less
+FIRST_PAUSE_S = 0.1  # a server that is just starting needs less
 
 
 def connect_patiently(host: str, port: int, tries: int, pause=time.sleep) -> socket.socket:
-    """Return a connected socket; try so many times, and call pause(seconds) between two tries.
+    """Return a connected socket; try `tries` times, and call pause(seconds) between two tries.
 
     Raises: CannotConnect, from the last try.
     """

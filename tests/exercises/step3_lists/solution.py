@@ -1,10 +1,10 @@
-"""Solution: tell a list of names in lines of at most 1024 bytes: `USERS alice bob carol …`."""
+"""Solution: send a list of names in lines of at most 1024 bytes: `USERS alice bob carol …`."""
 
 MAX_LINE_BYTES = 1024
 
 
 def list_lines(verb: str, names: list[str]) -> list[bytes]:
-    """Return as few lines as it takes, each the verb and some of the names, in their order."""
+    """Return as few lines as possible; each has the verb and some of the names, in their order."""
     lines = []
     for name in names:
         word = b" " + name.encode()  # a limit in bytes is counted in bytes

@@ -1,4 +1,4 @@
-"""Exercise: tell a list of names in lines of at most 1024 bytes."""
+"""Exercise: send a list of names in lines of at most 1024 bytes."""
 
 
 def test_a_short_list_is_one_line(exercise):

@@ -1,4 +1,4 @@
-"""Solution: what a client makes of a line from the server."""
+"""Solution: what a client reads from a line of the server."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ class Event(NamedTuple):
 
 
 def parse_reply(line: bytes) -> Reply | Event:
-    """Return what `line` says."""
+    """Return the Reply or the Event that `line` is."""
     verb, _, rest = line.decode().partition(" ")
     if verb == "OK":
         return Reply(True, "", rest)

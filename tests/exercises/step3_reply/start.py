@@ -1,4 +1,4 @@
-"""Exercise: what a client makes of a line from the server."""
+"""Exercise: what a client reads from a line of the server."""
 
 from typing import NamedTuple
 
@@ -19,6 +19,6 @@ class Event(NamedTuple):
 
 
 def parse_reply(line: bytes) -> Reply | Event:
-    """Return what `line` says."""
+    """Return the Reply or the Event that `line` is."""
     # TODO: tell replies from events, and OK from ERR
     return Reply(True, "", line.decode())

@@ -1,4 +1,4 @@
-"""Exercise: what a client makes of a line from the server."""
+"""Exercise: what a client reads from a line of the server."""
 
 import pytest
 

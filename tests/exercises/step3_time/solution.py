@@ -9,7 +9,7 @@ from step3_protocol.session import Session
 class TimeSession(Session):
     """Answer TIME too."""
 
-    verbs = Session.verbs | {"TIME": ""}  # HELP and the error texts follow by themselves
+    verbs = Session.verbs | {"TIME": ""}  # HELP and the error texts need no change
 
     def do_TIME(self) -> list[bytes]:
         return [format_line("OK", datetime.now().isoformat(timespec="seconds"))]

@@ -4,7 +4,7 @@ MAX_MESSAGE_BYTES = 1024
 
 
 class BadFrame(Exception):
-    """The peer does not speak netstrings, or sends one that is too long: hang up."""
+    """The peer sends something that is no netstring, or one that is too long: hang up."""
 
 
 def frame(message: bytes) -> bytes:
@@ -27,7 +27,7 @@ class NetstringBuffer:
     def next_message(self) -> bytes | None:
         """Return the next whole message, or None until more is fed.
 
-        Raises: BadFrame as soon as what has come cannot become a message within the limit.
+        Raises: BadFrame as soon as the bytes so far cannot be the beginning of a message within the limit.
         """
         # TODO
         return None

@@ -1,14 +1,14 @@
-"""Solution: at EOF, say what was dropped: the half line that nothing will complete."""
+"""Solution: at EOF, return what is dropped: the half line that will never be complete."""
 
 from step4_framing.framing import LineBuffer
 
 
 class RestBuffer(LineBuffer):
-    """A LineBuffer that gives up its half line."""
+    """A LineBuffer that can give back its half line."""
 
     def rest(self) -> bytes:
-        """Return the half line and forget it; b"" where there is none, or none worth keeping."""
+        """Return the half line and forget it; b"" if there is none, or if it was too long."""
         rest = b"" if self._skipping else bytes(self._rest)  # of a long line, all was thrown away
         self._rest.clear()
-        self._skipping = False  # or the next line would be taken for the end of the long one
+        self._skipping = False  # otherwise the next line would be taken for the end of the long one
         return rest

@@ -1,12 +1,12 @@
-"""Exercise: at EOF, say what was dropped: the half line that nothing will complete."""
+"""Exercise: at EOF, return what is dropped: the half line that will never be complete."""
 
 from step4_framing.framing import LineBuffer
 
 
 class RestBuffer(LineBuffer):
-    """A LineBuffer that gives up its half line."""
+    """A LineBuffer that can give back its half line."""
 
     def rest(self) -> bytes:
-        """Return the half line and forget it; b"" where there is none, or none worth keeping."""
+        """Return the half line and forget it; b"" if there is none, or if it was too long."""
         # TODO
         return b""

@@ -1,4 +1,4 @@
-"""Solution: BACK <text>: answer whoever wrote to you last, without typing the name."""
+"""Solution: BACK <text>: answer the user who wrote to you last, without typing the name."""
 
 import sys
 from pathlib import Path
@@ -31,7 +31,7 @@ class BackHandler(ChatHandler):
 
 
 class BackServer(ChatServer):
-    """Serve users who may answer in one word."""
+    """Serve chat users, who can answer with one word."""
 
     handler_class = BackHandler
 

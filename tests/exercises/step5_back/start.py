@@ -1,4 +1,4 @@
-"""Exercise: BACK <text>: answer whoever wrote to you last, without typing the name."""
+"""Exercise: BACK <text>: answer the user who wrote to you last, without typing the name."""
 
 import sys
 from pathlib import Path
@@ -22,7 +22,7 @@ class BackHandler(ChatHandler):
 
 
 class BackServer(ChatServer):
-    """Serve users who may answer in one word."""
+    """Serve chat users, who can answer with one word."""
 
     handler_class = BackHandler
 

@@ -1,4 +1,4 @@
-"""Exercise: BACK <text>: answer whoever wrote to you last."""
+"""Exercise: BACK <text>: answer the user who wrote to you last."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Solution: send away whoever has said nothing for a while: `ERR idle ...`, then the end."""
+"""Solution: close a connection that has sent nothing for a while, after `ERR idle ...`."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ class IdleHandler(ChatHandler):
     """One user's requests; remembers when the last one came."""
 
     def setup(self):
-        self.heard_at = time.monotonic()  # own thread writes, the sweep reads
+        self.heard_at = time.monotonic()  # the own thread writes it, the sweep reads it
         super().setup()
 
     def answer(self, line):
@@ -26,7 +26,7 @@ class IdleHandler(ChatHandler):
 
 
 class IdleServer(ChatServer):
-    """Send away those who have nothing to say."""
+    """Serve chat users, and send away those who have been silent for long."""
 
     handler_class = IdleHandler
 

@@ -1,4 +1,4 @@
-"""Exercise: send away whoever has said nothing for a while: `ERR idle ...`, then the end."""
+"""Exercise: close a connection that has sent nothing for a while, after `ERR idle ...`."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ class IdleHandler(ChatHandler):
 
 
 class IdleServer(ChatServer):
-    """Send away those who have nothing to say."""
+    """Serve chat users, and send away those who have been silent for long."""
 
     handler_class = IdleHandler
 

@@ -1,4 +1,4 @@
-"""Exercise: send away whoever has said nothing for a while."""
+"""Exercise: close a connection that has sent nothing for a while."""
 
 import select
 

@@ -1,4 +1,4 @@
-"""Solution: a message to somebody who is not here is kept, and delivered at her next login."""
+"""Solution: a message to a user who is not here is kept, and delivered at her next login."""
 
 import sys
 from pathlib import Path
@@ -12,18 +12,18 @@ from step5_server.registry import Registry
 from step5_server.server import ChatHandler, ChatServer
 
 MAX_KEPT = 10  # messages for one name
-MAX_MAILBOXES = 1000  # names that have some: anybody can invent a name
+MAX_MAILBOXES = 1000  # names that have kept messages: anybody can invent a name
 
 
 class MailRegistry(Registry):
-    """The names in use, and what is kept for others."""
+    """The names in use, and the messages that are kept for others."""
 
     def __init__(self):
         super().__init__()
         self._kept: dict[str, list[bytes]] = {}  # key -> lines; guarded by lock
 
     def keep(self, name: str, line: bytes) -> bool:
-        """Keep a line for this name; tell whether there was room."""
+        """Keep a line for this name; return whether there was room."""
         with self.lock:
             key = self.key(name)
             if key not in self._kept and len(self._kept) >= MAX_MAILBOXES:
@@ -35,7 +35,7 @@ class MailRegistry(Registry):
             return True
 
     def take(self, name: str) -> list[bytes]:
-        """Return what was kept for this name, and keep it no more."""
+        """Return what was kept for this name, and forget it."""
         with self.lock:
             return self._kept.pop(self.key(name), [])
 
@@ -43,13 +43,13 @@ class MailRegistry(Registry):
 class MailHandler(ChatHandler):
     """One user's requests.
 
-    MSG to somebody who is not here is answered `OK kept`, or `ERR mailbox-full` when MAX_KEPT wait
-    already.  LOGIN is answered first, then what was kept comes, in order.
+    MSG to a user who is not here is answered `OK kept`, or `ERR mailbox-full` if MAX_KEPT wait
+    already.  At LOGIN, the OK comes first, then what was kept, in order.
     """
 
     def do_LOGIN(self, name: str):
         super().do_LOGIN(name)
-        # Under the same lock as the login: nothing can be kept for her between the two.
+        # Under the same lock as the login: nothing can be kept for her in between.
         for line in self.registry.take(name):
             self.send(line)
 
@@ -63,7 +63,7 @@ class MailHandler(ChatHandler):
 
 
 class MailServer(ChatServer):
-    """Serve users who are not always there."""
+    """Serve chat users who are not always there."""
 
     handler_class = MailHandler
     registry_class = MailRegistry

@@ -1,4 +1,4 @@
-"""Exercise: a message to somebody who is not here is kept, and delivered at her next login."""
+"""Exercise: a message to a user who is not here is kept, and delivered at her next login."""
 
 import sys
 from pathlib import Path
@@ -12,11 +12,11 @@ from step5_server.registry import Registry
 from step5_server.server import ChatHandler, ChatServer
 
 MAX_KEPT = 10  # messages for one name
-MAX_MAILBOXES = 1000  # names that have some: anybody can invent a name
+MAX_MAILBOXES = 1000  # names that have kept messages: anybody can invent a name
 
 
 class MailRegistry(Registry):
-    """The names in use, and what is kept for others."""
+    """The names in use, and the messages that are kept for others."""
 
     # TODO
 
@@ -24,15 +24,15 @@ class MailRegistry(Registry):
 class MailHandler(ChatHandler):
     """One user's requests.
 
-    MSG to somebody who is not here is answered `OK kept`, or `ERR mailbox-full` when MAX_KEPT wait
-    already.  LOGIN is answered first, then what was kept comes, in order.
+    MSG to a user who is not here is answered `OK kept`, or `ERR mailbox-full` if MAX_KEPT wait
+    already.  At LOGIN, the OK comes first, then what was kept, in order.
     """
 
     # TODO
 
 
 class MailServer(ChatServer):
-    """Serve users who are not always there."""
+    """Serve chat users who are not always there."""
 
     handler_class = MailHandler
     registry_class = MailRegistry

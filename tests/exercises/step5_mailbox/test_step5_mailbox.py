@@ -1,4 +1,4 @@
-"""Exercise: a message to somebody who is not here is kept, and delivered at her next login."""
+"""Exercise: a message to a user who is not here is kept, and delivered at her next login."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""Solution: /r TEXT answers whoever wrote last."""
+"""Solution: /r TEXT answers the user who wrote last."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ class ReplyCommands(Commands):
         self.writer = ""  # who wrote last
 
     def do_r(self, text: str) -> Action:
-        """Say TEXT to whoever wrote last."""
+        """Say TEXT to the user who wrote last."""
         if not self.writer:
             return Action(show="! nobody has written yet")
         return self.do_msg(self.writer, text)

@@ -1,4 +1,4 @@
-"""Exercise: /r TEXT answers whoever wrote last."""
+"""Exercise: /r TEXT answers the user who wrote last."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ class ReplyCommands(Commands):
         self.writer = ""  # who wrote last
 
     def do_r(self, text: str) -> Action:
-        """Say TEXT to whoever wrote last."""
+        """Say TEXT to the user who wrote last."""
         # TODO
         return Action(show="! nobody has written yet")
 

@@ -1,4 +1,4 @@
-"""Exercise: /r TEXT answers whoever wrote last."""
+"""Exercise: /r TEXT answers the user who wrote last."""
 
 import pytest
 

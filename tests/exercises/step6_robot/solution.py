@@ -15,7 +15,7 @@ def run(client: ChatClient) -> None:
     """Log in, then answer each message until the server closes the connection."""
     client.request(f"LOGIN {NAME}")
     while said := client.receive():
-        if isinstance(said, Event):  # a reply answers us: to answer it would never end
+        if isinstance(said, Event):  # a reply is an answer to us: if we answered it, that would never end
             verb, _, rest = said.line.partition(" ")
             sender, _, text = rest.partition(" ")
             if verb == "MSG" and sender != NAME:
@@ -23,7 +23,7 @@ def run(client: ChatClient) -> None:
 
 
 def main() -> int:
-    """Connect, and answer until the server has had enough; return the exit status."""
+    """Connect, and answer until the server closes the connection; return the exit status."""
     args = argument_parser("Answer each message with its words backwards.").parse_args()
     try:
         with connect(args.host, args.port) as sock:

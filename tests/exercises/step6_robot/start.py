@@ -18,7 +18,7 @@ def run(client: ChatClient) -> None:
 
 
 def main() -> int:
-    """Connect, and answer until the server has had enough; return the exit status."""
+    """Connect, and answer until the server closes the connection; return the exit status."""
     args = argument_parser("Answer each message with its words backwards.").parse_args()
     try:
         with connect(args.host, args.port) as sock:
