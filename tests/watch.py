@@ -1,0 +1,265 @@
+"""Judge what you type in tests/mine/, each time that you save it: python tests/watch.py
+
+lesson    what the first rule that is broken tells; what broke after it may have the same cause
+line      the progress over the whole course
+"""
+
+import argparse
+import contextlib
+import importlib.util
+import itertools
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so tests.progress is found
+
+from tests.chapter import ROOT
+from tests.progress import ONLY_PYTHON, STEPS, Progress, Step, Trouble, check_syntax, stamps
+
+POLL_S = 0.25  # between two looks at the folder: at once, for a person, and next to no work
+PATIENCE_S = 2.0  # for an answer: on one's own machine a right one comes in milliseconds
+
+HELP = """\
+It looks at the folder and judges the step whose file you saved last; at first, the first one that does not
+pass yet. It shows the first lesson, and one line for the course:
+
+    step 1 ✓   all its checks pass            step 3 7/11   so many of them
+    step 4 ?   changed, and not judged since  step 5 ·      not begun
+    step 6 ✗   it cannot even be started      (ok, -, X where the terminal has no such signs)
+
+Steps 3 and 4 are judged as Python functions. Your programs may be in any language: say in
+tests/mine/commands.txt how they are started from the project's folder, a line for each step.
+
+    # my servers are in Node
+    step 1: node tests/mine/echo.js {port}
+    step 2: node tests/mine/client.js {host} {port}
+
+Exit status with --once: 0 if all checks pass of the step that it judges (without --step: of all steps that
+you have begun), 1 if not, 2 if it cannot judge at all."""
+
+
+class SavedMeanwhile(Exception):
+    """What we judge is not what she has any more."""
+
+
+def judgement(runs: list[list[str]], patience_s: float, edited):
+    """Yield what tests/judge.py tells, each a dict.  Raises: SavedMeanwhile, when edited() says so."""
+    # In a group of its own it does not get our Ctrl-C: so nothing disturbs it while it cleans up.
+    apart = {"start_new_session": True} if os.name == "posix" else {
+        "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    judge = subprocess.Popen(
+        [sys.executable, "-c", "from tests.judge import judge; judge()"], cwd=ROOT, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, **apart,
+        # A .pyc knows to the second when its source was saved: of two saves in one, the first.
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"})
+    lines = queue.SimpleQueue()
+    reader = threading.Thread(target=lambda: [lines.put(line) for line in itertools.chain(judge.stdout, [""])])
+    reader.start()
+    try:
+        print(json.dumps([[*run, f"--patience={patience_s}"] for run in runs]), file=judge.stdin, flush=True)
+        while not edited():
+            with contextlib.suppress(queue.Empty):
+                if not (line := lines.get(timeout=POLL_S)):
+                    return
+                yield json.loads(line)
+        raise SavedMeanwhile
+    finally:
+        judge.stdin.close()  # it ends, and her program with it
+        judge.wait()
+        reader.join()
+        judge.stdout.close()
+
+
+class Screen:
+    """A terminal, whose last line is drawn anew while it changes; or a pipe, which gets whole lines only."""
+
+    def __init__(self, file):
+        self.file = file
+        self.drawn = ""
+        file.reconfigure(errors="replace")  # a lesson shows whatever came
+        self.signs = {"ok": "✓", "not begun": "·", "broken": "✗"}
+        try:
+            "".join(self.signs.values()).encode(file.encoding)
+        except UnicodeEncodeError:
+            self.signs = {"ok": "ok", "not begun": "-", "broken": "X"}
+
+    def draw(self, line: str) -> None:
+        if self.file.isatty():
+            line = line[:shutil.get_terminal_size().columns - 1]  # in two rows it could not be drawn anew
+            print("\r" + line.ljust(len(self.drawn)), end="\r", file=self.file, flush=True)
+            self.drawn = line
+
+    def print(self, text: str = "") -> None:
+        self.draw("")
+        self.drawn = ""
+        print(text, file=self.file, flush=True)
+
+
+class Watch:
+    """What goes on between a learner's folder and her screen."""
+
+    def __init__(self, folder: Path, screen: Screen, patience_s: float, only: Step | None):
+        self.folder, self.screen, self.patience_s, self.only = folder, screen, patience_s, only
+        self.current = None  # the step that she is in
+        self.progress = None  # as it was when we began to judge
+        self.known = self.last = {}  # her files' stamps then, and at our last look
+
+    # Her saves
+
+    def watch(self) -> None:
+        """Judge whenever she saves.  Blocks: until Ctrl-C."""
+        names = set()
+        while True:
+            with contextlib.suppress(SavedMeanwhile):
+                self.judge_saved(names, self.edited)
+            names = self.wait()
+            self.screen.print()
+
+    def wait(self) -> set[str]:
+        """Return the names of the files that she saves next, or has saved while we judged."""
+        if self.progress and not self.differs():
+            self.known = stamps(self.folder)  # what else has changed, her programs wrote while they ran
+        while not (names := self.saved()):
+            time.sleep(POLL_S)
+        return names
+
+    def saved(self) -> set[str]:
+        """Return the names of the files that were saved, once they are left alone: an editor may write twice."""
+        now = stamps(self.folder)
+        settled, self.last = now == self.last, now
+        return {name for name in {*now, *self.known} if now.get(name) != self.known.get(name)} if settled else set()
+
+    def differs(self) -> bool:
+        """Say whether a program is another than the one that we judge."""
+        try:
+            return Progress(self.folder).prints != self.progress.prints
+        except Trouble:
+            return True
+
+    def edited(self) -> bool:
+        return bool(self.saved()) and self.differs()
+
+    def step_of(self, names: set[str]) -> Step | None:
+        """Return the step that she is in, after she saved these files."""
+        progress = self.progress
+        newest = max(names & progress.stamps.keys(), key=lambda name: progress.stamps[name], default=None)
+        owners = [step for step in STEPS if newest in progress.own(step)]
+        users = [step for step in STEPS if newest in progress.files(step)]
+        if self.only or not owners and self.current in users:
+            return self.only or self.current
+        return next(iter([*owners[-1:], *users[-1:], *progress.unfinished()]), None)
+
+    # The verdict
+
+    def judge_saved(self, names: set[str] = frozenset(), edited=lambda: False) -> int:
+        """Judge the step that she is in and, if it passes, what is unfinished; return the exit status."""
+        self.known = self.last = stamps(self.folder)
+        self.progress = None
+        try:
+            self.progress = Progress(self.folder)
+        except Trouble as trouble:
+            self.screen.print(str(trouble))
+            return 2
+        step, passes, self.lesson = self.step_of(names), bool(self.progress.begun_steps()), ""
+        while step:
+            self.current = step
+            passes = self.progress.begun(step) and self.judge(step, edited)
+            step = next(iter(self.progress.unfinished()), None) if passes and not self.only else None
+        self.screen.print(self.line())
+        if not self.lesson:
+            self.screen.print(self.what_next())
+        return 0 if passes else 1
+
+    def judge(self, step: Step, edited) -> bool:
+        """Judge a step, tell the first lesson, and remember what came out; say whether it passes."""
+        passed, rules, self.lesson = 0, 0, ""
+        self.screen.draw(self.line(step, "..."))
+        try:
+            for name in sorted(self.progress.files(step)):
+                if name.endswith(".py"):
+                    check_syntax(self.folder / name)
+            for news in judgement(self.progress.runs(step), self.patience_s, edited):
+                passed += news.get("outcome") == "passed"
+                rules += news.get("rules", 0) - (news.get("outcome") == "skipped")
+                self.tell(news.get("lesson", ""))
+                self.screen.draw(self.line(step, f"{passed}/{rules}..."))
+        except Trouble as trouble:
+            self.tell(str(trouble))
+        self.progress.remember(step, passed=passed, rules=rules, passes=passed == rules > 0 and not self.lesson)
+        return self.progress.passes(step)
+
+    def tell(self, lesson: str) -> None:
+        """Print the first lesson only."""
+        if lesson and not self.lesson:
+            self.lesson = lesson
+            self.screen.print(lesson + "\n")
+
+    def line(self, judged: Step | None = None, count: str = "") -> str:
+        """Return the progress over the whole course, with the count so far of the step that is being judged."""
+        return "  ".join(f"{step} {count if step == judged else self.mark(step)}" for step in STEPS)
+
+    def mark(self, step: Step) -> str:
+        result = self.progress.result(step)
+        if not self.progress.begun(step):
+            return self.screen.signs["not begun"]
+        if not result:
+            return "?"
+        if not result["rules"]:
+            return self.screen.signs["broken"]
+        return self.screen.signs["ok"] if result["passes"] else f"{result['passed']}/{result['rules']}"
+
+    def what_next(self) -> str:
+        """Say what passes, and what to begin."""
+        progress, step = self.progress, self.current
+        told = f"All {progress.result(step)['rules']} checks of {step} pass. " if step and progress.passes(step) else ""
+        if not (next_one := progress.next(self.only)):
+            return told + "You have all six steps. Next: open extras/README.md."
+        step, name = next_one
+        told += f"Next: open {step.folder}/README.md, and begin {progress.shown(name)} (an empty line is enough)."
+        return told + f"\n{ONLY_PYTHON}" * bool(step.number in (3, 4) and progress.commands)
+
+
+def missing() -> str:
+    """Say how to install what the checks need, where it is not."""
+    if all(map(importlib.util.find_spec, ("pytest", "hypothesis"))):
+        return ""
+    folder = r".venv\Scripts" if os.name == "nt" else ".venv/bin"
+    if (ROOT / ".venv").exists():
+        return f"The checks need pytest, which this Python does not have: run  {Path(folder, 'python')} tests/watch.py"
+    return (f"The checks need pytest: run  {'py' if os.name == 'nt' else 'python3'} -m venv .venv  and  "
+            f"{Path(folder, 'pip')} install -r requirements.txt  and then  {Path(folder, 'python')} tests/watch.py")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Judge what you type in tests/mine/, each time that you save it. Ctrl-C ends it.",
+        epilog=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--once", action="store_true", help="judge once, and do not watch")
+    parser.add_argument("--step", type=int, choices=[step.number for step in STEPS], help="judge this step only")
+    parser.add_argument("--folder", type=Path, default=ROOT / "tests" / "mine", help="another folder than tests/mine")
+    parser.add_argument("--patience", type=float, default=PATIENCE_S, metavar="SECONDS",
+                        help="how long to wait for an answer (default %(default)g; more on a very slow machine)")
+    args = parser.parse_args()
+    if not args.folder.is_dir():
+        parser.error(f"there is no folder {args.folder}")
+    if lacking := missing():
+        print(lacking, file=sys.stderr)
+        return 2
+    only = STEPS[args.step - 1] if args.step else None
+    watch = Watch(args.folder.resolve(), Screen(sys.stdout), args.patience, only)
+    try:
+        return watch.judge_saved() if args.once else watch.watch()
+    except KeyboardInterrupt:
+        watch.screen.print()
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
