@@ -30,6 +30,9 @@ class Teller:
         self.outcomes = {}  # rule -> "passed", "failed" or "skipped", so far
         self.tell(rules=len(self.left))
 
+    def pytest_runtest_logstart(self, nodeid):
+        self.tell(trying=self.titles[nodeid])
+
     def pytest_runtest_logreport(self, report):
         title = self.titles[report.nodeid]
         before = self.outcomes.get(title)
@@ -51,7 +54,9 @@ class Teller:
 def judge() -> None:
     """Run pytest as the input says."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background programs ignore it
-    orders, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")  # pytest puts others in their place
+    orders, answers, nothing = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w"), os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)  # what her code prints is no answer
     runs = json.loads(orders.readline())
     threading.Thread(target=end_with, args=(orders,), daemon=True).start()
 
@@ -66,7 +71,7 @@ def judge() -> None:
         if status == pytest.ExitCode.INTERRUPTED:
             return
         if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            tell(lesson=printed.getvalue().strip().removeprefix("ERROR: "))
+            tell(lesson=printed.getvalue().strip().removeprefix("ERROR: ").removeprefix("--python: "))
 
 
 def end_with(orders) -> None:

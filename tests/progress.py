@@ -167,7 +167,9 @@ class Progress:
     # What is known
 
     def begun(self, step: Step) -> bool:
-        return bool(self.own(step))
+        """Say whether a file is there, or a command that starts a program elsewhere."""
+        command = self.commands.get(step.number)
+        return bool(self.own(step) or command and self.shown("") not in command)
 
     def result(self, step: Step) -> dict | None:
         """Return what came out when the step was judged as it is now: "passed", "rules", and whether it "passes"."""

@@ -24,6 +24,7 @@ from tests.chapter import ROOT
 from tests.progress import ONLY_PYTHON, STEPS, Progress, Step, Trouble, check_syntax, stamps
 
 POLL_S = 0.25  # between two looks at the folder: at once, for a person, and next to no work
+STUCK_S = 50.0  # without news: longer than the slowest start of a server, or any check
 PATIENCE_S = 2.0  # for an answer: on one's own machine a right one comes in milliseconds
 
 HELP = """\
@@ -64,12 +65,16 @@ def judgement(runs: list[list[str]], patience_s: float, edited):
     reader.start()
     try:
         print(json.dumps([[*run, f"--patience={patience_s}"] for run in runs]), file=judge.stdin, flush=True)
-        while not edited():
+        news_at, trying = time.monotonic(), "its code can be imported"
+        while time.monotonic() < news_at + STUCK_S:
+            if edited():
+                raise SavedMeanwhile
             with contextlib.suppress(queue.Empty):
                 if not (line := lines.get(timeout=POLL_S)):
                     return
-                yield json.loads(line)
-        raise SavedMeanwhile
+                yield (news := json.loads(line))
+                news_at, trying = time.monotonic(), news.get("trying", trying)
+        yield {"lesson": f"rule      {trying}\n\ncame      nothing, for {STUCK_S:g} s: is there a loop without end?"}
     finally:
         judge.stdin.close()  # it ends, and her program with it
         judge.wait()
@@ -124,8 +129,9 @@ class Watch:
 
     def wait(self) -> set[str]:
         """Return the names of the files that she saves next, or has saved while we judged."""
+        now = stamps(self.folder)
         if self.progress and not self.differs():
-            self.known = stamps(self.folder)  # what else has changed, her programs wrote while they ran
+            self.known = now  # what else has changed, her programs wrote while they ran
         while not (names := self.saved()):
             time.sleep(POLL_S)
         return names
@@ -190,6 +196,7 @@ class Watch:
                 rules += news.get("rules", 0) - (news.get("outcome") == "skipped")
                 self.tell(news.get("lesson", ""))
                 self.screen.draw(self.line(step, f"{passed}/{rules}..."))
+            self.tell("" if rules else "no check was run: does the program end pytest?")
         except Trouble as trouble:
             self.tell(str(trouble))
         self.progress.remember(step, passed=passed, rules=rules, passes=passed == rules > 0 and not self.lesson)
@@ -218,12 +225,13 @@ class Watch:
     def what_next(self) -> str:
         """Say what passes, and what to begin."""
         progress, step = self.progress, self.current
+        about_4 = bool(progress.commands) and step == STEPS[3]
         told = f"All {progress.result(step)['rules']} checks of {step} pass. " if step and progress.passes(step) else ""
         if not (next_one := progress.next(self.only)):
             return told + "You have all six steps. Next: open extras/README.md."
         step, name = next_one
         told += f"Next: open {step.folder}/README.md, and begin {progress.shown(name)} (an empty line is enough)."
-        return told + f"\n{ONLY_PYTHON}" * bool(step.number in (3, 4) and progress.commands)
+        return told + f"\n{ONLY_PYTHON}" * (about_4 or bool(progress.commands) and step == STEPS[2])
 
 
 def missing() -> str:
@@ -258,7 +266,7 @@ def main() -> int:
         return watch.judge_saved() if args.once else watch.watch()
     except KeyboardInterrupt:
         watch.screen.print()
-        return 130
+        return 130 if args.once else 0
 
 
 if __name__ == "__main__":
