@@ -4,6 +4,7 @@ Nothing here knows what language it is written in.
 """
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -13,7 +14,9 @@ import time
 
 START_S = 20.0  # for a server to listen: twice what a slow one may take
 POLL_S = 0.02  # between two looks at whether it listens by now
+DAEMON_S = 1.0  # to listen, for a server that has left itself in the background: its command ended, with status 0
 STOP_S = 2.0  # for a server to end when it is asked to; then it is made to
+PYTHON = shlex.quote(sys.executable) if os.name == "posix" else f'"{sys.executable}"'  # as a shell takes it
 SHOWN_LINES = 12  # of what it printed: the last ones
 
 
@@ -61,7 +64,7 @@ class ServerCommand:
         self.stop()
         port = free_port()
         self.command = self.template.replace("{port}", str(port)).replace("{host}", "127.0.0.1")
-        self.command = self.command.replace("{python}", sys.executable)
+        self.command = self.command.replace("{python}", PYTHON)
         # A file and not a pipe: a pipe that nobody reads would stop a server that prints a lot.
         self.output = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
@@ -70,8 +73,11 @@ class ServerCommand:
             start_new_session=True)  # so that we can end its children with it
         deadline = time.monotonic() + START_S
         while not self._listens(port):
-            if self.process.poll():
-                raise self._never(f"it ended with status {self.process.returncode}")
+            status = self.process.poll()
+            if status == 0:
+                deadline = min(deadline, time.monotonic() + DAEMON_S)
+            if status or status == 0 and time.monotonic() > deadline:
+                raise self._never(f"it ended with status {status}")
             if time.monotonic() > deadline:
                 raise self._never(f"nobody listened on port {port} of 127.0.0.1 or ::1 for {START_S:.0f} s")
             time.sleep(POLL_S)
@@ -122,7 +128,7 @@ class ServerCommand:
 def end_group(process: subprocess.Popen, stop_s: float = STOP_S) -> None:
     """End a process that leads a session, and its children: politely, then for certain."""
     if os.name != "posix":
-        process.kill()
+        subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True)
         process.wait()
         return
     for number in (signal.SIGTERM, signal.SIGKILL) if stop_s else (signal.SIGKILL,):
