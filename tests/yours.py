@@ -9,6 +9,7 @@ The tests of steps 3 and 4 take what they test from here:
 import importlib
 import importlib.util
 import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 
@@ -51,12 +52,15 @@ def load(where: str, directory: Path) -> ModuleType:
     try:
         if not where.endswith(".py"):
             return importlib.import_module(where)
+        sys.path.insert(0, str((directory / where).parent))  # as when it is run: it may import its neighbours
         spec = importlib.util.spec_from_file_location(Path(where).stem + "_under_test", directory / where)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
-    except Exception as error:  # whatever it is, it is in their code, and they shall read it
-        raise ValueError(f"cannot import {where}: {type(error).__name__}: {error}") from None
+    except (Exception, SystemExit) as error:  # whatever it is, it is in their code, and they shall read it
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        at = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
+        raise ValueError(f"cannot import {where}: {at}") from None
 
 
 def under_test(step: str, ours: ModuleType) -> Yours:
