@@ -28,6 +28,8 @@ if sys.platform != "win32":
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so tests.chapter is found
 from tests.chapter import ROOT, fences
+from tests.foreign import free_port
+from tests.typed import MINE, typed
 
 LANGUAGES = ("transcript", "console")
 DEADLINE_S = 30             # far beyond any answer on a slow machine; a wait ends at the line, not here
@@ -36,7 +38,9 @@ KEYS = {"^C": (b"\x03", signal.SIGINT), "^D": (b"\x04", None)}
 STEP = re.compile(r" *(\w+)([$><_])(?: (.*))?$")
 LISTENING = re.compile(r"listening on (\S+):(\d+)")
 # Where a command names a port that others can reach or take.
-PORT = re.compile(r"(--port[ =]|--listen[ =](?:\S+:)?|(?:127\.0\.0\.1|localhost|::1)\]?[ :])(\d+)\b")
+PORT = re.compile(r"(--port[ =]|attacks/\w+\.py |--listen[ =](?:\S+:)?|(?:127\.0\.0\.1|localhost|::1)\]?[ :])(\d+)\b")
+# The learner's own servers: their port is the last word.
+HER_SERVER = re.compile(rf"{MINE}(?:echo|\w*_server)\.py (\d+)\b")
 TAKE_TERMINAL = ("import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
                  "os.execv('/bin/sh', ['sh', '-c', sys.argv[1]])")
 
@@ -150,7 +154,8 @@ class Screen:
 class Ports:
     """The ports as the text shows them, and the free ones that stand for them here."""
 
-    def __init__(self):
+    def __init__(self, mine):
+        self._mine = mine       # the folder of the learner's programs
         self._real = {}         # shown -> real, both str
         self._closed = []       # sockets that are bound and do not listen: whoever connects is refused
 
@@ -173,6 +178,13 @@ class Ports:
         """Return the port for a server: any free one, or the same one where somebody listens on it."""
         real = self._real.get(shown)
         return real if real and self._listens(int(real)) else "0"
+
+    def for_her_server(self, shown):
+        """Return the port for a server that the learner has typed: the one of before, so that it may start again."""
+        real = self._real.get(shown)
+        if not real or any(str(sock.getsockname()[1]) == real for sock in self._closed):
+            real = self._real[shown] = str(free_port())
+        return real
 
     def to_reach(self, shown):
         """Return the port for a client: the server's, or where nobody has one, a port that refuses."""
@@ -198,16 +210,19 @@ class Ports:
         return "|".join(self._simple_command(part) for part in text.split("|"))
 
     def _simple_command(self, text):
+        if hers := HER_SERVER.search(text):
+            text = text[: hers.start(1)] + self.for_her_server(hers[1]) + text[hers.end(1):]
         serves = re.search(r"\b\w*server\w*\.py\b", text)
         text = PORT.sub(lambda found: found[1] + (
             self.to_serve if serves or found[1].startswith("--listen") else self.to_reach)(found[2]), text)
-        if "--port" not in text:            # then it is the default one, which the text shows elsewhere
+        if "--port" not in text and not re.search(f"{MINE}|attacks/", text):  # then it is the default one, which the text shows elsewhere
             default = "6667" if "/irc/" in text else "9000"
             text = re.sub(r"\b\w*(?:server|client)\w*\.py\b", lambda found:
                           f"{found[0]} --port {(self.to_serve if serves else self.to_reach)(default)}", text)
+        text = re.sub(rf"(?<![\w/.-]){MINE}(?=\w)", lambda found: shlex.quote(self._mine) + "/", text)
         text = re.sub(r"(?<![\w/.-])(?:step\d_\w+|extras|tests)/[\w./-]*",
                       lambda found: shlex.quote(str(ROOT / found[0])), text)
-        return re.sub(r"^( *)python3?(?= )", lambda found: found[1] + shlex.quote(sys.executable), text)
+        return re.sub(r"(^ *|[(;&] *)python3?(?= )", lambda found: found[1] + shlex.quote(sys.executable), text)
 
 
 class Terminal:
@@ -226,10 +241,10 @@ class Terminal:
         self.keyed = None           # (row, its text) where ^C or ^D was pressed: a terminal shows that as it likes
         self.status = 0
 
-    def run(self, command, directory, environment):
+    def run(self, command, directory, environment, prompts=True):
         if not re.search("[|;&]", command) and shutil.which(shlex.split(command)[0]):
             command = "exec " + command     # so that a key reaches the program alone, not a shell around it
-        self.prompts = self.on_pty and sys.executable in command
+        self.prompts = prompts and self.on_pty and sys.executable in command
         self.at_eof = self.dismissed = False
         if self.on_pty:
             self._output, theirs = pty.openpty()
@@ -324,7 +339,13 @@ class Replay:
     def __init__(self, fence, directory, deadline_s=DEADLINE_S):
         self.fence, self.directory, self.deadline_s = fence, directory, deadline_s
         self.environment = {"PATH": os.environ["PATH"], "HOME": directory}
-        self.ports = Ports()
+        mine = os.path.join(directory, "mine")
+        if any(MINE in line for line in fence.body):
+            os.mkdir(mine)
+            for name, text in typed(fence.path, fence.line_number).items():
+                Path(mine, name).write_text(text, encoding="utf-8")
+            self.environment["PYTHONUNBUFFERED"] = "1"      # on a terminal, what they print is seen at once
+        self.ports = Ports(mine)
         self.terminals = {}
         self.selector = selectors.DefaultSelector()
         self.happened = []          # the lines of the block as they came out here
@@ -354,14 +375,16 @@ class Replay:
         if self.step.text == "echo $?":
             terminal.screen.feed(b"%d\n" % terminal.status)
             return
-        output = terminal.run(self.ports.command(self.step.text), self.directory, self.environment)
+        # Of the learner's programs only her last client has a prompt: the one with a screen.
+        prompts = MINE not in self.step.text or os.path.exists(os.path.join(self.directory, "mine", "screen.py"))
+        output = terminal.run(self.ports.command(self.step.text), self.directory, self.environment, prompts)
         self.selector.register(output, selectors.EVENT_READ, terminal)
 
     def do_type(self, terminal):
         text, mark = self.step.text, self.step.mark
         if not terminal.process or terminal.at_eof:
             self.fail(f"{terminal.name} types, and no program runs there")
-        if terminal.prompts and not terminal.half_typed:
+        if terminal.prompts and not terminal.half_typed and text != "^C":
             self.await_that(lambda: terminal.at_eof or terminal.screen.line(terminal.screen.row), terminal, "a prompt")
         self.happened.append(str(self.step))
         if mark == ">" and text in KEYS:

@@ -29,22 +29,25 @@ def file_of(piece: Fence) -> str:
     return piece.info.split(" ")[1].removeprefix(MINE)
 
 
-def pieces(until: Path, line_number: float = float("inf")) -> Iterator[Fence]:
-    """Return the pieces of all chapters up to a line of the chapter `until`; none for a text that is no chapter."""
-    if until not in CHAPTERS:
-        return
-    for chapter in CHAPTERS[: CHAPTERS.index(until) + 1]:
+def pieces(text: Path, line_number: float = float("inf")) -> Iterator[Fence]:
+    """Return the pieces of all chapters up to a line of a text.
+
+    A second text in a chapter's folder comes after the chapter; any other comes after them all.
+    """
+    for chapter in CHAPTERS:
         for fence in fences(chapter):
-            if is_piece(fence) and (chapter != until or fence.line_number < line_number):
+            if is_piece(fence) and (chapter != text or fence.line_number < line_number):
                 yield fence
+        if chapter.parent == text.parent:
+            break
 
 
-def typed(until: Path, line_number: float = float("inf")) -> dict[str, str]:
+def typed(text: Path, line_number: float = float("inf")) -> dict[str, str]:
     """Return her files by that line: {name: text}.  Raises: CannotType."""
     files: dict[str, list[str]] = {}
-    for piece in pieces(until, line_number):
+    for piece in pieces(text, line_number):
         lines = files.setdefault(file_of(piece), [])
-        body = without_empty(piece.body)
+        body = [line.rstrip() for line in piece.body if line.strip(" +-")]
         if piece.language == "diff":
             change(lines, body, piece)
         else:
@@ -66,10 +69,6 @@ def change(lines: list[str], body: list[str], piece: Fence) -> None:
     lines[places[0] : places[0] + len(old)] = new
 
 
-def without_empty(lines) -> list[str]:
-    return [line.rstrip() for line in lines if line.strip()]
-
-
 def laid_out(lines: list[str]) -> str:
     """Return the lines as a file's text, with empty ones where PEP 8 wants them."""
     text, before = "", ""
@@ -79,6 +78,8 @@ def laid_out(lines: list[str]) -> str:
                 and not line.startswith(("else", "elif", "except", "finally", ")", "]", "}")):
             text += "\n\n"
         elif line.lstrip().startswith("def ") and not before.endswith(":"):
+            text += "\n"
+        elif before.startswith(("import ", "from ")) and not line.startswith(("import ", "from ")):
             text += "\n"
         text += line + "\n"
         before = line

@@ -17,15 +17,19 @@ STAND_FOR = {"step4": "LineBuffer"}  # what a NAME after the colon takes the pla
 
 
 class Yours:
-    """A module of ours, some of whose names are somebody else's."""
+    """A module of ours, or somebody else's in its place: ours does not help out where theirs lacks a name."""
 
     def __init__(self, step: str, ours: ModuleType):
         self._step = step
         self._ours = ours
 
     def __getattr__(self, name):
-        theirs = chosen.get(self._step, {})  # looked up late: a test run may start another in its process
-        return theirs[name] if name in theirs else getattr(self._ours, name)
+        theirs = chosen.get(self._step)  # looked up late: a test run may start another in its process
+        if theirs is None:
+            return getattr(self._ours, name)
+        if name not in theirs:
+            raise AttributeError(f"there is no {name} yet")
+        return theirs[name]
 
 
 chosen: dict[str, dict] = {}  # step -> the names that --python gives
@@ -64,5 +68,5 @@ def load(where: str, directory: Path) -> ModuleType:
 
 
 def under_test(step: str, ours: ModuleType) -> Yours:
-    """Return our module, with the learner's names in the place of ours where --python gave some."""
+    """Return our module, or the learner's in the place of it where --python gave one."""
     return Yours(step, ours)

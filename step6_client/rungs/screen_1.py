@@ -21,6 +21,7 @@ def begin():
 
 def end(before):
     if before:
+        print("\r\x1b[K", end="", flush=True)  # no prompt is left
         termios.tcsetattr(0, termios.TCSANOW, before)
 
 
