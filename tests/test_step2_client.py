@@ -1,6 +1,5 @@
 """Step 2: a client that sends what is typed and prints what arrives, both at once."""
 
-import socket
 import sys
 
 import pytest
@@ -9,7 +8,6 @@ from tests.client_process import Client, PlayedServer, command_line, pty
 from tests.lesson import Meanwhile, rule
 
 OURS = "{python} step2_client/client.py --host {host} --port {port}"
-NAIVE = OURS.replace("client.py", "naive_client.py")
 
 CODE = "step2_client/README.md#the-code-change-by-change"
 
@@ -25,8 +23,7 @@ def server():
 
 
 @rule("what is typed is sent, what arrives is printed, both at once", CODE,
-      hint="There are two things to wait for, the keyboard and the network: use a thread for each, or one loop that "
-           "waits for both. Flush what you print.")
+      hint="Two things to wait for, the keyboard and the network: a thread for each, or one loop that waits for both. Flush what you print.")
 def test_what_is_typed_is_sent_and_what_arrives_is_printed(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -38,7 +35,7 @@ def test_what_is_typed_is_sent_and_what_arrives_is_printed(server, template):
 
 
 @rule("what arrives is printed at once, with a line end or without", CODE,
-      hint="Print each chunk as it comes, and flush. Wait neither for the end of a line nor for the keyboard.")
+      hint="Print each chunk as it comes, and flush: do not wait for a line, and not for the keyboard.")
 def test_the_server_may_speak_first_and_without_a_line_end(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -46,9 +43,8 @@ def test_the_server_may_speak_first_and_without_a_line_end(server, template):
         client.wait_for(b"login: ")
 
 
-@rule("at the end of the input the client half-closes, and still prints what comes", CODE,
-      hint="shutdown(SHUT_WR) says that you send nothing more. Then go on reading until the server ends the "
-           "connection, and exit with status 0.")
+@rule("the end of the input half-closes, and what still comes is printed", CODE,
+      hint="shutdown(SHUT_WR) says that you send no more; then go on reading until the server's end, and exit with status 0.")
 def test_the_end_of_input_half_closes_and_the_rest_is_still_printed(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -95,9 +91,8 @@ def test_megabytes_in_both_directions_at_once_do_not_block_each_other(server, te
         client.expect_printed(megabytes)
 
 
-@rule("when the server ends the connection, the client says so and exits with status 1", CODE,
-      hint="If recv() returns nothing, the server has ended the connection: say so and exit at once, do not wait for "
-           "the keyboard.")
+@rule("the server's end is told, and ends the client with status 1", CODE,
+      hint="recv() returning nothing is the end, though nobody has typed anything: say so and exit, do not wait for the keyboard.")
 @pytest.mark.parametrize("end", ["close", "reset"])
 @in_a_pipe_and_a_terminal
 def test_the_server_gone_while_the_client_waits_for_input_is_told(server, template, end, terminal):
@@ -131,7 +126,7 @@ def test_a_host_name_that_is_not_found_is_one_clear_line(template, host):
 
 
 @rule("Ctrl-D half-closes", CODE,
-      hint="On a terminal, Ctrl-D is the end of the input, as when a pipe ends.")
+      hint="On a terminal Ctrl-D is the end of the input: the same as where a pipe ends.")
 @needs_terminal
 def test_ctrl_d_half_closes(server, template):
     with Client(command_line(template, server.port), terminal=True) as client:
@@ -147,7 +142,7 @@ def test_ctrl_d_half_closes(server, template):
 
 
 @rule("Ctrl-C ends the client, without a stack trace", CODE,
-      hint="In Python, Ctrl-C raises KeyboardInterrupt: catch it where the program begins.")
+      hint="In Python Ctrl-C is a KeyboardInterrupt: catch it where the program begins.")
 @needs_terminal
 def test_ctrl_c_ends_the_client_without_a_traceback(server, template):
     with Client(command_line(template, server.port), terminal=True) as client:
@@ -166,44 +161,3 @@ def test_nobody_reading_the_output_ends_the_client_quietly(server):
         server.accept().send(b"hello\n")
         assert client.exit_status() == 1
         assert client.err.seen == b""
-
-
-@pytest.mark.ours
-@needs_terminal
-def test_ctrl_c_ends_the_naive_client_too_without_a_traceback(server):
-    with Client(command_line(NAIVE, server.port), terminal=True) as client:
-        peer = server.accept()
-        client.type(b"hello\n")
-        peer.expect(b"hello")
-        client.press_ctrl_c()  # while it waits for an answer
-        client.exit_status()
-        client.expect_no_trace()
-
-
-@pytest.mark.ours
-def test_the_naive_client_does_not_notice_the_servers_end(server):
-    with Client(command_line(NAIVE, server.port)) as client:
-        peer = server.accept()
-        peer.sock.shutdown(socket.SHUT_WR)  # the server has ended its half, and we watch what still comes
-        client.type(b"are you there?\n")
-        peer.expect(b"are you there?")
-        client.type(b"hello?\n")
-        peer.expect(b"hello?")
-
-
-@pytest.mark.ours
-def test_the_naive_client_is_one_answer_late_once_the_server_speaks_first(server):
-    with Client(command_line(NAIVE, server.port)) as client:
-        peer = server.accept()
-        peer.send(b"welcome\n")
-        client.type(b"hello\n")
-        peer.expect(b"hello")
-        client.wait_for(b"welcome")
-        peer.send(b"the answer to hello\n")
-        client.type(b"goodbye\n")
-        peer.expect(b"goodbye")
-        client.wait_for(b"the answer to hello")
-        peer.send(b"the answer to goodbye\n")
-        client.end_input()
-        client.expect_status(0)
-        client.expect_printed(b"welcome\nthe answer to hello\n")

@@ -1,13 +1,10 @@
 """Step 5 under load: users come and go, and every message is accounted for."""
 
-import contextlib
 import random
-import select
 import threading
 import time
 from collections import Counter
 
-from step5_server.naive_server import SendallServer
 from step5_server.registry import Registry
 from step5_server.server import ChatServer
 from tests.wire import Wire
@@ -90,26 +87,3 @@ def test_every_message_is_counted_while_users_come_and_go(serve):
     assert received == sent
     assert sum(sent.values()) > USERS * MESSAGES_EACH / 4  # most are online at any time
     assert server.registry.names() == []
-
-
-def test_in_the_naive_server_one_who_does_not_read_freezes_all(serve, connect):
-    server = serve(SendallServer)
-    mallory, alice, bob = (connect(server) for _ in range(3))
-    for wire, name in ((mallory, "mallory"), (alice, "alice"), (bob, "bob")):
-        assert wire.request(f"LOGIN {name}").reply.startswith("OK")
-
-    def flood():
-        with contextlib.suppress(OSError):  # it ends with mallory
-            alice.sock.sendall(b"MSG mallory %s\n" % (b"x" * 1000) * 30_000)
-
-    flooder = threading.Thread(target=flood)
-    flooder.start()
-    while server.lock.acquire(timeout=0.5):  # as long as the lock goes round
-        server.lock.release()
-        select.select([], [], [], 0.01)
-    bob.send("HELP")
-    assert not select.select([bob.sock], [], [], 0.2)[0], "bob was answered"
-    mallory.close()
-    assert bob.read_line().startswith("OK")
-    alice.close()
-    flooder.join()

@@ -133,7 +133,6 @@ HELP = b"HELP\n"
 OPER = b"NICK a\r\nUSER a 0 * :a\r\nOPER x z\r\nPING HELP\r\n"
 SERVERS = {
     "step1_echo/server.py -v": STATES,
-    "step1_echo/naive_server.py": FEW,
     "step4_framing/server.py -v": FEW,
     "step5_server/server.py -v": FEW,
     "extras/irc/server.py --oper x:y": MANY,
@@ -159,9 +158,8 @@ def test_a_server_serves_whatever_its_streams_are(command, state, port, serve):
                     answer += chunk
         said = complained(process, state)  # it may serve before it comes to that
         process.terminate()
-        if "naive" not in command:
-            assert process.wait(DEADLINE_S) == 0
-            assert "stopping" in told(process, state, before=said) or "stderr" in state
+        assert process.wait(DEADLINE_S) == 0
+        assert "stopping" in told(process, state, before=said) or "stderr" in state
 
 
 CLIENTS = {"step2_client/client.py": STATES, "step6_client/client.py": STATES, "extras/rooms/client.py": FEW}

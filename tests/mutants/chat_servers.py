@@ -12,7 +12,6 @@ from catalogue import Catalogue
 from step1_echo.serving import run
 from step3_protocol.protocol import NAME, ProtocolError, format_line, parse_line
 from step4_framing.framing import LineBuffer, LineTooLong
-from step5_server.naive_server import SendallHandler, SendallServer
 from step5_server.registry import NameTaken, Registry
 from step5_server.server import ChatHandler, ChatServer
 
@@ -467,13 +466,6 @@ class MixesLines(Mutant):
 
 
 # Many users
-
-@caught_by("test_a_user_who_does_not_read_delays_nobody")
-class SendsInTheSendersThread(SendallHandler):
-    """It calls sendall() for the receiver, with the lock held: step 5's naive server."""
-
-    server_class = SendallServer
-
 
 @caught_by("test_a_silent_client_keeps_nobody_waiting")
 class OneClientAtATime(Mutant):
