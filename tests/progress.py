@@ -181,7 +181,8 @@ class Progress:
 
     def remember(self, step: Step, **result) -> None:
         self._results[str(step.number)] = {**result, "print": self.prints[step.number]}
-        self._memory.write_text(json.dumps(self._results))
+        with contextlib.suppress(OSError):  # NOTE: where we may not write, we judge anew each time
+            self._memory.write_text(json.dumps(self._results))
 
     def unfinished(self) -> list[Step]:
         return [step for step in STEPS if self.begun(step) and not self.passes(step)]

@@ -27,6 +27,10 @@ POLL_S = 0.25  # between two looks at the folder: at once, for a person, and nex
 STUCK_S = 50.0  # without news: longer than the slowest start of a server, or any check
 PATIENCE_S = 2.0  # for an answer: on one's own machine a right one comes in milliseconds
 
+INSTALL = (r"py -m venv .venv; .venv\Scripts\pip install -q -r requirements.txt; .venv\Scripts\activate"
+           if os.name == "nt" else
+           "python3 -m venv .venv && .venv/bin/pip install -q -r requirements.txt && . .venv/bin/activate")
+
 HELP = """\
 It looks at the folder and judges the step whose file you saved last; at first, the first one that does not
 pass yet. It shows the first lesson, and one line for the course:
@@ -61,7 +65,8 @@ def judgement(runs: list[list[str]], patience_s: float, edited):
         # A .pyc knows to the second when its source was saved: of two saves in one, the first.
         env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"})
     lines = queue.SimpleQueue()
-    reader = threading.Thread(target=lambda: [lines.put(line) for line in itertools.chain(judge.stdout, [""])])
+    reader = threading.Thread(target=lambda: [lines.put(line) for line in itertools.chain(judge.stdout, [""])],
+                              daemon=True)
     reader.start()
     try:
         print(json.dumps([[*run, f"--patience={patience_s}"] for run in runs]), file=judge.stdin, flush=True)
@@ -89,11 +94,10 @@ class Screen:
         self.file = file
         self.drawn = ""
         file.reconfigure(errors="replace")  # a lesson shows whatever came
-        self.signs = {"ok": "✓", "not begun": "·", "broken": "✗"}
-        try:
-            "".join(self.signs.values()).encode(file.encoding)
-        except UnicodeEncodeError:
-            self.signs = {"ok": "ok", "not begun": "-", "broken": "X"}
+        self.ok, self.not_begun, self.broken = "✓·✗"
+        old = (os.environ.get("LC_ALL") or os.environ.get("LANG")) in ("C", "POSIX")  # where Python says UTF-8 all the same
+        if old or "?" in "✓·✗".encode(file.encoding, "replace").decode(file.encoding):
+            self.ok, self.not_begun, self.broken = "ok", "-", "X"
 
     def draw(self, line: str) -> None:
         if self.file.isatty():
@@ -215,34 +219,23 @@ class Watch:
     def mark(self, step: Step) -> str:
         result = self.progress.result(step)
         if not self.progress.begun(step):
-            return self.screen.signs["not begun"]
+            return self.screen.not_begun
         if not result:
             return "?"
         if not result["rules"]:
-            return self.screen.signs["broken"]
-        return self.screen.signs["ok"] if result["passes"] else f"{result['passed']}/{result['rules']}"
+            return self.screen.broken
+        return self.screen.ok if result["passes"] else f"{result['passed']}/{result['rules']}"
 
     def what_next(self) -> str:
         """Say what passes, and what to begin."""
         progress, step = self.progress, self.current
-        about_4 = bool(progress.commands) and step == STEPS[3]
         told = f"All {progress.result(step)['rules']} checks of {step} pass. " if step and progress.passes(step) else ""
         if not (next_one := progress.next(self.only)):
             return told + "You have all six steps. Next: open extras/README.md."
-        step, name = next_one
-        told += f"Next: open {step.folder}/README.md, and begin {progress.shown(name)} (an empty line is enough)."
-        return told + f"\n{ONLY_PYTHON}" * (about_4 or bool(progress.commands) and step == STEPS[2])
-
-
-def missing() -> str:
-    """Say how to install what the checks need, where it is not."""
-    if all(map(importlib.util.find_spec, ("pytest", "hypothesis"))):
-        return ""
-    folder = r".venv\Scripts" if os.name == "nt" else ".venv/bin"
-    if (ROOT / ".venv").exists():
-        return f"The checks need pytest, which this Python does not have: run  {Path(folder, 'python')} tests/watch.py"
-    return (f"The checks need pytest: run  {'py' if os.name == 'nt' else 'python3'} -m venv .venv  and  "
-            f"{Path(folder, 'pip')} install -r requirements.txt  and then  {Path(folder, 'python')} tests/watch.py")
+        new, name = next_one
+        told += f"Next: open {new.folder}/README.md, and begin {progress.shown(name)} (an empty line is enough)."
+        functions = STEPS[2] in (step, new) or STEPS[3] in (step, new)
+        return told + f"\n{ONLY_PYTHON}" * bool(functions and progress.commands)
 
 
 def main() -> int:
@@ -257,8 +250,8 @@ def main() -> int:
     args = parser.parse_args()
     if not args.folder.is_dir():
         parser.error(f"there is no folder {args.folder}")
-    if lacking := missing():
-        print(lacking, file=sys.stderr)
+    if not all(map(importlib.util.find_spec, ("pytest", "hypothesis"))):
+        print(f"The checks need pytest, which this Python does not have. Run:  {INSTALL}", file=sys.stderr)
         return 2
     only = STEPS[args.step - 1] if args.step else None
     watch = Watch(args.folder.resolve(), Screen(sys.stdout), args.patience, only)
