@@ -1,1 +1,1 @@
-"""Bench: how fast it is, measured beside others."""
+"""Bench: how fast our servers are, measured beside others."""

@@ -5,17 +5,18 @@
     python extras/bench/attack.py --servers step5,rooms --attackers 1 --seconds 3 help
 
 The servers run with their default flags.  Each attack is made by 1 attacker and then by 16, who
-send as fast as they can.  Meanwhile uninvolved users write to themselves, and newcomers log in.
+send as fast as they can.  Meanwhile users who have nothing to do with it (the uninvolved) send
+messages to themselves, and newcomers log in.
 The exit status is 1 if a goal was missed.
 
-p50 ms     half of the waits of the uninvolved were no longer than this; p99: 99 of 100; max: all
+p50 ms     half of the waits of the uninvolved users were no longer than this; p99: 99 of 100; max: all
 CPU        the server's, in seconds; `after`: in the second after the attack
 MB         the server's memory, above what it was before: at the peak, and what is left in the end
-open       files and sockets that the server had open at the peak; `threads`: those it had
+open       files and sockets that the server had open at the peak; `threads`: its threads at the peak
 kept       whether the uninvolved users still have their connections
-cut        how many of the people on the stage the server has cut off
-out        how often it has cut off an attacker, or not let one in
-logins     newcomers who were let in, of those who came, and how long it took: half of them, all
+cut        how many of the users who were there before the attack (the stage) the server has cut off
+out        how often it has cut off an attacker, or refused one
+logins     how many newcomers were let in, of how many; then how long it took half of them, and all
 """
 
 import argparse
@@ -48,12 +49,12 @@ SERVERS = {
     "irc": ("extras/irc/server.py", Irc()),
 }
 P99_GOAL_MS = {1: 100.0, 16: 500.0}  # attackers -> how long an uninvolved user may wait
-MEMORY_GOAL_MB = 20.0  # how much more than before there may be afterwards
-SETTLE_S = 10.0  # how long the server has for that
+MEMORY_GOAL_MB = 20.0  # how much more memory than before the server may use afterwards
+SETTLE_S = 10.0  # how long the server may take to give it back
 LOOK_EVERY_S = 0.1  # at the server's memory and threads
 OVERTIME_S = 10.0  # for attackers who are still busy when the time is over
 
-COLUMNS = {  # what stands in the table: title, width, and how the number is written
+COLUMNS = {  # the table's columns: title, width, and how the number is written
     "attackers": ("by", 3, "{:.0f}"),
     "p50_ms": ("p50 ms", 6, "{:.1f}"),
     "p99_ms": ("p99 ms", 7, "{:.1f}"),
@@ -85,7 +86,7 @@ class IrcWithPassword(Irc):
 
 
 class Usage:
-    """What the server uses: looked at again and again."""
+    """What the server uses, measured again and again."""
 
     def __init__(self, server):
         self._server = server
@@ -95,7 +96,7 @@ class Usage:
         self.threads = self.descriptors = None
 
     def look(self) -> None:
-        """Look once more, for the peaks."""
+        """Measure once more, to find the peaks."""
         self.peak_rss = most(self.peak_rss, self._server.rss_bytes())
         self.threads = most(self.threads, self._server.threads())
         self.descriptors = most(self.descriptors, self._server.descriptors())
@@ -106,11 +107,11 @@ class Usage:
         return None if before is None or self._cpu_s is None else self._cpu_s - before
 
     def grown_mb(self, rss: int | None) -> float | None:
-        """Return how many megabytes more that is than at the beginning."""
+        """Return how many megabytes more the server uses than at the beginning."""
         return None if rss is None or self._rss is None else (rss - self._rss) / 1e6
 
     def settle(self) -> float | None:
-        """Give the server time to give back its memory; return how much more than before is left."""
+        """Wait until the server has given back its memory; return how much more than before it still uses."""
         until = time.monotonic() + SETTLE_S
         left = self.grown_mb(self._server.rss_bytes())
         while left is not None and left > MEMORY_GOAL_MB and time.monotonic() < until:
@@ -119,14 +120,14 @@ class Usage:
         return left
 
     def cpu_after(self, seconds: float) -> float | None:
-        """Return the processor time of the next second, in which nobody asks for anything."""
+        """Return the processor time of the next second, in which nobody sends anything."""
         self.cpu_s()
         time.sleep(min(1.0, seconds))
         return self.cpu_s()
 
 
 def most(one: int | None, other: int | None) -> int | None:
-    """Return the greater of two numbers, where both are known."""
+    """Return the greater of two numbers, if both are known."""
     return one if other is None else other if one is None else max(one, other)
 
 
@@ -176,9 +177,9 @@ def watch_the_attack(attackers, watch: Watch, usage: Usage, seconds: float) -> N
 
 @contextlib.contextmanager
 def process(function, *args):
-    """Run a function in a process of its own, and leave none behind."""
+    """Run a function in a process of its own, and end that process."""
     child = fork.Process(target=function, args=args, daemon=True)
-    # Ctrl-C reaches all processes at once.  It is for us: the child is born deaf to it, and we end it.
+    # Ctrl-C reaches all processes at once.  The child ignores it from the start: we end the child.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         child.start()
@@ -193,14 +194,14 @@ def process(function, *args):
 
 @contextlib.contextmanager
 def reading(stage: Stage):
-    """Let the people of the stage read; yield the count of those whom the server cuts off."""
+    """Let the users on the stage read; yield the count of those whom the server cuts off."""
     cut_off = fork.Value("i", 0)
     with process(read_all, stage, cut_off):
         yield cut_off
 
 
 def share(ordered: list[float], percent: int) -> float | None:
-    """Return what so many percent do not exceed, in milliseconds."""
+    """Return the time that this many percent do not exceed, in milliseconds."""
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] * 1e3 if ordered else None
 
 
@@ -234,17 +235,17 @@ def parse_args(argv=None) -> argparse.Namespace:
     )
     parser.add_argument("attacks", nargs="*", metavar="ATTACK", help="only these (default: all)")
     parser.add_argument("--servers", type=names_of(SERVERS), metavar="A,B",
-                        help="each attack on all of these that understand it (default: on the first)")
+                        help="attack each of these that speaks the attack's protocol (default: only the first)")
     parser.add_argument("--attackers", type=numbers, default=[1, 16], metavar="N,M",
-                        help="how many at once (default 1,16)")
-    parser.add_argument("--seconds", type=float, default=10.0, help="how long each lasts (default %(default)g)")
+                        help="how many attackers at once (default 1,16)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long each attack lasts (default %(default)g)")
     parser.add_argument("--scale", type=float, default=1.0, metavar="SHARE",
-                        help="of the people, rooms and channels that are there (default %(default)g)")
+                        help="the share of the users, rooms and channels to set up (default %(default)g)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument("--python", default=sys.executable, metavar="PATH",
                         help="the Python that runs the servers (default: this one)")
     parser.add_argument("--root", type=Path, default=ROOT, metavar="FOLDER",
-                        help="the checkout whose servers are attacked (default: this one)")
+                        help="attack the servers of this copy of the project (default: this one)")
     parser.add_argument("--server-args", default="", metavar="ARGS",
                         help="more arguments for the servers, such as --server-args=--no-pin")
     args = parser.parse_args(argv)

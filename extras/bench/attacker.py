@@ -1,11 +1,11 @@
-"""What an attack is made of: attackers, their connections, and whoever is there beside them.
+"""What an attack is made of: attackers, their connections, and the users who are there (the stage).
 
-    stage.people(300)                 log in 300 users, who read all that they get
+    stage.people(300)                 log in 300 users, who read everything that they get
     line = me.log_in()                this attacker's connection
     line.pour(b"HELP\\n")             send it again and again until the time is over
 
-Attackers live in a process of their own, and so do the people of the stage: their Python
-must not delay the user whose waiting is measured.  All are forked from the measuring process.
+The attackers run in a process of their own, and so do the users on the stage: their Python
+must not delay the user who measures.  All are forked from the measuring process.
 """
 
 import multiprocessing
@@ -19,10 +19,10 @@ import time
 from extras.bench.load import DEADLINE_S, LoadError
 
 CHUNK_BYTES = 1 << 16
-ATTACKERS = 1_000_000  # users from here on attack; below are the people of the stage
-READ_EVERY_S = 0.01  # how often a reader with a bounded pace reads
+ATTACKERS = 1_000_000  # users with this number and above attack; those below are the stage
+READ_EVERY_S = 0.01  # how often a user reads who reads at a given pace
 AGAIN_S = 0.001  # after an attacker was cut off
-fork = multiprocessing.get_context("fork" if hasattr(os, "fork") else None)  # to Windows we only answer --help
+fork = multiprocessing.get_context("fork" if hasattr(os, "fork") else None)  # on Windows only --help works
 
 
 class OverTime(Exception):
@@ -83,13 +83,13 @@ class Peer:
             self.sock.settimeout(self.left_s())
 
     def die(self) -> None:
-        """Go as a process goes that crashes: with RST instead of EOF."""
+        """End as a process does that crashes: with RST instead of EOF."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
 
 class Attacker:
-    """One attacker; an attack is a function of it, called again when it ends before the time."""
+    """One attacker; an attack is a function that gets it, and is called again if it returns too early."""
 
     def __init__(self, number: int, count: int, address, dialect, until: float):
         self.number, self.count = number, count
@@ -125,7 +125,7 @@ class Attacker:
             self._peers.pop().sock.close()
 
     def run(self, attack, thrown_out) -> None:
-        """Attack until the time is over, whatever the server does about it: that is counted."""
+        """Attack until the time is over; count how often the server cuts us off."""
         while time.monotonic() < self._until:
             try:
                 attack(self)
@@ -134,42 +134,42 @@ class Attacker:
             except (OSError, LoadError):
                 with thrown_out.get_lock():
                     thrown_out.value += 1
-                time.sleep(AGAIN_S)  # cut off, or not let in: try again
+                time.sleep(AGAIN_S)  # cut off, or refused: try again
             finally:
                 self.close()
 
 
 class Stage:
-    """Who is there before the attack begins, and goes on reading while it lasts."""
+    """The users who are there before the attack begins, and go on reading during it."""
 
     def __init__(self, crowd, scale: float = 1.0):
         self.crowd = crowd
-        self.scale = scale  # of the people: a test needs few
-        self.victim = None  # whom the attackers write to, and the pace at which she reads
+        self.scale = scale  # of the numbers of users: a test needs only a few
+        self.victim = None  # the user whom the attackers write to, and the pace at which she reads
         self.pace = 0.0
 
     def size(self, number: int) -> int:
-        """Return so many, scaled."""
+        """Return this number, scaled."""
         return max(1, round(number * self.scale))
 
     def people(self, count: int, setup=lambda user: b"") -> None:
-        """Log in so many users more; each says what `setup` gives for her number."""
+        """Log in `count` more users; each sends what `setup` returns for her number."""
         dialect = self.crowd.dialect
         for user in range(len(self.crowd.clients), len(self.crowd.clients) + count):
             self.crowd.grow(user + 1)
-            if lines := setup(user):  # a server that has learned to refuse some of it may do so
+            if lines := setup(user):  # a newer server may refuse some of it
                 sock = self.crowd.clients[user].sock
                 ask(sock, lines + dialect.fence, dialect.fenced, DEADLINE_S)
                 sock.setblocking(False)
 
     def add_victim(self, bytes_per_s: float) -> None:
-        """Log in the one whom the attackers write to, user 0; she reads at this pace."""
+        """Log in user 0, to whom the attackers write; she reads at this pace."""
         self.crowd.grow(1)
         self.victim, self.pace = self.crowd.clients[0], bytes_per_s
 
 
 def read_all(stage: Stage, closed) -> None:
-    """Read what the people get; count in `closed` who was cut off.  Process: its own."""
+    """Read what these users get; count in `closed` those who were cut off.  Process: its own."""
     stay_out_of_the_way()
     parent = multiprocessing.parent_process().pid
     due = time.monotonic()
@@ -202,7 +202,7 @@ def is_closed(sock: socket.socket, size: int) -> bool:
 
 
 def attack_all(attack, count: int, address, dialect, seconds: float, thrown_out) -> None:
-    """Attack with so many attackers at once.  Process: its own."""
+    """Attack with this many attackers at once.  Process: its own."""
     stay_out_of_the_way()
     until = time.monotonic() + seconds
     attackers = [Attacker(n, count, address, dialect, until) for n in range(count)]
@@ -214,5 +214,5 @@ def attack_all(attack, count: int, address, dialect, seconds: float, thrown_out)
 
 
 def stay_out_of_the_way() -> None:
-    """Let the measuring process go first: how late it reads would count as waiting."""
+    """Let the measuring process run first: if it reads late, that would count as waiting."""
     os.nice(5)

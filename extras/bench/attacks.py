@@ -1,14 +1,14 @@
-"""The attacks: for each, what one connection sends, and who is there when it does.
+"""The attacks: what one connection sends in each, and which users are there.
 
     def help_flood(me):
         me.log_in().pour(b"HELP\\n")
 
-is a whole attack: extras/bench/attacker.py calls it for each attacker, and again when it ends
-before the time does, because it is done or because the server has cut it off.  What the stage
-looks like before it begins is in the table at the end.
+is a whole attack: extras/bench/attacker.py calls it for each attacker.  If it returns before the
+time is over, or the server cuts it off, it is called again.  The table at the end says for each
+attack which users are there before it begins.
 
 me      the attacker: number, count (how many there are), user (the number in its name)
-stage   who is there: people(300) logs in users who read what they get
+stage   the users who are there: people(300) logs in 300 who read what they get
 """
 
 import random
@@ -19,7 +19,7 @@ from typing import NamedTuple
 from extras.bench.attacker import Attacker, Stage
 
 VICTIM_BYTES_PER_S = 5e6
-REFUSED = 1000  # who come when there is no place
+REFUSED = 1000  # peers that come when the server is full
 ROOMS = 1000
 CHANNELS = 20_000
 TEXT = b"x" * 400
@@ -27,7 +27,7 @@ CAPABILITIES = (
     "away-notify", "batch", "echo-message", "extended-join", "message-tags", "multi-prefix",
     "server-time", "setname", "userhost-in-names",
 )
-# As many stars as our server takes, with letters that an attacker's name has; and as long as a line.
+# As many stars as our server accepts, with letters of an attacker's name; and as long as a line.
 MASK = b"*0" * 14 + b"b" * 60
 LONG_MASK = b"*0" * 200 + b"b"
 
@@ -74,7 +74,7 @@ def come_and_go(me: Attacker):
 
 
 def refused_and_trickling(me: Attacker):
-    """Never let in, stay all the same, and send a byte now and then; who is closed comes again."""
+    """Stay connected though the server is full, and send a byte now and then; connect again if closed."""
     peers = []
     while True:
         while len(peers) < max(1, REFUSED // me.count):
@@ -104,7 +104,7 @@ def ask_and_die(me: Attacker):
 
 
 def forty(letter: bytes = b"a") -> list[bytes]:
-    """Name the forty channels that one user may be in: twenty of each kind."""
+    """Return the names of the forty channels that one user may be in: twenty of each kind."""
     return [b"%c%s%d" % (kind, letter, n) for kind in b"#&" for n in range(20)]
 
 
@@ -113,7 +113,7 @@ def irc_join_masks(me: Attacker):
 
 
 def irc_join_masks_anew(me: Attacker):
-    """A new name each time: what the server found out about the old one is of no use."""
+    """Take a new name each time, so that what the server remembers about the old one is of no use."""
     join = b"JOIN %s\r\n" % b",".join(forty())
     me.log_in().pour(b"".join(b"NICK %c%d\r\n%s" % (letter, me.user, join) for letter in b"ab"))
 
@@ -141,7 +141,7 @@ def irc_dressed(me: Attacker):
 
 
 def irc_pass(me: Attacker):
-    """A hundred strangers, whether one connects them or sixteen do."""
+    """A hundred connections in all, made by one attacker or by sixteen."""
     peers = [me.connect() for _ in range(max(1, 100 // me.count))]
     while True:
         for peer in peers:
@@ -208,11 +208,11 @@ def irc_ask_and_die(me: Attacker):
 
 
 def nobody(stage: Stage):
-    """Only attackers, and those who are measured."""
+    """Nobody but the attackers and those who are measured."""
 
 
 def people(number: int, setup=lambda user: b""):
-    """Users who are there and read."""
+    """Users who only read."""
     return lambda stage: stage.people(stage.size(number), setup)
 
 
@@ -271,11 +271,11 @@ class Attack(NamedTuple):
     """One attack, by the name that the command line gives it."""
 
     title: str
-    servers: str  # who understands it; by default the first is attacked
+    servers: str  # the servers that understand it; by default the first is attacked
     run: Callable[[Attacker], None]
     stage: Callable[[Stage], None] = nobody
     server_args: tuple[str, ...] = ()
-    password: bytes = b""  # what the users of the stage must give
+    password: bytes = b""  # what the users on the stage must send
 
 
 STEP5 = "step5 broadcast presence rooms"

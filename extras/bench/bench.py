@@ -1,13 +1,14 @@
-"""Measure chat servers: throughput, latency, processor time, memory; and lose no message.
+"""Measure chat servers: throughput, latency, processor time, memory, and that no message is lost.
 
     python extras/bench/bench.py                       everything: some ten minutes
-    python extras/bench/bench.py --quick               to see that all works: hardly any time for each
+    python extras/bench/bench.py --quick               a quick look, to see that it works
     python extras/bench/bench.py --servers irc,ngircd --workloads pairs --rounds 9
     python extras/bench/bench.py --connect 127.0.0.1:6667 --dialect irc
 
-It starts the servers itself, one at a time, and counts every delivery: one message lost or
-doubled fails the run.  In a round each server is measured once, so that neighbours in a table
-are neighbours in time; the report shows medians over the rounds.
+It starts the servers itself, one at a time, and counts every delivery: if one message is lost or
+comes twice, the run has failed.  In a round each server is measured once, so that two numbers
+beside each other in a table were measured shortly after each other.  The report shows medians
+over the rounds.
 """
 
 import argparse
@@ -32,7 +33,7 @@ from extras.bench.workloads import WORKLOADS
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
 DIALECTS = {"chat": Chat(), "broadcast": Broadcast(), "rooms": Rooms(), "irc": Irc()}
-QUICK = {"idle": (4, 20), "growth": (10, 20)}  # levels that take no time
+QUICK = {"idle": (4, 20), "growth": (10, 20)}  # levels that take little time
 
 
 def measure(report: Report, name: str, server: str, kind, args, round_number: int) -> None:
@@ -53,7 +54,7 @@ def measure(report: Report, name: str, server: str, kind, args, round_number: in
 
 
 def show(*words: str) -> None:
-    """Show how far we are: on a terminal, in one line that is written over."""
+    """Show how far we are: on a terminal, always in the same line."""
     if sys.stderr.isatty():
         with contextlib.suppress(CannotWrite):
             write(sys.stderr, "\r\x1b[K" + "  ".join(words))
@@ -76,7 +77,7 @@ def chosen_servers(args) -> dict:
 
 
 def takes_part(name: str, server: str, kind, args) -> bool:
-    """Tell whether this workload is for this server."""
+    """Return whether this workload is for this server."""
     if name.startswith(("fan-out", "growth")) and not hasattr(kind.dialect, "say"):
         return False  # it has no rooms
     return bool(args.servers or args.connect) or server in WORKLOADS[name].servers.split()
@@ -84,14 +85,14 @@ def takes_part(name: str, server: str, kind, args) -> bool:
 
 def raise_file_limit() -> None:
     """Allow as many open sockets as the system lets us; our children inherit it."""
-    import resource  # not on Windows, where none of the rest works either
+    import resource  # not on Windows, where the rest does not work either
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def about(args) -> dict:
-    """Return what one must know to judge the numbers."""
+    """Return the facts that one needs to judge the numbers."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
@@ -101,7 +102,7 @@ def about(args) -> dict:
 
 
 def python_version(python: str) -> str:
-    """Return what the Python that runs the servers calls itself."""
+    """Return the version of the Python that runs the servers."""
     ask = "import platform; print(platform.python_implementation(), platform.python_version())"
     try:
         return subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
@@ -130,13 +131,13 @@ def parse_args(argv=None) -> argparse.Namespace:
         + "\n\nservers:\n" + "\n".join(f"  {n:<17} {k.title}" for n, k in KINDS.items()),
     )
     parser.add_argument("--servers", type=names_of(KINDS), metavar="A,B",
-                        help="only these (default: for each workload, those that it is about)")
+                        help="only these (default: those that the workload is meant for)")
     parser.add_argument("--workloads", type=names_of(WORKLOADS), metavar="A,B",
                         default=list(WORKLOADS), help="only these (default: all)")
-    parser.add_argument("--rounds", type=int, default=3, help="how often (default %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="how many rounds (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=1.5,
                         help="how long each measurement lasts (default %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="one round, hardly any time, few users")
+    parser.add_argument("--quick", action="store_true", help="one very short round with few users")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw a picture into this file")
     parser.add_argument("--python", default=sys.executable, metavar="PATH",
@@ -171,7 +172,7 @@ def main(argv=None) -> int:
     show("")
     try:
         write(sys.stdout, report.tables() + "\n")
-    except CannotWrite as error:  # the files may still hold what has taken so long to measure
+    except CannotWrite as error:  # the measurement took long: its files may still be written
         report.failures.append(str(error))
         tell(str(error))
     if args.json:

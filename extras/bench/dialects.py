@@ -1,10 +1,10 @@
-"""Dialects: how a user logs in and talks, for each protocol that we can load.
+"""Dialects: how a user logs in and talks, for each protocol that we can measure.
 
-Users are numbers here, rooms are one room.  All methods return bytes as they go on the wire.
+A user is a number here, and there is only one room.  All methods return bytes, ready to send.
 
-mark     a byte that ends every text of a message and occurs nowhere else: so a message is
-         counted by `chunk.count(MARK)`, wherever the chunk was cut
-fence    a request whose answer is known: when it is here, so is all that was sent before it
+mark     a byte that ends every text of a message and occurs nowhere else: so `chunk.count(MARK)`
+         counts messages, wherever the chunk was cut
+fence    a request whose answer is known: when the answer is here, so is all that was sent before
 """
 
 import re
@@ -52,7 +52,7 @@ class Rooms(Chat):
 class Irc:
     """IRC.  Source: RFC 2812."""
 
-    # 376 ends the message of the day, 422 says that there is none: either ends the greeting.
+    # 376 ends the message of the day, 422 says that there is none: the greeting ends with one of them.
     logged_in = re.compile(rb" (376|422) [^\n]*\n")
     fence = b"PING fence\r\n"
     fenced = re.compile(rb" PONG [^\n]*\n")
@@ -79,8 +79,8 @@ class Relay:
     logged_in = re.compile(rb"!login\n")
     fence = b"!fence\n"
     fenced = re.compile(rb"!fence\n")
-    refused = re.compile(rb"(?!)")  # it refuses nobody
-    quit = b""  # the EOF will do
+    refused = re.compile(rb"(?!)")  # it never refuses a user
+    quit = b""  # the EOF is enough
     join = b""
 
     def login(self, user: int) -> bytes:

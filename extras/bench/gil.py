@@ -2,8 +2,8 @@
 
     python extras/bench/gil.py gil.svg
 
-Each thread parses chat lines and looks at the clock after each.  Between two looks that are
-close it was running; a gap means that it waited for somebody else.
+Each thread parses chat lines and looks at the clock after each.  If two looks are close, it was
+running in between; a gap means that another thread was running.
 """
 
 import argparse

@@ -1,8 +1,8 @@
-"""The load: many clients in one process, and a count of all that they receive.
+"""The load: many clients in one process; every message that they receive is counted.
 
-The generator must never be what limits the server, so it does next to nothing for each
-message: sockets do not block, a chunk is never split into lines, and `bytes.count` counts.
-Its own share of the processor stands in the report, so that one can see whether that worked.
+The generator must never be the limit, so it does almost nothing for each message: sockets do not
+block, a chunk is never split into lines, and `bytes.count` counts.  The report shows the
+generator's own share of the processor, so that one can see whether that worked.
 
 hot    clients that the workload waits for: read as soon as something is there
 cold   clients that only receive: read a few hundred times a second, in bigger chunks
@@ -14,8 +14,8 @@ import time
 
 from extras.bench.dialects import MARK
 
-CHUNK_BYTES = 1 << 18  # as much as a cold client finds when it looks
-DEADLINE_S = 20.0  # no answer, or no progress, for so long: the run has failed
+CHUNK_BYTES = 1 << 18  # as much as may wait for a cold client
+DEADLINE_S = 20.0  # if there is no answer or no progress for this long, the run has failed
 CONNECT_DEADLINE_S = 5.0
 
 
@@ -106,7 +106,7 @@ class Crowd:
             if join and self.dialect.join:
                 client.ask(self.dialect.join + self.dialect.fence, self.dialect.fenced)
             if client.user % 50 == 49:
-                self.read_all(self.clients)  # they hear each other come: let nobody's buffer fill up
+                self.read_all(self.clients)  # they are told of each newcomer: let nobody's buffer fill up
                 self.progress(f"{client.user + 1} connected")
 
     def log_in(self, user: int) -> Client:
@@ -120,12 +120,12 @@ class Crowd:
         return client
 
     def read_all(self, clients: list[Client]) -> None:
-        """Read whatever these have received."""
+        """Read what these have received."""
         for client in clients:
             client.read()
 
     def settle(self) -> None:
-        """Wait until everybody has received all that was said before."""
+        """Wait until everybody has received everything that was sent before."""
         for client in self.clients:
             client.ask(self.dialect.fence, self.dialect.fenced)
 

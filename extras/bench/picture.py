@@ -1,4 +1,4 @@
-"""The picture: bars for each workload, and curves for what grows, as one SVG file.
+"""The picture: bars for each workload, and curves over the number of users, as one SVG file.
 
 Written by hand, since SVG is text: a <rect> is a bar, a <polyline> is a curve.
 x and y count pixels from the upper left corner.
@@ -13,7 +13,7 @@ from extras.bench.workloads import WORKLOADS
 
 WIDTH, LABEL, BAR, ROW = 900, 110, 230, 22  # the page, the names, the longest bar, a line of bars
 CURVE_HEIGHT = 220
-MAX_TIMES_MEDIAN = 4  # a longer bar is cut, and says so with an arrow
+MAX_TIMES_MEDIAN = 4  # a longer bar is cut, and has an arrow
 OURS = {"step5", "broadcast", "rooms", "irc"}
 COLOURS = {
     "step5": "#6baed6", "broadcast": "#4292c6", "rooms": "#2171b5", "irc": "#08519c",
@@ -51,7 +51,7 @@ def draw(report: Report) -> str:
 
 
 def draw_bars(report: Report, workload: str, y: int) -> tuple[list[str], int]:
-    """Draw one workload: on the left how much, on the right how dear."""
+    """Draw one workload: on the left how much, on the right what it costs."""
     kind = WORKLOADS[workload]
     parts = [text(10, y, f"{workload}: {kind.title}", "h")]
     y += 20
@@ -65,7 +65,7 @@ def draw_bars(report: Report, workload: str, y: int) -> tuple[list[str], int]:
         parts.append(text(10, y, title_of(server), "h" if server in OURS else ""))
         for x, number, form, _ in columns:
             values = [report.median(workload, s, number) or 0 for s in report.rounds[workload]]
-            # One that is fifty times as dear shall not shrink all others to nothing.
+            # One server that costs fifty times as much must not make all other bars invisible.
             longest = min(max(values), MAX_TIMES_MEDIAN * statistics.median(values)) or 1
             value = report.median(workload, server, number)
             width = BAR * min(1, (value or 0) / longest)
@@ -134,7 +134,7 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def short(value: float) -> str:
-    """Return a number as short as one wants to read it."""
+    """Return a number in a short form for people."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

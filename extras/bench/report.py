@@ -1,7 +1,8 @@
 """The report: medians, a table for each workload, the goals, and all of it as JSON.
 
 rounds   what was measured, by workload, server and number of the round, so that two servers
-         can be compared within a round: on a noisy machine only neighbours in time compare
+         can be compared within a round: on a busy machine only those are comparable that were
+         measured shortly after each other
 """
 
 import statistics
@@ -24,7 +25,7 @@ COLUMNS = {  # the title of a column, and how its number is written
 
 
 class Goal(NamedTuple):
-    """One number of ours, as a multiple of somebody else's."""
+    """A goal for one number of ours, as a multiple of another server's."""
 
     workload: str
     number: str
@@ -52,7 +53,7 @@ GOALS = [
     Goal("fan-out/1", "cpu_us", "rooms", "ngircd", 0.8, at_least=False),
     Goal("pairs", "per_second", "rooms", "ngircd", 0.6),
 ]
-FLAT = ("idle/10", "idle/10000", 1.5)  # cost per message: the second at most so many times the first
+FLAT = ("idle/10", "idle/10000", 1.5)  # cost per message: the second at most this many times the first
 
 
 class Report:
@@ -68,13 +69,13 @@ class Report:
         self.rounds.setdefault(workload, {}).setdefault(server, []).append(numbers)
 
     def median(self, workload: str, server: str, number: str) -> float | None:
-        """Return the median over the rounds, or None where nothing was measured."""
+        """Return the median over the rounds, or None if nothing was measured."""
         rounds = self.rounds.get(workload, {}).get(server, [])
         values = [r[number] for r in rounds if r[number] is not None]
         return statistics.median(values) if values else None
 
     def ratio(self, workload: str, number: str, ours: str, theirs: str) -> float | None:
-        """Return the median of what each round's ratio was: noise hits both alike."""
+        """Return the median of the rounds' ratios: within a round, noise affects both servers alike."""
         servers = self.rounds.get(workload, {})
         couples = zip(servers.get(ours, []), servers.get(theirs, []))
         values = [a[number] / b[number] for a, b in couples if a[number] and b[number]]
@@ -130,7 +131,7 @@ class Report:
         return lines
 
     def ratio_of_costs(self, server: str, few: str, many: str) -> float | None:
-        """Return how many times dearer a message is with many users."""
+        """Return how many times as much a message costs with many users."""
         a, b = self.median(few, server, "cpu_us"), self.median(many, server, "cpu_us")
         return b / a if a and b else None
 
@@ -145,7 +146,7 @@ class Report:
 
 
 def family(workload: str) -> str:
-    """Return which entry of WORKLOADS "idle/4000" belongs to."""
+    """Return which entry of WORKLOADS a name such as "idle/4000" belongs to."""
     return workload if workload in WORKLOADS else workload.partition("/")[0]
 
 

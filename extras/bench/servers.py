@@ -1,9 +1,9 @@
-"""The servers: who can be measured, how each is started, and what it uses.
+"""The servers: which can be measured, how each is started, and what it uses.
 
     with KINDS["irc"].start(args) as server:
         server.address, server.cpu_s(), server.rss_bytes(), server.threads()
 
-args     the command line's: `python` runs the servers in Python, `server_args` are for ours
+args     of the command line: `python` runs the servers in Python, `server_args` are for ours
 """
 
 import contextlib
@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 TRICKS = "extras/bench/tricks.py"
 START_S = 10.0  # a server that does not listen by then will not
 STOP_S = 10.0
-MANY = 20000  # more connections than we open: no limit of ours shall be measured
-SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"  # Debian keeps daemons there
+MANY = 20000  # more connections than we open: we do not want to measure our own limit
+SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin"  # Debian keeps servers there
 
 # Penalties and limits off: we compare servers, not their rules against floods.
 NGIRCD_CONF = """\
@@ -67,7 +67,7 @@ class Kind:
         with tempfile.TemporaryDirectory() as folder:
             port = free_port()
             argv = self._command(args, Path(folder), port)
-            # A pipe that nobody empties would stop a server that logs: so only for the port.
+            # A pipe that nobody reads would stop a server that logs: so we use one only to learn the port.
             stdout = subprocess.PIPE if self.prints_port else subprocess.DEVNULL
             process = subprocess.Popen(argv, stdout=stdout, stderr=subprocess.DEVNULL, cwd=folder)
             try:
@@ -90,7 +90,7 @@ class Connected:
         self._running = Running(pid, address)
 
     def start(self, args):
-        """Yield it; it is not ours to stop."""
+        """Yield it; we did not start it, so we do not stop it."""
         return contextlib.nullcontext(self._running)
 
 
@@ -120,7 +120,7 @@ class Running:
         return int(threads) if threads else None
 
     def cores(self) -> int | None:
-        """Return on how many cores it may run: all, where others have claimed those to pin to."""
+        """Return on how many cores it may run: all of them, if other servers have claimed the cores to pin to."""
         mask = self._status("Cpus_allowed")
         return bin(int(mask.replace(",", ""), 16)).count("1") if mask else None
 
@@ -178,7 +178,7 @@ def ngircd(args, folder: Path, port: int) -> list[str]:
 
 def miniircd(args, folder: Path, port: int) -> list[str]:
     """Return miniircd's command."""
-    as_root = ["--setuid", "root"] if os.getuid() == 0 else []  # it asks for this
+    as_root = ["--setuid", "root"] if os.getuid() == 0 else []  # it wants this
     main = "import miniircd; miniircd.main()"
     return [args.python, "-c", main, f"--ports={port}", "--listen=127.0.0.1", *as_root]
 
@@ -224,7 +224,7 @@ KINDS = {
     "miniircd": Kind("miniircd", dialects.Irc(), miniircd, needs_module("miniircd"), False),
     "irc.server": Kind("irc.server", dialects.Irc(), irc_server, needs_module("irc"), False),
     "relay": Kind("relay.c", dialects.Relay(), relay, needs_epoll),
-    # Measured only when they are named: what the rooms server would be without one trick.
+    # Measured only if they are named: the rooms server without one of its tricks.
     "rooms:no-pin": Kind("- no pin", dialects.Rooms(), ours("extras/rooms/server.py", "--no-pin")),
     "rooms:per-line": Kind("- flush per line", dialects.Rooms(), ours(TRICKS, "per-line")),
     "rooms:not-held": Kind("- not held back", dialects.Rooms(), ours(TRICKS, "not-held")),

@@ -26,10 +26,10 @@ from step5_server.outbox import Outbox
 
 
 class PerLineHandler(RoomsHandler):
-    """Deliver what each line has caused before the next one is read."""
+    """Deliver what a line has caused before the next line is read."""
 
     def answer_lines(self):
-        """Answer each line in a step of its own."""
+        """Answer each line separately."""
         line = b""
         while line is not None:
             with self.registry.lock:
@@ -67,7 +67,7 @@ class NotHeldServer(RoomsServer):
 
 
 class NoPostmanServer(RoomsServer):
-    """Flush in the sender's thread, however many there are."""
+    """Flush in the sender's thread, however many receivers there are."""
 
     def __init__(self, *args, **settings):
         super().__init__(*args, **settings)
@@ -121,9 +121,9 @@ WITHOUT = {
 
 
 def parser():
-    """Return the parser of a server, which must be told what to leave out."""
+    """Return the parser of a server, with an argument for the trick to leave out."""
     parser = server_parser("Serve chat rooms, with one trick left out.")
-    parser.add_argument("without", choices=WITHOUT, help="the trick")
+    parser.add_argument("without", choices=WITHOUT, help="the trick to leave out")
     return parser
 
 

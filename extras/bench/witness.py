@@ -1,6 +1,6 @@
-"""The uninvolved: users who have nothing to do with an attack, and what it makes them wait.
+"""The uninvolved: users who have nothing to do with an attack, and how long it makes them wait.
 
-witness    writes to herself, again and again; her round trip is measured
+witness    sends messages to herself, again and again; her round trip is measured
 newcomer   connects and logs in while the attack goes on; one after the other
 """
 
@@ -11,7 +11,7 @@ import time
 from extras.bench.dialects import MARK
 
 WITNESSES = 4
-# Below 20 lines a second each, which no protection against floods may slow down.
+# Each sends fewer than 20 lines a second, which no protection against floods may slow down.
 INTERVAL_S = 0.06
 FIRST_WITNESS = 2_000_000  # users from here on are witnesses
 FIRST_NEWCOMER = 3_000_000
@@ -30,7 +30,7 @@ class Witness:
         self.kept = True
 
     def ask_if_due(self, now: float) -> None:
-        """Write to herself, unless she still waits."""
+        """Send a message to herself, unless she still waits for the last one."""
         if self.kept and self.asked_at is None and now >= self.next_at:
             self.asked_at, self.next_at = now, now + INTERVAL_S
             try:
@@ -41,8 +41,8 @@ class Witness:
     def waits(self, now: float) -> list[float]:
         """Read; return how long she has waited, in seconds: an empty list if she still waits.
 
-        While she waits she asks nothing more, so one long wait would count once, and a hundred
-        short ones afterwards would hide it.  It stands for all that she would have asked meanwhile.
+        While she waits she sends nothing more, so one long wait would count once, and a hundred
+        short ones afterwards would hide it.  So it counts for each message that she would have sent.
         """
         try:
             chunk = self.client.sock.recv(CHUNK_BYTES)
@@ -56,7 +56,7 @@ class Witness:
         return self.end_of_wait(now)
 
     def end_of_wait(self, now: float) -> list[float]:
-        """Return her wait, and those of the requests that it kept her from."""
+        """Return her wait, and those of the messages that she could not send meanwhile."""
         if self.asked_at is None:
             return []
         waited, self.asked_at = now - self.asked_at, None
@@ -64,7 +64,7 @@ class Witness:
 
 
 class Newcomer:
-    """Somebody who wants to come in."""
+    """A user who connects and logs in."""
 
     def __init__(self, address, dialect, user: int, now: float):
         self._dialect = dialect
@@ -76,7 +76,7 @@ class Newcomer:
         self._login = dialect.login(user)
 
     def is_done(self, writable: bool) -> bool:
-        """Go on as far as it goes; tell whether that was the end, good or bad."""
+        """Go on as far as possible without waiting; return whether that was the end, good or bad."""
         try:
             if writable and self._login:
                 self.sock.send(self._login)
@@ -91,7 +91,7 @@ class Newcomer:
 
     @property
     def waits_to_write(self) -> bool:
-        """Whether she has not said who she is."""
+        """Whether she has not sent her name yet."""
         return bool(self._login)
 
     @property
@@ -100,16 +100,16 @@ class Newcomer:
         return bool(self._dialect.logged_in.search(self._told))
 
     def close(self) -> None:
-        """Go, and say so."""
+        """Log out and close."""
         try:
             self.sock.send(self._dialect.quit)
         except OSError:
-            pass  # NOTE: the server was faster
+            pass  # NOTE: the server has closed first
         self.sock.close()
 
 
 class Watch:
-    """Witnesses and newcomers, and all that they have waited."""
+    """Witnesses and newcomers, and how long they have waited."""
 
     def __init__(self, crowd):
         self._address, self._dialect = crowd.address, crowd.dialect
@@ -140,7 +140,7 @@ class Watch:
         return all(witness.kept for witness in self.witnesses)
 
     def step(self) -> None:
-        """Ask what is due, and note what has come.  Blocks: some milliseconds."""
+        """Send what is due, and note what has come.  Blocks: some milliseconds."""
         now = time.perf_counter()
         for witness in self.witnesses:
             witness.ask_if_due(now)
@@ -156,7 +156,7 @@ class Watch:
                     self._selector.unregister(key.fileobj)
 
     def end(self) -> None:
-        """Count what is still being waited for."""
+        """Count the waits that are not over yet."""
         now = time.perf_counter()
         for witness in self.witnesses:
             self.waits += witness.end_of_wait(now)

@@ -2,9 +2,9 @@
 
 Each takes a running server and a Crowd, and yields one Result or several.
 
-fan-out   one room of 50; 5 of them talk; a message is in flight until its listener, one
-          certain other member, has it
-pairs     20 pairs; each of the two answers the other: a round trip at a time
+fan-out   one room of 50; 5 of them talk; a message is in flight until one certain other
+          member, its listener, has it
+pairs     20 pairs; each of the two answers the other: one round trip after the other
 logins    connect, register, quit; 5 at a time
 idle      more and more connections that are silent, and one pair that talks
 growth    fan-out with more and more members
@@ -25,8 +25,8 @@ from typing import NamedTuple
 from extras.bench.dialects import MARK
 from extras.bench.load import DEADLINE_S, Client, Crowd, LoadError, Lost
 
-TEXT = b"the quick brown fox jumps"  # 25 bytes: people write short lines
-SENDER_MARKS = b"$%&{}"  # a byte each, which occurs nowhere else: who sent this?
+TEXT = b"the quick brown fox jumps"  # 25 bytes: people type short lines
+SENDER_MARKS = b"$%&{}"  # one byte for each sender, which occurs nowhere else
 COLD_INTERVAL_S = 0.004  # how often cold clients are read: at 5 MB/s a client, 20 kB wait
 
 
@@ -38,7 +38,7 @@ class Result:
     count: int  # deliveries, round trips or logins
     seconds: float
     latencies: list[float]  # seconds
-    cpu_s: float | None = None  # the server's; None where the system does not tell
+    cpu_s: float | None = None  # the server's; None if the system does not say
     generator_cpu_s: float = 0.0
     connections: int = 0
     rss_bytes: int | None = None  # for each connection
@@ -46,7 +46,7 @@ class Result:
     cores: int | None = None  # on which it may run: 1 for a server that pins itself
 
     def numbers(self) -> dict[str, float | None]:
-        """Return what the report shows, by name; each name ends in its unit."""
+        """Return the numbers of the report, by name; each name ends in its unit."""
         ordered = sorted(self.latencies)
         cpu = self.cpu_s
         return {
@@ -86,7 +86,7 @@ def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders
     """Let `senders` keep `in_flight` messages each under way to a room."""
     crowd.grow(members, join=True)
     crowd.settle()
-    # Each sender has a listener, and these stand apart: one in ten in a room of 50.
+    # Each sender has a listener, and these are far apart: every tenth member of a room of 50.
     listeners = {}
     for number, sender in enumerate(crowd.clients[:senders], 1):
         mark = b"%c" % SENDER_MARKS[number - 1]
@@ -118,7 +118,7 @@ def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders
                     latencies += [now - times.popleft() for _ in range(arrived)]
                     sender.send(line * arrived, arrived)
                     times.extend([now] * arrived)
-            while next_cold < now:  # a few at a time: nobody hot waits long for us
+            while next_cold < now:  # a few at a time, so that no hot client waits long for us
                 next(in_turn).read()
                 next_cold += pause
     total = sum(client.sent for client in crowd.clients)
@@ -172,7 +172,7 @@ def ping_pong(server, crowd: Crowd, name: str, seconds: float, couples: list[tup
                 client.send(lines[client])
     result = watch.stop(name, len(latencies), latencies=latencies, connections=len(crowd.clients))
     for one, other in couples:
-        one.ask(crowd.dialect.fence, crowd.dialect.fenced)  # a second copy would be here by now
+        one.ask(crowd.dialect.fence, crowd.dialect.fenced)  # if a message came twice, the second would be here by now
         other.ask(crowd.dialect.fence, crowd.dialect.fenced)
         if (one.received, other.received) != (other.sent, one.sent):
             raise Lost(f"{one.received, other.received} of {other.sent, one.sent} messages")
@@ -220,7 +220,7 @@ def logins(server, crowd: Crowd, name: str, seconds: float, at_a_time=5):
 
 
 def idle(server, crowd: Crowd, name: str, seconds: float, levels=(10, 100, 1000, 4000, 10000)):
-    """Hold more and more connections, and let one pair in the middle of them talk."""
+    """Open more and more connections, and let one pair among them talk."""
     empty = server.rss_bytes()
     for level in levels:
         crowd.grow(level)
@@ -244,7 +244,7 @@ class Workload(NamedTuple):
 
     title: str
     unit: str  # what is counted
-    servers: str  # who is measured unless told otherwise
+    servers: str  # the servers that are measured by default
     run: Callable[..., Iterator[Result]]
 
 
