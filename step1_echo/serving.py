@@ -42,7 +42,7 @@ log = logging.getLogger("chat")
 
 
 class Log(logging.StreamHandler):
-    """A log that drops lines when nobody takes them: no user shall suffer for a full pipe or disk.
+    """A log that drops lines when nobody takes them: no user must suffer for a full pipe or disk.
 
     `server.py -v 2>&1 | less` would freeze everybody, as soon as less has seen enough.
     """

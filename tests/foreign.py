@@ -18,6 +18,7 @@ DAEMON_S = 1.0  # to listen, for a server that has left itself in the background
 STOP_S = 2.0  # for a server to end when it is asked to; then it is made to
 PYTHON = shlex.quote(sys.executable) if os.name == "posix" else f'"{sys.executable}"'  # as a shell takes it
 SHOWN_LINES = 12  # of what it printed: the last ones
+SHOWN_COLUMNS = 120  # of each
 
 
 class NeverListened(Exception):
@@ -111,7 +112,7 @@ class ServerCommand:
         if len(lines) < 2 and not self.ended() and not always:
             return ""  # where it listens, most likely
         told = ["the server printed, at the end:" if lines else "the server printed nothing"]
-        told += ["    " + line for line in lines]
+        told += ["    " + (line if len(line) <= SHOWN_COLUMNS else line[:SHOWN_COLUMNS] + " ...") for line in lines]
         if self.ended():
             told.append(f"and then it ended, with status {self.process.returncode}")
         return "\n".join(told)

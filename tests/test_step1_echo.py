@@ -113,17 +113,14 @@ def test_a_client_that_reads_late_gets_everything(client):
     wire.compare(bytes(sent), wire.read_to_eof())
 
 
-@rule("each client gets back its own bytes, and nobody else's", f"{CHAPTER}#you-will-build",
-      hint="accept() returns a new socket for each client: answer on the one that you read from.")
-def test_nobody_gets_what_another_sent(client):
-    alice, bob = client("alice"), client("bob")
-    alice.send(b"from alice\n")
-    alice.expect_bytes(b"from alice\n")
-    bob.send(b"from bob\n")
-    bob.expect_bytes(b"from bob\n")
-    for wire in (alice, bob):
-        wire.send_eof()
-        wire.compare(b"", wire.read_to_eof())
+@rule("a client that says nothing keeps nobody waiting", f"{CHAPTER}#the-code-change-by-change",
+      hint="recv() on one connection must not keep you from accept() and from the others.")
+def test_a_client_that_says_nothing_keeps_nobody_waiting(client):
+    silent, talker = client("silent"), client("talker")
+    talker.send(b"hello")
+    talker.expect_bytes(b"hello")
+    silent.send(b"at last")
+    silent.expect_bytes(b"at last")
 
 
 @rule("many clients are served at once", f"{CHAPTER}#the-code-change-by-change",
@@ -137,14 +134,17 @@ def test_many_clients_are_served_at_once(client):
         wire.expect_bytes(b"%03d" % number)
 
 
-@rule("a client that says nothing keeps nobody waiting", f"{CHAPTER}#the-code-change-by-change",
-      hint="recv() on one connection must not keep you from accept() and from the others.")
-def test_a_client_that_says_nothing_keeps_nobody_waiting(client):
-    silent, talker = client("silent"), client("talker")
-    talker.send(b"hello")
-    talker.expect_bytes(b"hello")
-    silent.send(b"at last")
-    silent.expect_bytes(b"at last")
+@rule("each client gets back its own bytes, and nobody else's", f"{CHAPTER}#you-will-build",
+      hint="accept() returns a new socket for each client: answer on the one that you read from.")
+def test_nobody_gets_what_another_sent(client):
+    alice, bob = client("alice"), client("bob")
+    alice.send(b"from alice\n")
+    alice.expect_bytes(b"from alice\n")
+    bob.send(b"from bob\n")
+    bob.expect_bytes(b"from bob\n")
+    for wire in (alice, bob):
+        wire.send_eof()
+        wire.compare(b"", wire.read_to_eof())
 
 
 @rule("a client that does not read keeps nobody waiting", f"{CHAPTER}#check-yourself",
@@ -164,7 +164,7 @@ def test_a_client_that_does_not_read_keeps_nobody_waiting(client):
     talker.expect_bytes(b"hello")
 
 
-@rule("a client that crashes harms nobody else", f"{CHAPTER}#what-to-notice",
+@rule("a client that crashes harms nobody else", f"{CHAPTER}#ours-beside-yours",
       hint="recv() and send() fail with \"connection reset\" or \"broken pipe\" when a client crashes: end that one "
            "connection and go on.")
 def test_a_reset_harms_nobody_else(client):

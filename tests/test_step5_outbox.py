@@ -219,7 +219,7 @@ def test_who_is_cut_off_and_never_reads_waits_for_nothing(pair):
 
 @dontwait
 def test_after_a_send_that_failed_the_connection_is_ended(pair):
-    """What a dead peer has sent before may still be there to read: nobody shall obey it."""
+    """What a dead peer has sent before may still be there to read: nobody must obey it."""
     peer, outbox = pair
     peer.close()
     outbox.put(b"hello\n")

@@ -61,7 +61,7 @@ def load(where: str, directory: Path) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
-    except (Exception, SystemExit) as error:  # whatever it is, it is in their code, and they shall read it
+    except (Exception, SystemExit) as error:  # whatever it is, it is in their code, and they must read it
         last = traceback.extract_tb(error.__traceback__)[-1]
         at = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
         raise ValueError(f"cannot import {where}: {at}") from None

@@ -22,7 +22,7 @@ SPECIAL = re.escape("[]\\`_^{|}")
 NICK = re.compile(rf"[A-Za-z{SPECIAL}][A-Za-z0-9{SPECIAL}-]*")
 # No space, comma or control character, raw or in UTF-8, and nothing that turns a line round, breaks
 # it or cannot be seen (joiners may stay: Persian and emoji are spelt with them).  The RFCs forbid
-# only NUL, BEL, CR and LF, but LIST shows a name to everybody, and what looks like #tea shall be
+# only NUL, BEL, CR and LF, but LIST shows a name to everybody, and what looks like #tea must be
 # #tea.  U+FFFD stands for what has been refused already.
 UNSEEN = r"\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffd"
 CHANNEL = re.compile(rf"[{CHANNEL_TYPES}][^\x00-\x20,\x7f-\x9f{UNSEEN}\udc80-\udc9f]*")

@@ -12,7 +12,7 @@ from extras.irc.replies import (
 )
 from step1_echo.serving import log
 
-MAX_FAILED = 3  # wrong passwords for OPER before the connection ends: guessing shall be slow
+MAX_FAILED = 3  # wrong passwords for OPER before the connection ends: guessing must be slow
 
 
 def oper(me, name: str, password: str):
