@@ -140,7 +140,7 @@ def test_it_counts_each_rule_once_and_says_what_comes_next(tmp_path):
     assert status == 0
     line, next_line = printed.splitlines()
     assert line == "step 1 ·  step 2 ·  step 3 ✓  step 4 ·  step 5 ·  step 6 ·"
-    assert next_line.startswith(f"All {len(titles(STEPS[2]))} checks of step 3 pass. Next: ")
+    assert next_line.startswith(f"All {len(titles(STEPS[2]))} checks of step 3 pass; read its chapter to the end. Next: ")
     assert f"step4_framing/README.md, and begin {tmp_path.as_posix()}/framing.py" in next_line
 
 

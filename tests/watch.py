@@ -229,7 +229,7 @@ class Watch:
     def what_next(self) -> str:
         """Say what passes, and what to begin."""
         progress, step = self.progress, self.current
-        told = f"All {progress.result(step)['rules']} checks of {step} pass. " if step and progress.passes(step) else ""
+        told = f"All {progress.result(step)['rules']} checks of {step} pass; read its chapter to the end. " if step and progress.passes(step) else ""
         if not (next_one := progress.next(self.only)):
             return told + "You have all six steps. Next: open extras/README.md."
         new, name = next_one
