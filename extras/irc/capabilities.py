@@ -67,7 +67,7 @@ def request(me, argument: str):
 
 
 def answer(me, subcommand: str, names: str):
-    """Send CAP back, with the nick that the client has by now."""
+    """Send a CAP answer, with the nick that the client has by now."""
     nick = me.user.nick or "*"
     me.send(format_message("CAP", nick, subcommand, text=names, source=me.server.name))
 
@@ -81,7 +81,7 @@ def setname(me, realname: str):
 
 
 def dress(line: bytes, caps: frozenset[str], tags: dict[str, str] | None = None) -> bytes:
-    """Put in front of a line the tags that a client with these capabilities understands."""
+    """Put the tags in front of a line that a client with these capabilities understands."""
     worn = {}
     if "server-time" in caps:
         worn["time"] = server_time()
@@ -91,9 +91,9 @@ def dress(line: bytes, caps: frozenset[str], tags: dict[str, str] | None = None)
 
 
 class Looks:
-    """One line as clients with these or those capabilities see it; each look is made once.
+    """One line in the forms that clients with different capabilities get; each form is made once.
 
-    However many capabilities the receivers have, all alike or all different, there are four.
+    There are only four forms, however many capabilities the receivers have.
     """
 
     def __init__(self, line: bytes, tags: dict[str, str] | None = None):
@@ -112,7 +112,7 @@ class Looks:
 
 
 def add_tags(line: bytes, tags: dict[str, str]) -> bytes:
-    """Give the line with tags in front of those that it has."""
+    """Give the line with these tags in front of its own."""
     if not tags:
         return line
     front = format_tags(tags).encode("utf-8", "surrogateescape")
@@ -120,16 +120,16 @@ def add_tags(line: bytes, tags: dict[str, str]) -> bytes:
 
 
 def server_time() -> str:
-    """Give the time as the tag `time` wants it: UTC, ISO 8601, milliseconds."""
+    """Give the time in the form of the tag `time`: UTC, ISO 8601, milliseconds."""
     now = time.time()
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now * 1000) % 1000:03d}Z"
 
 
 class LabelledResponse:
-    """Marks what answers one request: an ACK for nothing, a tag for one line, a batch for more.
+    """Mark the answer to one request: no line becomes an ACK, one line gets a tag, more become a batch.
 
-    The first line waits until it is known whether there is a second one; the others do not wait.
-    A client that has not asked for batches gets the more as they are.
+    The first line waits until we know whether there is a second one; the others do not wait.
+    A client that has not asked for batches gets several lines as they are.
     Source: IRCv3 labeled-response and batch.
     """
 
@@ -153,7 +153,7 @@ class LabelledResponse:
         return [add_tags(start, self._label), self._in_batch(self._first), self._in_batch(line)]
 
     def end(self) -> bytes:
-        """Give the line that ends the answer, or is all of it."""
+        """Give the line that ends the answer, or that is the whole answer."""
         if self._is_many:
             end = format_message("BATCH", "-" + self._number, source=self._server)
             return end if self._batches else b""

@@ -1,4 +1,4 @@
-"""JOIN, PART, TOPIC, NAMES, LIST, INVITE and KICK: who is in a channel, and what it is called.
+"""JOIN, PART, TOPIC, NAMES, LIST, INVITE and KICK: who is in a channel, and what it is about.
 
 Source: RFC 2812 section 3.2, RFC 2811, modern.ircdocs.horse "Channel Operations".
 """
@@ -21,9 +21,9 @@ from extras.irc.replies import (
 )
 from extras.irc.state import Channel, User
 
-NEW_CHANNEL_MODES = "nt"  # what nearly every channel has, and nearly every server sets
+NEW_CHANNEL_MODES = "nt"  # nearly every channel has these, and nearly every server sets them
 ELIST = "CMNTU"  # what LIST can ask for, as 005 tells it
-MAX_CONDITIONS = 20  # of one LIST: each is tried on each channel
+MAX_CONDITIONS = 20  # of one LIST: each is compared with each channel
 
 
 def join(me, names: str, keys: str = ""):
@@ -48,7 +48,7 @@ def join_one(me, name: str, key: str):
     if not is_channel(name):
         me.reply(ERR_NOSUCHCHANNEL, name)
     elif channel in me.user.channels:
-        pass  # nothing changes, and the RFCs know no reply to it
+        pass  # nothing changes, and the RFCs have no reply for it
     elif sum(other.name[0] == name[0] for other in me.user.channels) >= me.server.max_channels:
         me.reply(ERR_TOOMANYCHANNELS, name)
     elif channel and (refusal := why_not(me.user, channel, key)):
@@ -56,7 +56,7 @@ def join_one(me, name: str, key: str):
     else:
         channel = me.world.join(me.user, name, "" if me.rfc2812 else NEW_CHANNEL_MODES)
         me.tell(channel, me.says("JOIN", channel.name), lack="extended-join")
-        # IRCv3 extended-join: the account, of which there are none here, and the real name.
+        # IRCv3 extended-join: the account (we have none: "*") and the real name.
         extended = me.says("JOIN", channel.name, "*", text=me.user.realname)
         me.tell(channel, extended, need="extended-join")
         if me.user.away is not None:
@@ -69,11 +69,11 @@ def join_one(me, name: str, key: str):
 
 
 def why_not(user: User, channel: Channel, key: str) -> Numeric | None:
-    """Give the reason for which a JOIN fails, if there is one.
+    """Give the reason why a JOIN fails, if it does.
 
     RFC 2811 sections 4.2 and 4.3: an operator's invitation opens a full channel and lifts a ban.
     """
-    invited = user.invitations.get(channel)  # None, or whether by an operator
+    invited = user.invitations.get(channel)  # None, or whether an operator has invited
     if "i" in channel.flags and invited is None and not channel.matches("I", user):
         return ERR_INVITEONLYCHAN
     if channel.is_banned(user) and not invited:
@@ -98,7 +98,7 @@ def part(me, names: str, reason: str = ""):
 
 
 def leave_channel(me, channel: Channel, reason: str):
-    """Tell all members, oneself included, and go."""
+    """Tell all members, oneself too, and leave."""
     line = me.says("PART", channel.name, text=reason or None)
     me.tell(channel, line)
     me.world.part(me.user, channel)
@@ -128,9 +128,9 @@ def show_topic(me, channel: Channel):
 
 
 def names(me, targets: str = ""):
-    """List who is in channels; without one, everyone who can be seen.  RFC 2812 section 3.2.5."""
+    """List who is in channels; without a channel, all users who are visible.  RFC 2812 section 3.2.5."""
     if targets:
-        # Each channel once: "#a,#a,#a..." would be a short question with a very long answer.
+        # Each channel once: "#a,#a,#a..." would be a short request with a very long answer.
         for name in each_once(targets):
             if channel := me.world.channel(name):
                 yield from show_names(me, channel)
@@ -148,12 +148,12 @@ def names(me, targets: str = ""):
 
 
 def is_secret_to(user: User, channel: Channel) -> bool:
-    """Tell if the user must not know who is in the channel, nor that it is there."""
+    """Return whether the channel, and who is in it, is secret for this user."""
     return channel.is_hidden and user not in channel.members
 
 
 def show_names(me, channel: Channel):
-    """The names in a channel, if one may know; the invisible only to each other."""
+    """Send the names in a channel, if the user may know them; invisible users only to its members."""
     if is_secret_to(me.user, channel):
         return
     inside = me.user in channel.members
@@ -170,15 +170,16 @@ def show_names(me, channel: Channel):
 def list_channels(me, conditions: str = "", server: str = ""):
     """List channels, their size and topic; `>5`, `*tea*`, `!*bot*`, `C<60` and `T<60` choose.
 
-    Of several names and masks one has to fit, of the other conditions all.  C and T are the minutes
-    since the channel was made, and since its topic was set.  RFC 2812 section 3.2.6, ELIST of 005.
+    If there are names and masks, one of them must match; all other conditions must hold.  C and T are
+    the minutes since the channel was made, and since its topic was set.
+    RFC 2812 section 3.2.6, ELIST of 005.
     """
     if not me.rfc2812:
         me.reply(RPL_LISTSTART)
     tests = list(tests_of(conditions))
     for channel in list(me.world.channels.values()):
         yield
-        # It may have ended since the list was made.
+        # The channel may have ended since the list was made.
         if channel.members and not is_secret_to(me.user, channel):
             if all(test(channel) for test in tests):
                 me.reply(RPL_LIST, channel.name, len(channel.members), channel.topic)
@@ -186,7 +187,7 @@ def list_channels(me, conditions: str = "", server: str = ""):
 
 
 def tests_of(conditions: str) -> Iterator[Callable[[Channel], bool]]:
-    """Make tests for channels of the conditions of LIST: a channel has to pass each."""
+    """Turn the conditions of LIST into tests; a channel must pass all of them."""
     names, masks, unwanted = set(), [], []
     for text in list(filter(None, conditions.split(",")))[:MAX_CONDITIONS]:
         if found := re.fullmatch(r"([CT]?)([<>])([0-9]{1,9})", text):
@@ -206,7 +207,7 @@ def tests_of(conditions: str) -> Iterator[Callable[[Channel], bool]]:
 
 
 def is_measured(kind: str, sign: str, limit: str, channel: Channel) -> bool:
-    """Tell if a channel has more, or less, of a kind than the limit."""
+    """Return whether a number of the channel is above, or below, the limit."""
     compare = operator.gt if sign == ">" else operator.lt
     return compare(measure(channel, kind), int(limit))
 
@@ -216,12 +217,12 @@ def measure(channel: Channel, kind: str) -> float:
     if kind == "":
         return len(channel.members)
     if kind == "T" and not channel.topic:
-        return math.nan  # neither more nor less than anything
+        return math.nan  # neither more nor less than any number
     return (time.time() - (channel.created_at if kind == "C" else channel.topic_at)) / 60
 
 
 def invite(me, nick: str = "", name: str = ""):
-    """Invite a user; without a nick, list the invitations one has.  RFC 2812 section 3.2.7."""
+    """Invite a user; without a nick, list one's own invitations.  RFC 2812 section 3.2.7."""
     if not nick:
         for channel in me.user.invitations:
             me.reply(RPL_INVITELIST, channel.name)
@@ -253,7 +254,7 @@ def invite(me, nick: str = "", name: str = ""):
 
 
 def kick(me, names: str, nicks: str, reason: str = ""):
-    """Throw users out: several of one channel, or one of each.  RFC 2812 section 3.2.8."""
+    """Throw users out: several out of one channel, or one out of each.  RFC 2812 section 3.2.8."""
     names, nicks = names.split(","), nicks.split(",")
     reason = cut_text(reason, MAX_TEXT_BYTES) or me.user.nick
     if len(names) == 1:
@@ -273,7 +274,7 @@ def kick(me, names: str, nicks: str, reason: str = ""):
         elif user not in channel.members:
             me.reply(ERR_USERNOTINCHANNEL, nick, channel.name)
         elif channel.has_status(user, "h") and not me.may(channel, "o"):
-            # Half operators throw out neither each other nor those above them.
+            # Half-operators cannot throw out each other or those above them.
             me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
         else:
             me.tell(channel, me.says("KICK", channel.name, user.nick, text=reason))

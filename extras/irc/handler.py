@@ -1,12 +1,12 @@
 """The IRC handler: one client's lines in, messages to it and to others out.
 
-Step 5's line handler with another protocol.  What stays: a command runs under the world's lock from
-its first look to its last put, and the outboxes that it touched are flushed once for each chunk.
-What is new: a command has any number of replies, and one message goes to many.
+Step 5's line handler with another protocol.  The same as there: a command runs under the world's lock
+from beginning to end, and the outboxes that it has filled are flushed once for each chunk.
+New: a command has any number of replies, and one message goes to many.
 
-me       what the commands call their handler: the client who sent this one
+me       in the commands: the handler of the client that sent the command
 caps     capabilities: a message looks different to clients that asked for tags
-label    with labeled-response, what ties the replies to their request
+label    with labeled-response, says which request a reply belongs to
 """
 
 import re
@@ -31,9 +31,9 @@ from step4_framing.framing import LineTooLong
 from step5_server.connection import Connection
 from step5_server.outbox import Outbox
 
-# What a browser begins with, however long its URL; and whoever else speaks HTTP.
+# What a browser sends first, however long its URL, or any other program that speaks HTTP.
 HTTP = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) |\S+ \S+ HTTP/")
-# No flood: a client asks with PING how long we take, and must not measure its own tokens.
+# These are not counted: a client measures our answer time with PING, and must not be slowed down.
 FREE = {"PING", "PONG"}
 
 
@@ -44,27 +44,27 @@ class IrcHandler(TurnHandler):
     connection_class = IrcConnection
 
     def connect(self) -> Connection:
-        """Return the connection, and begin what we know of this client."""
+        """Return the connection, and set up what we know about this client."""
         conn = super().connect()
         self.world = self.registry
         self.rfc2812: bool = self.server.rfc2812
         host = plain_host(self.client_address)
-        # A parameter must not begin with a colon; 0::1 is the same address.
+        # A parameter must not begin with a colon, so ::1 becomes 0::1, the same address.
         self.user = User(self, conn.outbox, "0" + host if host[0] == ":" else host)
         self.negotiating = False  # between CAP LS and CAP END
         self.speaks_302 = False  # the version of CAP
-        self.password = ""  # as PASS gave it
+        self.password = ""  # from PASS
         self.wanted_modes = ""
         self.failed_opers = 0
-        self.end_reason = ""  # for those who are told that this user is gone
-        self.tags: dict[str, str] = {}  # of the message that is being answered
-        self._response: LabelledResponse | None = None  # to it, if it has a label
+        self.end_reason = ""  # the text for those who are told that this user has gone
+        self.tags: dict[str, str] = {}  # the label of the message that is being answered
+        self._response: LabelledResponse | None = None  # the answer to it, if it has a label
         self._tokens = float(self.server.flood[0]) if self.server.flood else 0.0
-        self._tokens_at = conn.opened_at  # when they were counted
+        self._tokens_at = conn.opened_at  # when the tokens were counted
         return conn
 
     def setup(self):
-        """Take a place; until NICK and USER the client is a stranger."""
+        """Take a place; until NICK and USER, the client is not registered."""
         bad_proxy = ""
         if plain_host(self.client_address) in self.server.proxies:
             try:
@@ -110,13 +110,13 @@ class IrcHandler(TurnHandler):
             run(command, params)
 
     def warn_of_bytes(self, command: str) -> None:
-        """Tell our client that others do not see what it has sent.  IRCv3 utf8-only."""
+        """Tell our client that others do not see its text as it sent it.  IRCv3 utf8-only."""
         words = command if command in self.VERBS else "*", "INVALID_UTF8"
         text = "This is not UTF-8, and others see U+FFFD in it: set your client to UTF-8"
         self.send(format_message("WARN", *words, text=text, source=self.server.name))
 
     def run_labelled(self, command: str, params: list[str]) -> None:
-        """Run a command, and put its label on what answers it.  IRCv3 labeled-response."""
+        """Run a command, and put its label on the answer.  IRCv3 labeled-response."""
         if "labeled-response" not in self.user.caps:
             self.run(command, params)
             return
@@ -132,10 +132,10 @@ class IrcHandler(TurnHandler):
             self.conn.send(end)
 
     def run(self, command: str, params: list[str]) -> None:
-        """See that a command is known, allowed and gets what it needs, and call its function."""
+        """Check that a command is known, is allowed and has its parameters, and call its function."""
         verb = self.VERBS.get(command)
         if verb is None:
-            # To a stranger nothing is said: it may be a server.
+            # Do not answer a client that is not registered: it may be a server.
             if self.user.registered:
                 self.reply(ERR_UNKNOWNCOMMAND, command)
         elif not self.user.registered and command not in EARLY:
@@ -147,16 +147,16 @@ class IrcHandler(TurnHandler):
             self.carry_out(verb.function(self, *params[: verb.most]))
 
     def wait_for_token(self) -> None:
-        """Slow a flooder down by not reading it: a burst of messages is free, then a rate holds."""
+        """Do not read a client that sends too much: a burst of messages is free, then a rate holds."""
         burst, per_second = self.server.flood
         now = time.monotonic()
         self._tokens = min(burst, self._tokens + (now - self._tokens_at) * per_second) - 1
         self._tokens_at = now
         if self._tokens < 0:
             with self.unlocked():
-                self.conn.deliver()  # what was said so far is on its way while we wait
+                self.conn.deliver()  # send what there is before we wait
                 self.conn.rest(-self._tokens / per_second)
-            self._tokens, self._tokens_at = 0.0, time.monotonic()  # the wait has paid for this one
+            self._tokens, self._tokens_at = 0.0, time.monotonic()  # the wait was for this message
 
     # --- messages out -------------------------------------------------------------------------
 
@@ -167,12 +167,12 @@ class IrcHandler(TurnHandler):
         self.send_dressed(line)
 
     def send_dressed(self, line: bytes) -> None:
-        """Send a message that has its tags; with its request's label, if that has one."""
+        """Send a message that already has its tags; add the request's label, if it has one."""
         for marked in (line,) if self._response is None else self._response.add(line):
             self.conn.send(marked)
 
     def numeric(self, numeric: Numeric, *values, nick: str) -> bytes:
-        """Give a numeric as it goes to the client of this nick."""
+        """Give a numeric reply for the client with this nick."""
         return frame(numeric.line(self.server.name, nick, values, self.rfc2812))
 
     def reply(self, numeric: Numeric, *values) -> None:
@@ -182,10 +182,10 @@ class IrcHandler(TurnHandler):
     def reply_words(
         self, numeric: Numeric, values: tuple, words: Iterable[str], between: str = " ", end: str = ""
     ) -> Iterator[None]:
-        """Send a list as the text of as many numerics as it takes; none for an empty one.
+        """Send a list of words in as many numerics as needed; none for an empty list.
 
-        Each word is asked for at the last moment.  None is kept over a pause: it might name
-        somebody who has gone in the meantime.
+        Each word is taken from `words` at the last moment, and none is kept during a pause: it might
+        name a user who goes meanwhile.
         """
         without = numeric.line(self.server.name, self.user.nick, (*values, ""), self.rfc2812)
         room = MAX_MESSAGE_BYTES - size(without)
@@ -204,7 +204,7 @@ class IrcHandler(TurnHandler):
             self.reply(numeric, *values, between.join(line) + end)
 
     def speaks(self, command: str, target: str, text: str | None) -> bytes:
-        """Give a message of our user to a target; most of what a server does is to make these."""
+        """Give a message of our user to a target; this is called more often than anything else."""
         if text is None:
             return self.says(command, target)
         return frame(f":{self.user.source} {command} {target} :{text}")
@@ -223,7 +223,7 @@ class IrcHandler(TurnHandler):
         tags: dict[str, str] | None = None,
     ) -> None:
         """Send one message to the members of a channel; to those with, or without, a capability."""
-        # Our own copy goes through send_dressed(), for it may be the answer to a labelled request.
+        # Our own copy goes through send_dressed(), because it may be the answer to a labelled request.
         mine = self.outbox if but is self.user or self._response is not None else None
         looks = Looks(line, tags)
         for group in channel.audience:
@@ -255,13 +255,13 @@ class IrcHandler(TurnHandler):
     def tell_neighbours(
         self, user: User, line: bytes, need: str | None = None, afar: bool = False
     ) -> None:
-        """Send one message to everyone who shares a channel with the user, once each.
+        """Send one message, once, to each user who shares a channel with our user.
 
-        Who is in five of the same channels is in five audiences: sets count it once.  With `afar`,
-        also to who watches the user and has asked for that (IRCv3 extended-monitor).
+        A user who shares five channels is in five audiences, but in a set only once.  With `afar`, also
+        send it to users who watch our user and want that (IRCv3 extended-monitor).
         """
         looks = Looks(line)
-        outboxes: dict[bytes, set[Outbox]] = {}  # by what they get
+        outboxes: dict[bytes, set[Outbox]] = {}  # by the form of the line that they get
         groups = [(group.caps, group.outboxes) for channel in user.channels for group in channel.audience]
         if afar:
             watchers = self.world.watchers.get(fold(user.nick), ())
@@ -277,9 +277,9 @@ class IrcHandler(TurnHandler):
             self.conn.send_to_all(hearers, data)
 
     def message_tags(self, worn: bool) -> dict[str, str]:
-        """Give the tags of what our client says: its own (`+...`), and an id.
+        """Give the tags for a message of our client: its own (`+...`), and an id.
 
-        None, unless they are `worn` by whoever hears it, or our client has capabilities itself.
+        None, unless a receiver wants tags (`worn`), or our client has capabilities itself.
         """
         if not worn and not self.user.caps:
             return {}
@@ -296,19 +296,19 @@ class IrcHandler(TurnHandler):
             self.send_dressed(dress(line, self.user.caps, tags))
 
     def may(self, channel: Channel, least: str) -> bool:
-        """Tell if our user has at least this status; who runs the server has every status."""
+        """Return whether our user has at least this status; an operator of the server has every status."""
         return self.user.is_operator or channel.has_status(self.user, least)
 
     # --- the end ------------------------------------------------------------------------------
 
     def leave(self, user: User, reason: str) -> None:
-        """Take a user off the server, ours or another: tell its neighbours once, and hang up."""
-        self.conn.put_held()  # what was said before is for the user too
+        """Take a user off the server, ours or another one: tell its neighbours once, and hang up."""
+        self.conn.put_held()  # the user still gets what was said before
         self.announce_quit(user, reason)
         user.handler.close_link(reason)
 
     def announce_quit(self, user: User, reason: str) -> None:
-        """Tell whoever shares a channel, and forget the user.  Twice does no harm."""
+        """Tell all who share a channel, and forget the user.  Calling it twice does no harm."""
         if user.registered:
             line = format_message("QUIT", text=reason, source=user.source)
             self.tell_neighbours(user, line)
@@ -320,7 +320,7 @@ class IrcHandler(TurnHandler):
     def close_link(self, reason: str) -> None:
         """Say ERROR and hang up.  RFC 2812 section 3.7.4.  Thread: any, and holds the lock."""
         if not self.user.registered:
-            self.world.leave(self.user)  # nobody has to be told, and its nick is free at once
+            self.world.leave(self.user)  # nobody needs to be told, and its nick is free at once
         self.server.retire(self)
         if not self.conn.closing:
             self.end_reason = reason
@@ -330,28 +330,28 @@ class IrcHandler(TurnHandler):
 
     @staticmethod
     def last_words(code: str, text: str) -> bytes:
-        """Return the ERROR for a connection that finds no place."""
+        """Return the ERROR for a connection for which there is no place."""
         return format_message("ERROR", text=f"Closing Link: * ({text or code})")
 
     def on_gone(self) -> None:
-        """Let the user go too, and tell its neighbours."""
+        """Remove the user too, and tell its neighbours."""
         reason = "Too slow" if self.outbox.overflowed else "Connection closed"
         self.announce_quit(self.user, self.end_reason or reason)
 
 
 def plain_host(address: tuple) -> str:
-    """Give the host of an address; of an IPv4 client of an IPv6 socket as IPv4 writes it."""
+    """Give the host of an address; for an IPv4 client of an IPv6 socket, in IPv4's form."""
     return address[0].removeprefix("::ffff:")
 
 
 def why_not_irc(line: bytes | LineTooLong) -> str:
-    """Tell what is wrong with a stranger's line, if no IRC client says such a thing.
+    """Return what is wrong with the line of a client that is not registered, if no IRC client sends that.
 
-    A web page can make its reader's browser POST to us, and write NICK, USER and PRIVMSG below the
-    header: with her address, from inside her network.  So HTTP ends at its first line.
+    A web page can make its reader's browser POST to us, with NICK, USER and PRIVMSG below the header:
+    that comes from her address, inside her network.  So we close HTTP at its first line.
     """
     if isinstance(line, LineTooLong):
-        return "Input line was too long"  # we have not seen how it began
+        return "Input line was too long"  # we have not seen its beginning
     if line.startswith(TLS_HELLO):
         return "This port is without TLS"
     return "This is IRC, not HTTP" if HTTP.match(line) else ""

@@ -1,8 +1,8 @@
 """IRC's lines: step 4's buffer and step 5's connection, with three differences.
 
-A line may be longer, because of tags; a CR alone ends a line too; and a peer that begins with TLS
-is known at once, though it may never send a line.  Source: RFC 1459 section 2.3 wants CR LF,
-section 8 tells of the clients that send one of them.
+A line may be longer, because of tags; a CR alone also ends a line; and a peer that speaks TLS is
+recognised at once, even if it never sends a line.  Source: RFC 1459 section 2.3 wants CR LF,
+section 8 knows clients that send only one of them.
 """
 
 import os
@@ -14,11 +14,11 @@ from extras.irc.message import MAX_LINE_BYTES
 from step4_framing.framing import LineBuffer
 from step5_server.outbox import Outbox
 
-TLS_HELLO = b"\x16"  # the type of a handshake record, RFC 8446 section 5.1; no command begins so
+TLS_HELLO = b"\x16"  # the type of a handshake record, RFC 8446 section 5.1; no command begins with it
 
 
 class IrcLineBuffer(LineBuffer):
-    """Take CR, LF and CR LF for ends; a CR LF cut in two ends an empty line too: ignored."""
+    """A line ends with CR, LF or CR LF; a CR LF cut in two makes an empty line, which is ignored."""
 
     def __init__(self, max_line_bytes: int):
         super().__init__(max_line_bytes)
@@ -28,8 +28,8 @@ class IrcLineBuffer(LineBuffer):
         if chunk and not self._begun:
             self._begun = True
             if chunk.startswith(TLS_HELLO):
-                chunk = TLS_HELLO + b"\n"  # a line now: its own end may be far away
-        # CR LF first: an empty line after each message would cost as much as a short command.
+                chunk = TLS_HELLO + b"\n"  # end the line now: its LF may be far away
+        # CR LF first: otherwise each message is followed by an empty line, as costly as a short command.
         super().feed(chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
 
@@ -39,25 +39,25 @@ class IrcConnection(FanOutConnection):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._buffer = IrcLineBuffer(MAX_LINE_BYTES)
-        self.pinged_at = 0.0  # by the server; the peer has answered if it was heard since
+        self.pinged_at = 0.0  # by the server; if the peer has sent anything since, it has answered
 
     def forgive(self, deaf_s: float) -> None:
-        """Count from our PING, too, without the time in which we could not hear.  Thread: any."""
+        """Do not count the time in which we did not read, since our PING too.  Thread: any."""
         super().forgive(deaf_s)
         self.pinged_at += deaf_s
 
     def send_to_all(self, outboxes: set[Outbox], data: bytes) -> None:
-        """Queue framed lines for other peers, after what they are to hear before."""
+        """Queue framed lines for other peers, behind what was meant for them before."""
         self.put_held()
         for outbox in outboxes:
             outbox.put(data)
         self.touched |= outboxes
 
     def rest(self, seconds: float) -> None:
-        """Read nothing for so long, then see if the peer has reset the connection meanwhile.
+        """Read nothing for a time, then look whether the peer has reset the connection meanwhile.
 
-        What came before a reset can still be read, on Linux: a ghost would keep its nick and talk
-        on.  An EOF is no reset: what came before it counts.  Blocks: for so long.
+        On Linux, what came before a reset can still be read: a user who has gone would keep her nick
+        and go on talking.  An EOF is not a reset: what came before it counts.  Blocks: for that time.
         """
         time.sleep(seconds)
         if error := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):

@@ -5,8 +5,8 @@
 
 Source: RFC 2812 section 2.3.1 (the grammar), modern.ircdocs.horse "Message Format", IRCv3
 message-tags.  Text is UTF-8 on the wire.  Bytes that are not (old clients speak Latin-1) become
-lone surrogates through `surrogateescape`, and the same bytes again on the way out, unless they are
-cleaned away; everything else is real text, so that `?` in a mask is one letter, not one byte.
+placeholders (lone surrogates) through `surrogateescape`, and the same bytes again on the way out,
+unless clean() removes them; everything else is real text, so `?` in a mask is one letter, not one byte.
 """
 
 import re
@@ -16,17 +16,17 @@ from typing import NamedTuple
 MAX_MESSAGE_BYTES = 510
 # IRCv3 message-tags: what a client may send before its message, "@" and " " included.
 MAX_TAGS_BYTES = 4096
-# The longest line worth holding: tags that a *server* may send, and a message.  Beyond this one a
-# line is thrown away unseen (417).
+# The longest line that we store: tags that a *server* may send, and a message.  A longer line is
+# thrown away unread (417).
 MAX_LINE_BYTES = 8191 + MAX_MESSAGE_BYTES
 MAX_PARAMS = 15  # RFC 2812 section 2.3
-# Of a topic, a reason or an away text: what is left of 510 beside names and addresses.
+# For a topic, a reason or an away text: what names and addresses leave of 510.
 MAX_TEXT_BYTES = 390
 
 # IRCv3 message-tags, "Escaping values".
 ESCAPES = {";": r"\:", " ": r"\s", "\\": r"\\", "\r": r"\r", "\n": r"\n"}
-NO_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape makes of such bytes
-# What a terminal obeys and nobody sees: C0, DEL and C1.  Those that IRC gives a meaning stay: CTCP
+NO_UTF8 = re.compile("[\udc80-\udcff]")  # what surrogateescape turns such bytes into
+# Commands to a terminal, which are invisible: C0, DEL and C1.  Those with a meaning in IRC stay: CTCP
 # (01), tab, bold (02), colours (03, 04), plain (0f), monospace (11), reverse (16), italics, strike
 # and underline (1d, 1e, 1f).  Source: modern.ircdocs.horse/formatting.
 CONTROLS = r"\x00\x05-\x08\x0a-\x0e\x10\x12-\x15\x17-\x1c\x7f-\x9f"
@@ -36,7 +36,7 @@ UNESCAPES = {escaped[1]: char for char, escaped in ESCAPES.items()}
 
 
 class Message(NamedTuple):
-    """One parsed line; `source` is "" where there was none."""
+    """One parsed line; `source` is "" if there was none."""
 
     tags: dict[str, str]
     source: str
@@ -45,9 +45,9 @@ class Message(NamedTuple):
 
 
 def parse_message(line: bytes, utf8_only: bool = False) -> Message | None:
-    """Split a line, given without its delimiter, and clean it; None if it holds no command.
+    """Split a line, without its delimiter, and clean it; None if it has no command.
 
-    Total: any bytes at all give a Message or None.
+    Any bytes at all give a Message or None: it never raises.
     """
     text = line.decode("utf-8", "surrogateescape")
     tags, source = {}, ""
@@ -63,7 +63,7 @@ def parse_message(line: bytes, utf8_only: bool = False) -> Message | None:
             source, _, text = text[1:].partition(" ")
             text = text.lstrip(" ")
     head, colon, last = text.partition(" :")
-    params = head.split(" ")  # split() would take tabs for spaces
+    params = head.split(" ")  # split() would also split at tabs
     if "" in params:
         params = [word for word in params if word]
         if not params:
@@ -71,23 +71,23 @@ def parse_message(line: bytes, utf8_only: bool = False) -> Message | None:
     command = params.pop(0)
     if colon:
         params.append(last)
-    if len(params) > MAX_PARAMS:  # RFC 2812 section 2.3.1: the 15th takes all the rest
+    if len(params) > MAX_PARAMS:  # RFC 2812 section 2.3.1: the 15th is all the rest
         params[MAX_PARAMS - 1:] = [" ".join(params[MAX_PARAMS - 1:])]
     return Message(tags, source, command.upper() if command.isascii() else command, params)
 
 
 def clean(text: str, utf8_only: bool = False) -> str:
-    """Show as U+FFFD what a terminal would obey; with `utf8_only`, what is no UTF-8 too.
+    """Replace by U+FFFD what a terminal would obey; with `utf8_only`, also what is not UTF-8.
 
-    It is not just left out: a name that holds U+FFFD is refused, and a text tells of it.
+    We do not just leave it out: so a name with U+FFFD is refused, and in a text one can see it.
     """
-    if text.isprintable():  # nearly every message; this is the fastest look that Python has
+    if text.isprintable():  # nearly every message; this is the fastest check that Python has
         return text
     return (UNSAFE_OR_RAW if utf8_only else UNSAFE).sub("\ufffd", text)
 
 
 def is_utf8(line: bytes) -> bool:
-    """Tell if a line is text as everybody writes it today."""
+    """Return whether a line is UTF-8."""
     try:
         line.decode()
     except UnicodeDecodeError:
@@ -96,10 +96,10 @@ def is_utf8(line: bytes) -> bool:
 
 
 def fit(line: bytes) -> bytes | None:
-    """Cut a line, given without its delimiter, to the length of a message; None: too many tags.
+    """Cut a line, without its delimiter, to the length of a message; None if there are too many tags.
 
-    A client shows what it has sent before it knows what became of it: refuse the whole line, and
-    its user believes that all of it was read.  Nobody writes tags by hand, so those are refused.
+    A client shows what it has sent before it knows whether it arrived.  If we refused the whole line,
+    its user would believe that all of it was read.  Nobody types tags by hand, so those are refused.
     """
     tags_bytes = (line.find(b" ") + 1 or len(line)) if line.startswith(b"@") else 0
     return None if tags_bytes > MAX_TAGS_BYTES else cut(line, tags_bytes + MAX_MESSAGE_BYTES)
@@ -108,7 +108,7 @@ def fit(line: bytes) -> bytes | None:
 def parse_tags(text: str) -> dict[str, str]:
     """Split `key=value;key`; a key without a value has the value "".
 
-    A tag that is no UTF-8 is left out: IRCv3 message-tags forbids it, and its message is fine.
+    A tag that is not UTF-8 is left out: IRCv3 message-tags forbids it, but the message is fine.
     """
     pairs = (tag.partition("=") for tag in text.split(";") if not NO_UTF8.search(tag))
     return {key: _unescape(value) for key, _, value in pairs if key}
@@ -132,9 +132,9 @@ def format_tags(tags: dict[str, str]) -> str:
 def format_message(command: str, *params: str, source: str = "", text: str | None = None) -> bytes:
     """Give the line ready for the wire: at most 510 bytes, then CR LF.
 
-    `text` is a last parameter in words: it always gets its colon, as in `PRIVMSG bob :hi`.  A
-    last parameter that is a name gets one only where it cannot do without: `JOIN #tea`.
-    Raises: ValueError for what no line can carry (our fault, never a peer's).
+    `text` is a last parameter for people: it always gets a colon, as in `PRIVMSG bob :hi`.  A last
+    parameter that is a name gets one only if it needs one: `JOIN #tea`.
+    Raises: ValueError for what no line can contain (our mistake, never a peer's).
     """
     if text is None and params and (not params[-1] or " " in params[-1] or params[-1][0] == ":"):
         *params, text = params
@@ -152,7 +152,7 @@ def format_message(command: str, *params: str, source: str = "", text: str | Non
 def frame(line: str) -> bytes:
     """Encode a line, cut it to its limit, and add the delimiter.
 
-    Raises: ValueError for a line break or NUL inside, which would forge a second message.
+    Raises: ValueError for a line break or NUL inside: it would make a second message.
     """
     if "\n" in line or "\r" in line or "\0" in line:
         raise ValueError(f"a message is one line: {line!r}")
@@ -173,7 +173,7 @@ def cut_text(text: str, limit: int) -> str:
 
 
 def cut(data: bytes, limit: int) -> bytes:
-    """Cut to `limit` bytes, in front of a UTF-8 character rather than inside it."""
+    """Cut to `limit` bytes, never inside a UTF-8 character."""
     if len(data) <= limit:
         return data
     end = limit

@@ -25,11 +25,11 @@ LISTS = "beI"  # type A: a mask is added or removed; without one, the list is sh
 FLAGS = "Cimnpst"  # type D: on or off; C keeps CTCP out
 CHANMODES = f"{LISTS},k,l,{FLAGS}"  # as 005 says it: types A, B, C, D
 USER_MODES = "Biow"
-MAX_LIST = 100  # masks in the lists of one channel together: each is tried at each join
+MAX_LIST = 100  # masks in all lists of one channel together: each is compared at each join
 # A nick of 30, a user name of 18 and a host of 45 characters, and the two signs between them, with
-# some room: a longer mask fits nobody, and one so long must fit into the lines that show it.
+# some room: a longer mask matches nobody, and one of this length must fit into the lines that show it.
 MAX_MASK_BYTES = 110
-# RFC 2812 section 2.3.1, without what could not be said in JOIN: a comma, or a colon in front.
+# RFC 2812 section 2.3.1, without what JOIN could not send: a comma, or a colon in front.
 KEY = re.compile(r"(?!:)[!-+\--~]{1,23}")
 
 LIST_REPLIES = {
@@ -52,7 +52,7 @@ def mode(me, target: str, letters: str = "", *params: str):
 
 
 def user_mode(me, nick: str, letters: str):
-    """One's own modes, no other's; `o` is only given up here, and `a` belongs to AWAY."""
+    """One's own modes only; `o` can only be given up here, and `a` is set by AWAY."""
     if fold(nick) != fold(me.user.nick):
         known = me.world.user(nick) or me.rfc2812
         me.reply(*((ERR_USERSDONTMATCH,) if known else (ERR_NOSUCHNICK, nick)))
@@ -69,7 +69,7 @@ def user_mode(me, nick: str, letters: str):
                     me.world.set_mode(me.user, letter, on)
                     done.append((sign, letter, ""))
             elif letter != "a" and (sign == "+" or me.rfc2812):
-                unknown = True  # of `+i-ws`, as bots say it, nothing is left to do for `-s`
+                unknown = True  # bots send `+i-ws`: there is nothing to do for `-s`
         for words, _ in pack(done, MAX_MESSAGE_BYTES):
             me.send(format_message("MODE", me.user.nick, source=me.user.nick, text=words))
         if unknown:
@@ -77,7 +77,7 @@ def user_mode(me, nick: str, letters: str):
 
 
 def show_channel_modes(me, channel: Channel):
-    """324, and 329 with the time of birth; the key is for members."""
+    """Send 324, and 329 with the time when it was made; only members see the key."""
     words, params = "+" + "".join(sorted(channel.flags)), []
     if channel.key:
         words += "k"
@@ -91,13 +91,13 @@ def show_channel_modes(me, channel: Channel):
 
 
 class ChannelChange:
-    """One MODE command on one channel: what is allowed is done, then told to all members."""
+    """One MODE command on one channel: do what is allowed, then tell all members."""
 
     def __init__(self, me, channel: Channel):
         self.me, self.channel = me, channel
         self.done: list[tuple[str, str, str]] = []
-        self.refused = False  # 482 is said once, however many letters it is about
-        self.answered: set[str] = set()  # and so is a list, or that a letter is unknown
+        self.refused = False  # 482 is sent once, however many letters it is about
+        self.answered: set[str] = set()  # and so is a list, or the error for an unknown letter
 
     def change(self, letters: str, params: list[str]) -> None:
         for sign, letter in signed(letters):
@@ -109,7 +109,7 @@ class ChannelChange:
                 self.answered.add(letter)
                 self.show_list(letter)
             elif letter in STATUSES and param is None and self.me.rfc2812:
-                # Without a nick it is no membership, and a channel has no mode of that name.
+                # Without a nick it is no status of a member, and a channel has no mode with this letter.
                 self.me.reply(ERR_UNKNOWNMODE, letter, self.channel.name)
             elif letter not in LISTS + FLAGS + "kl" and letter not in STATUSES:
                 self.answered.add(letter)
@@ -132,7 +132,7 @@ class ChannelChange:
             self.me.tell(self.channel, line)
 
     def may(self, letter: str) -> bool:
-        """Channel operators change everything, half operators all but who operates."""
+        """Channel operators change everything, half-operators everything but `o` and `h`."""
         return self.me.may(self.channel, "o" if letter in "oh" else "h")
 
     def refuse(self) -> None:
@@ -141,7 +141,7 @@ class ChannelChange:
         self.refused = True
 
     def show_list(self, letter: str) -> None:
-        """The bans are for everyone who can see the channel."""
+        """Everybody who can see the channel may see its bans."""
         if self.channel.is_hidden and self.me.user not in self.channel.members:
             self.me.reply(ERR_NOTONCHANNEL, self.channel.name)
             return
@@ -157,7 +157,7 @@ class ChannelChange:
             self.done.append((sign, letter, ""))
 
     def set_key(self, sign: str, key: str | None) -> None:
-        """RFC 2811 section 4.2.10.  A key is removed whatever key is named with it."""
+        """RFC 2811 section 4.2.10.  A key is removed even if another key is named."""
         if sign == "-":
             if self.channel.key:
                 self.done.append(("-", "k", self.channel.key))
@@ -165,7 +165,7 @@ class ChannelChange:
         elif key is None:
             self.lacks_parameter()
         elif not KEY.fullmatch(key):
-            # The key is not repeated: it may hold what no parameter can.
+            # We do not repeat the key: it may contain what no parameter may.
             why = "Key is not well-formed"
             self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, "k", "*", why)
         elif self.channel.key and self.me.rfc2812:
@@ -190,7 +190,7 @@ class ChannelChange:
             self.done.append(("+", "l", str(int(limit))))
 
     def set_mask(self, sign: str, letter: str, text: str) -> None:
-        """RFC 2811 section 4.3.  Masks that differ only in case are one."""
+        """RFC 2811 section 4.3.  Masks that differ only in upper and lower case are the same."""
         masks = self.channel.lists[letter]
         # It must fit into the middle of a message: no space, no colon in front.
         text = complete_mask(text.lstrip(":").split(" ")[0])
@@ -225,22 +225,22 @@ class ChannelChange:
             self.done.append((sign, letter, user.nick))
 
     def lacks_parameter(self) -> None:
-        """The living document has it ignored, RFC 2812 answered."""
+        """Today's servers ignore it, RFC 2812 wants an answer."""
         if self.me.rfc2812:
             self.me.reply(ERR_NEEDMOREPARAMS, "MODE")
 
 
 def why_no_mask(text: str) -> str:
-    """Tell why no list takes this mask; "" for one that may fit somebody."""
+    """Return why no list takes this mask; "" if it may match somebody."""
     if not text.isascii():
-        return "No nick, user name or host has such characters"  # and each would cost four bytes
+        return "No nick, user name or host has such characters"  # and each would take up to four bytes
     if len(text) > MAX_MASK_BYTES:
         return f"A mask has at most {MAX_MASK_BYTES} characters"
     return ""
 
 
 def signed(letters: str) -> Iterator[tuple[str, str]]:
-    """Give each letter with the sign that holds for it: `+a-bc` is +a, -b, -c."""
+    """Give each letter with its sign: `+a-bc` is +a, -b, -c."""
     sign = "+"
     for letter in letters:
         if letter in "+-":
@@ -250,7 +250,7 @@ def signed(letters: str) -> Iterator[tuple[str, str]]:
 
 
 def pack(changes: list[tuple[str, str, str]], room: int) -> Iterator[tuple[str, list[str]]]:
-    """Write changes as `+o-v bob carol`, as many in one message as fit."""
+    """Write changes as `+o-v bob carol`, in as few messages as possible."""
     words, params, last_sign = "", [], ""
     for sign, letter, param in changes:
         if words and size(" ".join([words, *params, param])) + 2 > room:  # 2: a sign and a letter

@@ -1,4 +1,4 @@
-"""OPER, KILL, WALLOPS, REHASH and DIE: who runs the server.
+"""OPER, KILL, WALLOPS, REHASH and DIE: for those who run the server.
 
 Source: RFC 2812 sections 3.1.4, 3.7.1 and 4.2 to 4.7, modern.ircdocs.horse "Operator Messages".
 """
@@ -18,7 +18,7 @@ MAX_FAILED = 3  # wrong passwords for OPER before the connection ends: guessing 
 def oper(me, name: str, password: str):
     """Become an operator of the server.  RFC 2812 section 3.1.4."""
     secret = me.server.operators.get(name) or me.server.operators.get("*")
-    # Not under the world's lock: a hash takes its time, and everybody would wait for it.
+    # Not under the world's lock: a hash takes time, and everybody would wait for it.
     if secret is None or not is_password(password, secret, me.user.host):
         log.warning("%s: OPER %r failed", me, name)
         me.reply(ERR_PASSWDMISMATCH)
@@ -30,7 +30,7 @@ def oper(me, name: str, password: str):
     log.warning("%s: is operator %r now", me, name)
     with me.world.lock:
         if not me.user.registered:
-            return  # killed while we were reckoning
+            return  # killed while we computed the hash
         me.world.set_mode(me.user, "o", True)
         me.reply(RPL_YOUREOPER)
         if not me.rfc2812:
@@ -52,7 +52,7 @@ def kill(me, nick: str, reason: str):
 
 
 def wallops(me, text: str):
-    """Speak to all who have asked for it with +w.  RFC 2812 section 4.7."""
+    """Send a message to all users with the mode +w.  RFC 2812 section 4.7."""
     if me.user.is_operator:
         me.tell_users(me.world.with_mode["w"], me.says("WALLOPS", text=text))
     else:

@@ -1,11 +1,11 @@
-"""Passwords on the command line, as they are or, better, as a hash: others may read a process list.
+"""Passwords on the command line, plain or, better, as a hash: others may read the process list.
 
     $ python extras/irc/server.py hash-password
     Password:
     scrypt:gJ3...
 
-A hash is dear on purpose, so it must not be dear for the server: one is reckoned at a time, the
-hosts that wait for one take turns, and who knows the right password does not wait at all.
+A hash takes much time and memory, on purpose.  The server must not suffer from that: it computes one
+hash at a time, the hosts that wait take turns, and a user with the right password does not wait.
 
 Source: RFC 7914 (scrypt), whose section 2 explains the three numbers.
 """
@@ -24,25 +24,25 @@ from concurrent.futures import Future
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
 PREFIX = "scrypt:"
-COST = {"n": 2**14, "r": 8, "p": 1}  # 16 MiB and some 50 ms a try: dear for who tries millions
+COST = {"n": 2**14, "r": 8, "p": 1}  # 16 MiB and some 50 ms a try: too much for somebody who tries millions
 SALT_BYTES = 16
 KEY = os.urandom(32)  # for digests that never leave this process
 
 
 class Hasher:
-    """Reckons hashes one at a time; those who wait take turns by host, and within a host in order.
+    """Compute hashes one at a time; the hosts take turns, and each host's requests keep their order.
 
-    A hundred connections from one address keep each other waiting, and those from another for
-    one hash at most.  Thread: any.
+    A hundred connections from one address wait for each other; connections from another address
+    wait for one of their hashes at most.  Thread: any.
     """
 
     def __init__(self):
-        self._lock = threading.Lock()  # guards all below; nothing under it takes time
+        self._lock = threading.Lock()  # guards all below; everything under it is fast
         self._waiting: dict[str, deque] = {}  # host -> (password, salt, its answer); the first is next
         self._is_working = False
 
     def hash(self, password: str, salt: bytes, host: str) -> str:
-        """Do hash_password() when it is the turn of the host.  Blocks: until then."""
+        """Call hash_password() when it is the host's turn.  Blocks: until it is done."""
         answer = Future()
         try:
             with self._lock:
@@ -50,7 +50,7 @@ class Hasher:
                     threading.Thread(target=self._work, name="hasher", daemon=True).start()
                     self._is_working = True
                 self._waiting.setdefault(host, deque()).append((password, salt, answer))
-        except (RuntimeError, MemoryError):  # no thread to be had: then in our own
+        except (RuntimeError, MemoryError):  # no thread to be had: use our own
             return hash_password(password, salt)
         return answer.result()
 
@@ -77,8 +77,8 @@ class Hasher:
 def map_large_blocks() -> None:
     """Let the C library return a block of over 1 MiB to the system as soon as it is free.
 
-    glibc learns from the first hash that such blocks come again, and from then on keeps its 16 MiB,
-    once for each thread that has hashed.  NOTE: only glibc has this; elsewhere nothing happens.
+    After the first hash, glibc expects more such blocks, and from then on keeps 16 MiB for each
+    thread that has computed one.  NOTE: only glibc has this; elsewhere nothing happens.
     Source: mallopt(3), M_MMAP_THRESHOLD, which is -3.
     """
     with contextlib.suppress(ImportError, OSError, AttributeError, TypeError):
@@ -89,21 +89,21 @@ def map_large_blocks() -> None:
 
 map_large_blocks()
 hasher = Hasher()
-known: dict[str, bytes] = {}  # hash -> a digest of the right password, once somebody has said it
+known: dict[str, bytes] = {}  # hash -> a digest of the right password, once somebody has sent it
 
 
 def hash_password(password: str, salt: bytes | None = None) -> str:
-    """Give what may stand on the command line in place of the password."""
+    """Give the hash that may stand on the command line instead of the password."""
     salt = os.urandom(SALT_BYTES) if salt is None else salt
     digest = hashlib.scrypt(to_bytes(password), salt=salt, **COST)
     return PREFIX + base64.b64encode(salt + digest).decode()
 
 
 def is_password(password: str, secret: str, host: str = "") -> bool:
-    """Compare with a password, or with its hash, in a time that tells nothing.
+    """Compare with a password, or with its hash, in a time that does not depend on what is right.
 
-    Blocks: for a hash some 50 ms, and until it is the turn of the `host` that asks; so never
-    under a lock.
+    Blocks: for a hash some 50 ms, and until it is the turn of `host`; so never call it under a
+    lock.
     """
     if not secret.startswith(PREFIX):
         return is_same(to_bytes(password), to_bytes(secret))
@@ -124,7 +124,7 @@ is_same = hmac.compare_digest
 
 
 def to_bytes(text: str) -> bytes:
-    """Give the bytes that a text was on the wire."""
+    """Give the bytes of a text as they came over the network."""
     return text.encode(errors="surrogateescape")
 
 

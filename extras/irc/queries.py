@@ -18,12 +18,12 @@ from extras.irc.replies import (
 )
 from extras.irc.state import Channel, User
 
-MAX_MONITORED = 100  # nicks that one user may watch: as many as a long list of friends
-WHOX_FIELDS = "tcuihsnfdlaor"  # the order in which they are answered, whatever the order asked
+MAX_MONITORED = 100  # nicks that one user may watch: enough for a long list of friends
+WHOX_FIELDS = "tcuihsnfdlaor"  # the order of the answer, in whatever order they are asked for
 
 
 def who(me, pattern: str = "*", options: str = ""):
-    """List a channel, a user, or all who match and can be seen; `o` only operators, `%...` WHOX.
+    """List a channel, a user, or all visible users who match; `o` only operators, `%...` WHOX.
 
     RFC 2812 section 3.6.1, IRCv3 whox.
     """
@@ -46,7 +46,7 @@ def who(me, pattern: str = "*", options: str = ""):
 
 
 def found(me, pattern: str, channel: Channel | None) -> Iterator[User | None]:
-    """Give the users whom a WHO is about.  Only a mask looks at everybody: None is one it does not fit."""
+    """Give the users that a WHO asks for.  A mask looks at everybody: None is one that does not match."""
     if channel:
         inside = me.user in channel.members
         if inside or not channel.is_hidden:
@@ -55,11 +55,11 @@ def found(me, pattern: str, channel: Channel | None) -> Iterator[User | None]:
                     yield user
     elif pattern in ("0", "*"):
         for user in list(me.world.users):
-            # RFC 2812 leaves out who shares a channel with one; the living document does not.
+            # RFC 2812 leaves out users who share a channel with the one who asks; today's servers do not.
             if not (me.rfc2812 and me.user.shares_channel(user)) and me.user.sees(user):
                 yield user
     elif not is_mask(pattern):
-        if user := me.world.user(pattern):  # by name one finds the invisible too
+        if user := me.world.user(pattern):  # by name, invisible users are found too
             yield user
     else:
         wanted = mask(pattern)
@@ -71,14 +71,14 @@ def found(me, pattern: str, channel: Channel | None) -> Iterator[User | None]:
 
 
 def flags(me, user: User, channel: Channel | None) -> str:
-    """Here or Gone, * for an operator, the status in the channel, B for a bot."""
+    """Give H (here) or G (gone), * for an operator, the status in the channel, B for a bot."""
     status = channel.prefix(user, "multi-prefix" in me.user.caps) if channel else ""
     here = "H" if user.away is None else "G"
     return here + "*" * user.is_operator + status + "B" * ("B" in user.modes)
 
 
 def whox_values(me, user: User, channel: Channel | None, token: str) -> dict[str, str]:
-    """Give what WHOX can tell of a user; only the real name may hold spaces, and comes last."""
+    """Give what WHOX tells about a user; only the real name may contain spaces, so it comes last."""
     return {
         "t": token if re.fullmatch("[0-9]{1,3}", token) else "0",
         "c": channel.name if channel else "*",
@@ -99,10 +99,10 @@ def whox_values(me, user: User, channel: Channel | None, token: str) -> dict[str
 def whois(me, *params: str):
     """Tell all about users; a server may be named first.  RFC 2812 section 3.6.2."""
     if not params or not params[-1]:
-        if not me.rfc2812:  # RFC 1459's servers said nothing, and their suites still expect it
+        if not me.rfc2812:  # RFC 1459's servers sent nothing, and their suites still expect that
             me.reply(ERR_NONICKNAMEGIVEN)
         return
-    # `WHOIS bob bob` asks the server that bob is on; without a bob, he is missing, not a server.
+    # `WHOIS bob bob` asks the server that bob is on; without a bob, the nick is missing, not a server.
     if len(params) > 1 and fold(params[0]) != fold(params[1]) and not is_here(me, params[0]):
         return
     nicks = params[min(len(params), 2) - 1]
@@ -119,15 +119,15 @@ def whois(me, *params: str):
 
 
 def tell_about(me, user: User):
-    """One user's part of WHOIS."""
-    curious = user is me.user or me.user.is_operator  # the private parts are for these
+    """Send one user's part of WHOIS."""
+    curious = user is me.user or me.user.is_operator  # only these may see the private parts
     me.reply(RPL_WHOISUSER, user.nick, user.name, user.host, user.realname)
     words = [
         channel.prefix(user, "multi-prefix" in me.user.caps) + channel.name
         for channel in user.channels
         if curious or channel in me.user.channels or not (channel.is_hidden or "i" in user.modes)
     ]
-    # Each channel has a space behind it in RFC 2812, and the last one too.
+    # In RFC 2812 each channel has a space behind it, the last one too.
     yield from me.reply_words(RPL_WHOISCHANNELS, (user.nick,), words, end=" " if me.rfc2812 else "")
     me.reply(RPL_WHOISSERVER, user.nick, me.server.name, me.server.info)
     if user.away is not None:
@@ -175,13 +175,13 @@ def userhost(me, nick: str, *more: str):
 
 
 def ison(me, nick: str, *more: str):
-    """Tell which of these nicks are here.  RFC 2812 section 4.9."""
+    """Say which of these nicks are here.  RFC 2812 section 4.9."""
     users = dict.fromkeys(map(me.world.user, " ".join((nick, *more)).split(" ")))
     me.reply(RPL_ISON, " ".join(user.nick for user in users if user))
 
 
 def is_here(me, target: str) -> bool:
-    """Tell if a server, given by name, mask or one of its users, is this one; 402 otherwise."""
+    """Return whether a server, given by name, mask or one of its users, is this one; if not, send 402."""
     here = fits(target, me.server.name) or me.world.user(target) is not None
     if not here:
         me.reply(ERR_NOSUCHSERVER, target)
@@ -216,7 +216,7 @@ def monitor(me, action: str, targets: str = ""):
 
 
 def show_monitored(me, nicks: list[str]):
-    """730 for those who are here, 731 for the others."""
+    """Send 730 for the nicks that are here, 731 for the others."""
     users = {nick: me.world.user(nick) for nick in nicks}
     online = [user.source for user in users.values() if user]
     offline = [nick for nick, user in users.items() if not user]

@@ -20,17 +20,17 @@ from step5_server.registry import NameTaken
 
 
 def password(me, text: str):
-    """PASS: say the server's password, before all else.  RFC 2812 section 3.1.1."""
+    """PASS: send the server's password, before anything else.  RFC 2812 section 3.1.1."""
     if me.user.registered:
         me.reply(ERR_ALREADYREGISTERED)
     else:
-        # Of several, the last counts.  It is looked at once, when all else is there: to try
-        # again costs a new connection.
+        # If there are several, the last counts.  It is checked once, when everything else is there:
+        # to try again, one needs a new connection.
         me.password = text
 
 
 def nick(me, name: str = ""):
-    """Take a nick, or another; who shares a channel is told once.  RFC 2812 section 3.1.2."""
+    """Take a nick, or change it; all who share a channel are told once.  RFC 2812 section 3.1.2."""
     if not name:
         me.reply(ERR_NONICKNAMEGIVEN)
     elif not is_nick(name):
@@ -59,7 +59,7 @@ def user(me, name: str, mode: str, unused: str, realname: str):
     if me.user.registered:
         me.reply(ERR_ALREADYREGISTERED)
         return
-    # What would break nick!user@host apart, a mask or a line of WHOX (a colon) is left out.
+    # Leave out characters that would break nick!user@host, a mask or a line of WHOX (a colon).
     me.user.name = re.sub(r"[^A-Za-z0-9._~-]", "", name)[:USER_LENGTH] or "user"
     me.user.realname = cut_text(realname, REALNAME_BYTES)
     bits = int(mode) if re.fullmatch("[0-9]{1,3}", mode) else 0
@@ -72,7 +72,7 @@ def register(me):
     if me.user.registered or me.negotiating or not me.user.nick or not me.user.name:
         return
     if me.server.password:
-        with me.unlocked():  # a hash takes its time
+        with me.unlocked():  # a hash takes time
             is_right = is_password(me.password, me.server.password, me.user.host)
         if me.outbox.ended:
             return  # somebody has hung up on it meanwhile
@@ -81,7 +81,7 @@ def register(me):
             me.close_link("Bad password")
             return
     me.world.register(me.user)
-    me.name = me.user.nick  # step 5's login timeout ends here
+    me.name = me.user.nick  # from here on, step 5's login timeout does not count
     for letter in me.wanted_modes:
         me.world.set_mode(me.user, letter, True)
     welcome(me)
@@ -89,7 +89,7 @@ def register(me):
 
 
 def welcome(me):
-    """001 to 005, then what LUSERS and MOTD say.  RFC 2812 section 5.1."""
+    """Send 001 to 005, then what LUSERS and MOTD send.  RFC 2812 section 5.1."""
     server = me.server
     me.reply(RPL_WELCOME, server.network, me.user.source)
     me.reply(RPL_YOURHOST, server.name, VERSION)
@@ -104,26 +104,26 @@ def welcome(me):
 
 
 def quit(me, reason: str = ""):
-    """Leave; everyone who shares a channel is told, once.  RFC 2812 section 3.1.7."""
+    """Leave; all who share a channel are told once.  RFC 2812 section 3.1.7."""
     if me.rfc2812:
         reason = reason or "Client Quit"
     else:
-        reason = f"Quit: {reason}"  # so that nobody can pass as "Killed by ..."
+        reason = f"Quit: {reason}"  # so that nobody can imitate "Killed by ..."
     me.leave(me.user, reason)
 
 
 def ping(me, token: str | None = None, server: str = ""):
-    """Ask for a sign of life: the same token comes back.  RFC 2812 section 3.7.2."""
-    # To clients it is a fence: whoever spoke before, on another connection, goes first.
+    """Ask whether the other end is alive: the same token comes back.  RFC 2812 section 3.7.2."""
+    # Clients use it as a fence: what came before, on any connection, is done first.
     time.sleep(0)
     if token:
         me.send(format_message("PONG", me.server.name, text=token, source=me.server.name))
     elif token is None and me.rfc2812:
-        # The letter says 409, its suites expect this.
+        # RFC 2812 says 409, but its suites expect this.
         me.send(format_message("PONG", me.server.name, source=me.server.name))
     else:
         me.reply(ERR_NOORIGIN)
 
 
 def pong(me, *tokens: str):
-    """A sign of life; reading it was all that it is for.  RFC 2812 section 3.7.3."""
+    """Show that one is alive: it is enough that we have read it.  RFC 2812 section 3.7.3."""

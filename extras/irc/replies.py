@@ -2,18 +2,18 @@
 
 A form is written as the specifications write it: each `<name>` is filled in, `<names...>` with
 several parameters; what stands after ` :` is text for a person.  Every numeric begins with the
-receiver's nick, which the specifications leave out and so does this table.
+receiver's nick; the specifications leave that out, and so does this table.
 
 Where the two disagree, the form is the living document's (modern.ircdocs.horse, "Numerics") and
-`letter` is RFC 2812's own (section 5), which `--rfc2812` sends.  The words are RFC 2812's
-wherever the living document lets them vary.
+`letter` is RFC 2812's own (section 5), which `--rfc2812` sends.  Where the living document leaves the
+texts open, they are RFC 2812's.
 """
 
 import re
 
 
 class Numeric:
-    """One numeric: its code, its form and, where RFC 2812 differs, its letter."""
+    """One numeric: its code, its form and, if RFC 2812 differs, its letter."""
 
     def __init__(self, code: str, form: str, source: str, letter: str | None = None):
         self.code, self.source = code, source
@@ -23,7 +23,7 @@ class Numeric:
         self._templates = [self._compile(form), self._compile(letter or form)]
 
     def _compile(self, form: str) -> tuple[str, list[int] | None]:
-        """Give a template for `%`, and which value goes where if not each into its own place."""
+        """Give a template for `%`, and the order of the values if it differs from that of the names."""
         order = [self.names.index(name) for name in re.findall("<([^>]*)>", form)]
         template = re.sub("<[^>]*>", "%s", form.replace("%", "%%"))
         return template, None if order == list(range(len(self.names))) else order

@@ -30,12 +30,12 @@ from step5_server.line_server import positive
 
 PORT = 6667  # what clients try first
 NAME = "irc.example.net"  # RFC 2606: a name that is nobody's
-MAX_CHANNELS = 20  # for one user: more is hard to read, and each costs
+MAX_CHANNELS = 20  # for one user: more is hard to read, and each costs memory
 PING_TIMEOUT_S = 120.0  # silence before PING, and once more before the end
-# A hundred at once: a bouncer that comes back says some 60 (20 JOIN, 20 MODE, 20 WHO) and must not
+# A hundred at once: a bouncer that reconnects sends some 60 (20 JOIN, 20 MODE, 20 WHO) and must not
 # wait.  Then 20 a second: more than anybody types, and little work for us.
 FLOOD = "100/5"
-# 422 for a file that nobody asked for would be the first thing that a newcomer reads.
+# For a server without a file: otherwise 422 (no such file) is the first thing that a newcomer reads.
 DEFAULT_MOTD = [
     "Welcome.  This is the IRC server of a chat tutorial.",
     "/join a channel, or ask for /list.",
@@ -73,9 +73,9 @@ class IrcServer(FastServer):
         self.max_channels, self.flood, self.rfc2812 = max_channels, flood, rfc2812
         self.ping_timeout_s = ping_timeout_s
         self.started_at = time.time()
-        self.epoch = f"{self.started_at:.0f}"  # in each msgid, so that a restart repeats none
+        self.epoch = f"{self.started_at:.0f}"  # in each msgid, so that no msgid comes again after a restart
         self.created = time.strftime("%a %b %d %Y at %H:%M:%S %Z", time.localtime(self.started_at))
-        self.utf8_only = utf8_only and not rfc2812  # whose section 2.2 wants 8 bits passed on
+        self.utf8_only = utf8_only and not rfc2812  # its section 2.2 wants all 8 bits passed on
         self.isupport = isupport_lines(network, max_channels, self.utf8_only)
         with_parameter = "".join(sorted(LISTS + "kl" + "".join(STATUSES)))
         self.mode_letters = (USER_MODES, "".join(sorted(FLAGS + with_parameter)), with_parameter)
@@ -102,14 +102,14 @@ class IrcServer(FastServer):
         }
 
     def dismiss(self, handler: IrcHandler, code: str, text: str = "") -> None:
-        """Send a client away: its ERROR names its address."""
+        """Send a client away, with an ERROR that names its address."""
         with self.registry.lock:
             handler.close_link(text or code)
 
     def sweep(self, now: float) -> None:
-        """Beside step 5's timeouts: ask the silent for a sign of life, and give up the dead.
+        """Besides step 5's timeouts: send PING to silent clients, and end those that do not answer.
 
-        Silent is who says nothing while we read: not who is held back, nor whom we did not ask.
+        A client is silent if it sends nothing while we read it: not while it is held back.
         """
         super().sweep(now)
         for user in list(self.registry.users):
@@ -117,7 +117,7 @@ class IrcServer(FastServer):
             is_asked = conn.pinged_at >= conn.heard_at
             if not conn.is_reading:
                 if is_asked:
-                    conn.pinged_at = now  # its answer may be among what we have not read
+                    conn.pinged_at = now  # its answer may be in what we have not read yet
             elif is_asked and now - conn.pinged_at > self.ping_timeout_s:
                 self.dismiss(handler, f"Ping timeout: {2 * self.ping_timeout_s:.0f} seconds")
                 try:
@@ -131,14 +131,14 @@ class IrcServer(FastServer):
                 handler.outbox.flush()
 
     def motd(self) -> list[str] | None:
-        """Give the message of the day as its file has it now; None without the file."""
+        """Give the message of the day from its file; None if there is no file."""
         if not self.motd_file:
             return None if self.rfc2812 else DEFAULT_MOTD
         try:
             changed = os.stat(self.motd_file).st_mtime_ns
             if changed != self._motd[0]:
                 text = Path(self.motd_file).read_bytes().decode("utf-8", "surrogateescape")
-                lines = text.split("\n")  # splitlines() would split at italics, too
+                lines = text.split("\n")  # splitlines() would also split at the character for italics
                 if not lines[-1]:
                     lines.pop()
                 lines = [clean(line.removesuffix("\r"), self.utf8_only) for line in lines]
@@ -148,13 +148,13 @@ class IrcServer(FastServer):
         return self._motd[1]
 
     def forget_motd(self) -> None:
-        """Read the file again, changed or not."""
+        """Read the file again when it is next wanted."""
         self._motd = (None, None)
 
     def die(self) -> None:
         """End serve_forever(); main() then does the rest.  Blocks: never: callers hold the lock.
 
-        Not by a thread that calls shutdown(): where no more threads are to be had, DIE must work.
+        It does not start a thread that calls shutdown(): DIE must work even if no more threads can start.
         """
         self._dies = True
 
@@ -177,36 +177,36 @@ class Dies(Exception):
 def parser() -> argparse.ArgumentParser:
     """Return step 5's flags and ours."""
     flags = server_parser("Serve IRC.", port=PORT)
-    flags.add_argument("--name", default=NAME, type=word, help="its name (default %(default)s)")
-    flags.add_argument("--network", default="ExampleNet", help="its network (default %(default)s)")
-    flags.add_argument("--info", default="test server", help="what WHOIS says of it")
-    flags.add_argument("--password", default="", help="that clients must give, or its hash")
-    flags.add_argument("--motd", default="", metavar="FILE", help="the message of the day")
+    flags.add_argument("--name", default=NAME, type=word, help="the server's name (default %(default)s)")
+    flags.add_argument("--network", default="ExampleNet", help="the network's name (default %(default)s)")
+    flags.add_argument("--info", default="test server", help="what WHOIS says about the server")
+    flags.add_argument("--password", default="", help="the password that clients must give, or its hash")
+    flags.add_argument("--motd", default="", metavar="FILE", help="the file with the message of the day")
     flags.add_argument(
         "--oper", action="append", default=[], type=operator, metavar="NAME:PASSWORD",
-        help="who may become operator (* is any name); better than the password: its hash",
+        help="who may become an operator (* is any name); a hash is better than the password",
     )
     flags.add_argument(
         "--max-channels", type=positive(int), default=MAX_CHANNELS, metavar="N",
-        help="that one user may be in, of each kind (default %(default)s)",
+        help="how many channels of each kind one user may be in (default %(default)s)",
     )
     flags.add_argument(
         "--flood", type=flood, default=FLOOD, metavar="MESSAGES/SECONDS",
-        help="a client that says more is read more slowly (default %(default)s; off: it is not)",
+        help="a client that sends more is read more slowly (default %(default)s; off: no limit)",
     )
     flags.add_argument(
         "--ping-timeout", type=positive(float), default=PING_TIMEOUT_S, metavar="SECONDS",
-        help="silence before a PING, and again before the end (default %(default)g)",
+        help="how long a client may be silent before a PING, and then before the end (default %(default)g)",
     )
     flags.add_argument(
         "--utf8-only", action=argparse.BooleanOptionalAction, default=True,
-        help="pass on UTF-8 only: other bytes are shown as U+FFFD; off, they pass as they are",
+        help="replace bytes that are not UTF-8 by U+FFFD; with --no-utf8-only they pass unchanged",
     )
     flags.add_argument(
         "--proxy-from", action="append", default=[], type=ip_address, metavar="ADDRESS",
-        help="from there only a proxy connects, and says for whom (PROXY protocol, version 1)",
+        help="only a proxy may connect from this address, and must name its client (PROXY protocol, version 1)",
     )
-    flags.add_argument("--rfc2812", action="store_true", help="keep to the letter of RFC 2812")
+    flags.add_argument("--rfc2812", action="store_true", help="follow RFC 2812 to the letter")
     return flags
 
 

@@ -29,7 +29,7 @@ TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
 
 
 def isupport_lines(network: str, max_channels: int, utf8_only: bool) -> list[str]:
-    """Give what 005 tells, line by line: each token is kept somewhere in this package."""
+    """Give the lines of 005: this package does what each token says."""
     signs = "".join(STATUSES.values())
     tokens = [
         f"AWAYLEN={MAX_TEXT_BYTES}", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
@@ -50,7 +50,7 @@ def isupport_lines(network: str, max_channels: int, utf8_only: bool) -> list[str
 
 
 def isupport(me):
-    """005: what this server can do.  modern.ircdocs.horse "Feature Advertisement"."""
+    """Send 005: what this server can do.  modern.ircdocs.horse "Feature Advertisement"."""
     for tokens in me.server.isupport:
         me.reply(RPL_ISUPPORT, tokens)
 
@@ -77,7 +77,7 @@ def lusers(me, pattern: str = "", target: str = ""):
     users, invisible = len(world.users), len(world.with_mode["i"])
     unknown, clients = len(world.strangers), users
     if me.rfc2812:
-        # Its letter counts a connection as known, and as a client, from its NICK or USER on.
+        # RFC 2812 counts a connection as known, and as a client, from its NICK or USER on.
         unknown = sum(not user.nick and not user.name for user in world.strangers)
         clients += len(world.strangers) - unknown
         me.reply(RPL_LUSERCLIENT, users, 0, 1)
@@ -118,7 +118,7 @@ def info(me, target: str = ""):
 
 
 def admin(me, target: str = ""):
-    """Tell whom to write to.  RFC 2812 section 3.4.9."""
+    """Say whom to write to.  RFC 2812 section 3.4.9."""
     if not target or is_here(me, target):
         me.reply(RPL_ADMINME, me.server.name)
         me.reply(RPL_ADMINLOC1, me.server.info)
@@ -138,7 +138,7 @@ def links(me, first: str = "", second: str = ""):
 
 
 def stats(me, letter: str = "", target: str = ""):
-    """Tell numbers: l(inks), m(essages), o(perators), u(ptime).  RFC 2812 section 3.4.4."""
+    """Show numbers: l(inks), m(essages), o(perators), u(ptime).  RFC 2812 section 3.4.4."""
     if target and not is_here(me, target):
         return
     letter = letter[:1]
@@ -162,7 +162,7 @@ def stats(me, letter: str = "", target: str = ""):
 
 
 def trace(me, target: str = ""):
-    """Show the way to a server or a user: it is short.  RFC 2812 section 3.4.8."""
+    """Show the way to a server or a user: it is always this server.  RFC 2812 section 3.4.8."""
     if target and not is_here(me, target):
         return
     for user in list(me.world.users) if me.user.is_operator else [me.user]:
@@ -187,7 +187,7 @@ def users(me, target: str = ""):
 
 
 def help_text(me, subject: str = ""):
-    """Show how a command is used, or which there are.  modern.ircdocs.horse "HELP message"."""
+    """Show how a command is used, or which commands there are.  modern.ircdocs.horse "HELP message"."""
     verb = me.VERBS.get(subject.upper())
     if subject and not verb:
         me.reply(ERR_HELPNOTFOUND, subject)
@@ -208,7 +208,7 @@ def help_text(me, subject: str = ""):
 
 
 def usage(name: str, function) -> str:
-    """Write how a command is called: its parameters are its function's."""
+    """Give the form of a command, from the parameters of its function."""
     words = [name]
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
         word = f"<{parameter.name}>"

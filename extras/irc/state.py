@@ -1,12 +1,12 @@
 """Who is here, in which channels, with which rights: the state that all threads share.
 
 member   a user in a channel; its status is a string of letters, highest first: "", "v", "ohv"
-audience the outboxes of a channel's members, ready-made, in one group for each set of caps
-caps     the capabilities that a client has asked for (IRCv3): they change what it is sent
+audience the outboxes of a channel's members, in one group for each set of caps
+caps     the capabilities that a client has asked for (IRCv3): they change what it gets
 
-Nothing here is locked by itself: each command holds `World.lock` from its first look to its last
-put, so that a join, a rename or a kick is one step for everybody (step 5's rule).  Nothing here
-knows how a message is written.  Source: RFC 2811 (channels), RFC 2812 section 3.
+Nothing here takes the lock: each command holds `World.lock` from beginning to end, so that a join, a
+rename or a kick is one step for everybody (step 5's rule).  Nothing here knows how a message is
+written.  Source: RFC 2811 (channels), RFC 2812 section 3.
 """
 
 import itertools
@@ -21,13 +21,13 @@ from step5_server.registry import Registry
 # Highest first, as 005 PREFIX wants it.  SIMPLIFIED: no founders (q, a): they need accounts.
 STATUSES = {"o": "@", "h": "%", "v": "+"}
 RANKS = "".join(STATUSES)
-MAX_INVITATIONS = 100  # that one user keeps: anybody may send them, so there is a bound
-MAX_VERDICTS = 1000  # on whom a list fits, that one channel keeps
-WHOWAS_LENGTH = 1000  # who left or changed names, for WHOWAS: RFC 2812 leaves the number to us
+MAX_INVITATIONS = 100  # invitations that one user keeps: anybody may send them, so there is a limit
+MAX_VERDICTS = 1000  # answers that one channel remembers: whom a list matches
+WHOWAS_LENGTH = 1000  # users who left or changed their names, for WHOWAS; RFC 2812 does not say how many
 
 
 class User:
-    """One client, from its first line; `registered` when it has a name and is let in."""
+    """One client, from its first line on; `registered` once it has a name and is let in."""
 
     def __init__(self, handler, outbox: Outbox, host: str):
         self.handler, self.outbox, self.host = handler, outbox, host
@@ -36,8 +36,8 @@ class User:
         self.modes: set[str] = set()
         self.away: str | None = None
         self.caps: frozenset[str] = frozenset()
-        self.channels: dict[Channel, None] = {}  # a set that keeps the order of joining
-        self.invitations: dict[Channel, bool] = {}  # and whether an operator of it invited
+        self.channels: dict[Channel, None] = {}  # used as a set that keeps the order of joining
+        self.invitations: dict[Channel, bool] = {}  # and whether a channel operator has invited
         self.monitored: dict[str, str] = {}  # folded nick -> as typed
         self.signed_on = time.time()
         self.spoke_at = self.signed_on
@@ -54,11 +54,11 @@ class User:
         return "o" in self.modes
 
     def shares_channel(self, other: "User") -> bool:
-        """Tell if there is a channel that both are in."""
+        """Return whether there is a channel that both are in."""
         return not self.channels.keys().isdisjoint(other.channels)
 
     def sees(self, other: "User") -> bool:
-        """Tell if a search may find the other user: RFC 2812 section 3.1.5, mode i."""
+        """Return whether a search may find the other user: RFC 2812 section 3.1.5, mode i."""
         return "i" not in other.modes or other is self or self.shares_channel(other)
 
 
@@ -71,7 +71,7 @@ class Entry(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The members of a channel who have the same capabilities, ready-made for a fan-out."""
+    """The members of a channel who have the same capabilities, ready for a fan-out."""
 
     caps: frozenset[str]
     outboxes: tuple[Outbox, ...]
@@ -91,7 +91,7 @@ class Channel:
         self.key, self.limit = "", 0
         # By letter; then by mask() of the mask: two that differ in case only are one.
         self.lists: dict[str, dict[str, Entry]] = {"b": {}, "e": {}, "I": {}}
-        # Which list fits whom, looked up already: it is asked for each message.
+        # Which list matches whom, remembered: it is needed for each message.
         self._verdicts: dict[tuple[str, str], bool] = {}
         self._audience: list[Group] | None = None
 
@@ -99,8 +99,8 @@ class Channel:
     def audience(self) -> list[Group]:
         """One group for each set of caps; nearly always that is one group in all.
 
-        A message is encoded once for a group, whatever its size, and walking a tuple is the least
-        that a delivery can cost.
+        A message is encoded once for a group, whatever its size, and nothing costs less than a loop
+        over a tuple.
         """
         if self._audience is None:
             groups: dict[frozenset[str], list[Outbox]] = {}
@@ -128,33 +128,33 @@ class Channel:
         return signs if every else signs[:1]
 
     def has_status(self, user: User, least: str) -> bool:
-        """Tell if the user is at least `o`, `h` or `v` here."""
+        """Return whether the user is at least `o`, `h` or `v` here."""
         letters = self.members.get(user)
         return bool(letters) and RANKS.index(letters[0]) <= RANKS.index(least)
 
     def set_status(self, user: User, letter: str, on: bool) -> None:
-        """Give a member a status, or take it; its letters stay in the order of rank."""
+        """Give a member a status, or take it away; the letters stay in the order of rank."""
         letters = set(self.members[user]) - {letter} | ({letter} if on else set())
         self.members[user] = "".join(letter for letter in STATUSES if letter in letters)
 
     def matches(self, letter: str, user: User) -> bool:
-        """Tell if a mask of this list fits the user."""
+        """Return whether a mask of this list matches the user."""
         if not self.lists[letter]:
             return False
         verdict = self._verdicts.get((letter, user.source))
         if verdict is None:
             if len(self._verdicts) >= MAX_VERDICTS:
-                self._verdicts.clear()  # somebody renames and renames
+                self._verdicts.clear()  # somebody changes her name again and again
             verdict = any(map(Name(user.source).fits, self.lists[letter]))
             self._verdicts[letter, user.source] = verdict
         return verdict
 
     def is_banned(self, user: User) -> bool:
-        """RFC 2811 section 4.3: a ban holds unless an exception fits too."""
+        """RFC 2811 section 4.3: a ban holds unless an exception matches too."""
         return self.matches("b", user) and not self.matches("e", user)
 
     def forget_verdicts(self) -> None:
-        """Look everybody up again: a list has changed."""
+        """Forget whom the lists match: a list has changed."""
         self._verdicts.clear()
 
     @property
@@ -164,7 +164,7 @@ class Channel:
 
 
 class Past(NamedTuple):
-    """What WHOWAS tells of a name that was given up."""
+    """What WHOWAS tells about a name that was given up."""
 
     nick: str
     name: str
@@ -201,7 +201,7 @@ class World(Registry):
     def rename(self, user: User, nick: str) -> None:
         """Give the user another nick.  Raises: NameTaken."""
         if fold(nick) == fold(user.nick):
-            self.release(user.nick, user)  # only its spelling changes
+            self.release(user.nick, user)  # only upper and lower case change
             self.claim(nick, user)
         else:
             self.claim(nick, user)
@@ -219,27 +219,27 @@ class World(Registry):
         self.most_users = max(self.most_users, len(self.users))
 
     def set_mode(self, user: User, letter: str, on: bool) -> None:
-        """Set a user mode; LUSERS and WALLOPS want to know who has which, without asking all."""
+        """Set a user mode; LUSERS and WALLOPS need the users of a mode without looking at all users."""
         (user.modes.add if on else user.modes.discard)(letter)
         (self.with_mode[letter].add if on else self.with_mode[letter].discard)(user)
 
     def remember(self, user: User) -> None:
-        """Keep for WHOWAS what the user has been called until now."""
+        """Keep the user's present name for WHOWAS."""
         self.past.appendleft(Past(user.nick, user.name, user.host, user.realname, time.time()))
 
     def join(self, user: User, name: str, modes: str) -> Channel:
-        """Put the user into the channel; who makes a channel operates it."""
+        """Put the user into the channel; the user who makes a channel is its operator."""
         channel = self.channels.get(fold(name))
         if channel is None:
             channel = self.channels[fold(name)] = Channel(name, modes)
         channel.members[user] = "" if channel.members else "o"
         channel.forget_audience()
         user.channels[channel] = None
-        self.uninvite(user, channel)  # it is good for one join
+        self.uninvite(user, channel)  # it can be used once
         return channel
 
     def part(self, user: User, channel: Channel) -> None:
-        """Take the user out; the last one out ends the channel."""
+        """Take the user out; the channel ends with its last member."""
         del channel.members[user], user.channels[channel]
         channel.forget_audience()
         if not channel.members:
@@ -248,7 +248,7 @@ class World(Registry):
                 self.uninvite(invited, channel)
 
     def invite(self, user: User, channel: Channel, by_operator: bool) -> None:
-        """Keep an invitation; of too many the oldest is forgotten."""
+        """Keep an invitation; if there are too many, forget the oldest."""
         self.uninvite(user, channel)
         user.invitations[channel] = by_operator
         channel.invited.add(user)
@@ -261,7 +261,7 @@ class World(Registry):
         channel.invited.discard(user)
 
     def leave(self, user: User) -> None:
-        """Forget the user: it has quit, or never came in.  Twice does no harm."""
+        """Forget the user: it has quit, or never registered.  Calling it twice does no harm."""
         for channel in list(user.channels):
             self.part(user, channel)
         for channel in list(user.invitations):
@@ -278,12 +278,12 @@ class World(Registry):
             self.remember(user)
 
     def watch(self, user: User, nick: str) -> None:
-        """Let the user know when this nick comes and goes."""
+        """Tell the user from now on when this nick comes and goes."""
         user.monitored[fold(nick)] = nick
         self.watchers.setdefault(fold(nick), set()).add(user)
 
     def unwatch(self, user: User, key: str) -> None:
-        """Let the user know no more; `key` is the folded nick."""
+        """Do not tell the user any more; `key` is the folded nick."""
         watchers = self.watchers.get(key, set())
         watchers.discard(user)
         if not watchers:

@@ -3,8 +3,8 @@
 Source: RFC 2812 sections 3.3 and 4.1, modern.ircdocs.horse "Sending Messages", IRCv3
 message-tags (TAGMSG) and echo-message.
 
-target   whom a message is for: a nick, a channel, `@#tea`, `$*.example.net`
-answer   what the sender of a PRIVMSG is told: a numeric and its values, or None
+target   the receiver of a message: a nick, a channel, `@#tea`, `$*.example.net`
+answer   the reply to the sender of a PRIVMSG: a numeric and its values, or None
 """
 
 import time
@@ -18,7 +18,7 @@ from extras.irc.replies import (
 )
 from extras.irc.state import RANKS, STATUSES, Channel
 
-MAX_TARGETS = 20  # of one message: what a person may mean, and a spammer cannot use
+MAX_TARGETS = 20  # targets of one message: enough for a person, too few for spam
 NEEDS = {"TAGMSG": "message-tags"}  # the capability without which a client cannot understand it
 SIGNS = {sign: letter for letter, sign in STATUSES.items()}
 
@@ -34,7 +34,7 @@ def privmsg(me, targets: str = "", text: str = ""):
 
 
 def notice(me, targets: str = "", text: str = ""):
-    """Say something that no program answers, an error least of all.  RFC 2812 section 3.3.2."""
+    """Say something that no program may answer, not even with an error.  RFC 2812 section 3.3.2."""
     if targets and text:
         speak(me, "NOTICE", targets, text)
 
@@ -53,7 +53,7 @@ def squery(me, service: str, text: str):
 
 
 def speak(me, command: str, targets: str, text: str | None):
-    """Deliver one text to each target, once, and answer; a NOTICE is never answered."""
+    """Deliver one text to each target, once, and answer the sender; a NOTICE gets no answer."""
     me.user.spoke_at = time.time()
     names = list(dict.fromkeys(targets.split(","))) if "," in targets else [targets]
     for target in names[:MAX_TARGETS]:
@@ -94,15 +94,15 @@ def may_speak(me, channel: Channel, text: str) -> bool:
     """RFC 2811 sections 4.2.1 and 4.2.3 to 4.2.5: m, n, bans; and C, no CTCP but ACTION."""
     if "C" in channel.flags and text.startswith("\x01") and not text.startswith("\x01ACTION"):
         return False
-    # Under --rfc2812 new channels have no modes at all, and outsiders are kept out all the
-    # same: RFC 1459's servers did so, and the suites that ask for the letter still expect it.
+    # With --rfc2812 new channels have no modes, but users outside still cannot speak there: RFC
+    # 1459's servers did so, and the test suites for this mode expect it.
     outside = me.user not in channel.members and ("n" in channel.flags or me.rfc2812)
     refused = outside or "m" in channel.flags or channel.is_banned(me.user)
-    return not refused or me.may(channel, "v")  # asked last: most messages need no rights
+    return not refused or me.may(channel, "v")  # asked last: most messages need no special rights
 
 
 def speak_to_server(me, command: str, target: str, text: str | None) -> tuple | None:
-    """Deliver to all users of the servers that a mask fits, as operators may."""
+    """Deliver to all users of the servers that a mask matches; only operators may."""
     _, dot, top_level = target.rpartition(".")
     if not me.user.is_operator:
         return (ERR_NOPRIVILEGES,)
@@ -122,7 +122,7 @@ def speak_to_server(me, command: str, target: str, text: str | None) -> tuple | 
 
 
 def speak_to_user(me, command: str, target: str, text: str | None) -> tuple | None:
-    """Deliver to one user, named by nick or in full; the away answer for themselves."""
+    """Deliver to one user, given by nick or in full; send back the text of a user who is away."""
     user = me.world.user(target.partition("!")[0])
     if user is None or "!" in target and fold(target) != fold(user.source):
         return ERR_NOSUCHNICK, target

@@ -2,9 +2,9 @@
 
     def kick(me, names, nicks, reason=""):  ...     KICK <names> <nicks> [<reason>]
 
-`me` is the IrcHandler of whoever sent it.  A parameter without a default must be there (461
-otherwise); what a client sends beyond the last is left out.  A command with a long answer is a
-generator: at each `yield` its reader may have to catch up first, and others come in between.
+`me` is the IrcHandler of the client that sent it.  A parameter without a default must be there
+(otherwise 461); more parameters than the function has are left out.  A command with a long answer is
+a generator: at each `yield` it may have to wait for its reader, and others come in between.
 """
 
 import inspect
@@ -31,7 +31,7 @@ def verb(function) -> Verb:
     return Verb(function, positional - len(function.__defaults__ or ()), most)
 
 
-# What is understood before registration; all else is answered 451.
+# What a client may send before registration; everything else is answered with 451.
 EARLY = {
     "CAP": verb(capabilities.cap),
     "NICK": verb(registration.nick),
@@ -86,6 +86,6 @@ VERBS = EARLY | {
     "WHOWAS": verb(queries.whowas),
 }
 
-# The first reckons a hash before it looks at the world, and then takes its lock itself; the second
-# does not look at it.
+# OPER computes a hash before it looks at the world, and then takes the lock itself; the other does not
+# look at the world.
 WITHOUT_LOCK = {"OPER", "PING"}
