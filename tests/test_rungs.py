@@ -7,7 +7,7 @@ import pytest
 from tests.chapter import ROOT, fences
 from tests.side_by_side import side_by_side
 from tests.test_course import MAX_EXCERPT_LINES
-from tests.typed import CHAPTERS, is_piece, typed
+from tests.typed import CHAPTERS, file_of, is_piece, typed
 
 RUNGS = sorted(path for chapter in CHAPTERS for path in (chapter.parent / "rungs").glob("*.py"))
 # PATH is where a test keeps her programs.
@@ -98,12 +98,16 @@ def test_the_pieces_of_the_chapter_make_the_rung(rung):
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.parent.name)
-def test_a_piece_is_short(chapter):
+def test_a_piece_is_short_and_explained_and_leaves_a_program(chapter):
+    text = chapter.read_text(encoding="utf-8").split("\n")
     pieces = [fence for fence in fences(chapter) if is_piece(fence)]
     assert pieces
     for piece in pieces:
         shown = [line for line in piece.body if line.strip() and not line.startswith("-")]
         assert len(shown) <= MAX_EXCERPT_LINES, piece
+        before = next(line for line in reversed(text[: piece.line_number - 1]) if line.strip())
+        assert not before.startswith("```"), f"{piece} comes without a word"
+        compile(typed(chapter, piece.line_number + 1)[file_of(piece)], str(piece), "exec")
 
 
 @pytest.mark.parametrize("rung", [rung for rung in LAST if her_name(rung) in JUDGED], ids=lambda rung: rung.name)
