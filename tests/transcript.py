@@ -29,7 +29,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so tests.chapter is found
 from tests.chapter import ROOT, fences
 from tests.foreign import free_port
-from tests.typed import MINE, typed
+from tests.typed import CHAPTERS, MINE, typed
 
 LANGUAGES = ("transcript", "console")
 DEADLINE_S = 30             # far beyond any answer on a slow machine; a wait ends at the line, not here
@@ -362,6 +362,8 @@ class Replay:
                 if terminal.dismissed or not terminal.name:
                     self.await_end(terminal)
                 self.refuse_more(terminal)
+                if terminal.name == "server" and not terminal.at_eof and self.fence.path in CHAPTERS:
+                    self.fail("it still runs at the end: the next session would find its port in use", terminal)
         finally:
             for terminal in self.terminals.values():
                 terminal.kill()
