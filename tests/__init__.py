@@ -1,1 +1,1 @@
-"""Tests: one file a step, one a part of the extras."""
+"""Tests: one file for each step, and one for each part of the extras."""

@@ -1,6 +1,6 @@
-"""Read the fenced blocks of a chapter, so that tests can hold them against the code.
+"""Read the fenced blocks of a chapter, so that tests can compare them with the code.
 
-A block opens with three backticks and an *info string*: the language, then what else it says, as in
+A block opens with three backticks and an *info string*: the language and perhaps more, as in
 `python step4_framing/framing.py`.
 """
 import difflib
@@ -31,7 +31,7 @@ class Fence:
 
 
 def text_files():
-    """Return every Markdown file of the project, the root's and those below its folders, a learner's own left out."""
+    """Return every Markdown file of the project, but not a learner's own."""
     found = list(ROOT.glob("*.md"))
     for folder in SUBSTANCE_FOLDERS:
         found += (ROOT / folder).rglob("*.md")
@@ -62,7 +62,7 @@ def all_fences(*languages):
 
 
 def excerpt_fault(fence):
-    """Say why a ```python PATH block is not a verbatim part of that file; None where it is."""
+    """Return why a ```python PATH block is not a verbatim part of that file; None if it is."""
     _, _, name = fence.info.partition(" ")
     if not name:
         return "an excerpt names its file: ```python step1_echo/server.py (a session is ```pycon)"
@@ -79,7 +79,7 @@ def excerpt_fault(fence):
 
 
 def hunks(lines):
-    """Split the lines of a unified diff, its two headings left out, into its hunks."""
+    """Split the lines of a unified diff, without its two headings, into its hunks."""
     found = []
     for line in lines:
         if line.startswith("@@"):
@@ -90,7 +90,7 @@ def hunks(lines):
 
 
 def diff_fault(fence):
-    """Say why a ```diff block is not what `diff -u A B` says, or whole hunks of it; None where it is."""
+    """Return why a ```diff block is not what `diff -u A B` prints, or whole hunks of it; None if it is."""
     heading = "\n".join(fence.body[:2])
     names = re.fullmatch(r"--- (\S+)\n\+\+\+ (\S+)", heading)
     if not names:

@@ -1,6 +1,6 @@
 """A client under test: its process in a pipe or a terminal, and the server that it talks to, played by the test.
 
-Nothing here knows what language the client is written in, nor any of its words.
+Nothing here knows in what language the client is written, or what it prints.
 """
 
 import os
@@ -38,7 +38,7 @@ class Now:
     story = Story(LEGEND)
     deadline_s = DEADLINE_S
     directory = str(ROOT)  # where the client's command is run
-    ours = True  # ours must be right to the letter; of another's we ask only what a person needs
+    ours = True  # our client must print exactly this; another one only what a person needs
 
 
 def lesson(expected: str, came: str, waited: bool = False) -> Lesson:
@@ -108,8 +108,7 @@ class Conversation:
     def send_cut(self, *chunks: bytes) -> None:
         """Send chunks with a pause between them, so that they do not arrive as one.
 
-        No verdict depends on the pause: one too short only gives a wrong client less of a chance
-        to show it.
+        A pause that is too short never fails a right client; it only finds a wrong one less often.
         """
         for chunk in chunks:
             self.send(chunk)
@@ -123,7 +122,7 @@ class Conversation:
             came = f"only {show(self.held)}   and nothing more" if self.held else "nothing"
             raise lesson(what, f"{came} in {Now.deadline_s:g} s", waited=True) from None
         except OSError:
-            return b""  # RST: for us the end, as EOF is
+            return b""  # RST: the end for us, like EOF
 
     def read_line(self, wanted: bytes = b"a line") -> bytes:
         """Return the next line without its delimiter."""
@@ -332,7 +331,7 @@ class Client:
         return self.out.seen if self.err is self.out else self.out.seen + self.err.seen
 
     def expect_failure(self, beyond: bytes = b"") -> None:
-        """Check that the client stops with status 1 and says why, `beyond` what it was sent."""
+        """Check that the client stops with status 1 and says why, besides (`beyond`) what it was sent."""
         self.expect_status(1)
         self.expect_no_trace()
         if not self.printed.replace(beyond, b"", 1).strip():

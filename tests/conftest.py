@@ -1,7 +1,7 @@
-"""Fixtures for all tests: a server on a free port, clients that are always closed, and lessons.
+"""Fixtures for all tests: servers on free ports, clients that are always closed, and lessons.
 
 Without flags every test runs, against our own code.  With --server, --connect, --client or
---python the same tests judge somebody else's; tests/README.md tells how.
+--python the same tests judge somebody else's program; tests/README.md tells how.
 
 check     a test with a @rule; it judges whatever its fixtures give it
 serve     the server under test: ours, in a thread, or the foreign one
@@ -31,21 +31,21 @@ from tests.lesson import Lesson, Story
 from tests.wire import DEADLINE_S, Wire
 from tests.yours import choose, chosen
 
-# A busy machine may take long over an example: that is no fault of what is under test.
+# On a busy machine an example may take long: that is not the fault of the program under test.
 hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("patient")
 
 # In our own servers a flooder waits a second for a peer that does not read, once: here not so long.
 connection.PATIENCE_S = 0.1
-JOIN_S = 10.0  # for threads to end; a limit, not a wait
-# Once a server has let us wait in vain it has failed: we wait less and less from then on.
+JOIN_S = 10.0  # the longest time for threads to end; usually it is much shorter
+# Once a server has not answered in time, it has failed: from then on we wait less and less.
 IMPATIENT_S = [(6, 1.0), (1, 3.0)]  # after so many times, so long
-GIVE_UP = 15  # checks without an answer, more than passed: this is no such server, and each costs time
+GIVE_UP = 15  # checks without an answer, and more of them than passed: then it is another kind of server, so stop
 
-# pytest -m hypothesis --hypothesis-profile=long: more than a learner wants to wait for
+# pytest -m hypothesis --hypothesis-profile=long: takes longer than a learner wants to wait
 hypothesis.settings.register_profile("long", max_examples=600, deadline=None)
 
-# flag -> the fixture that gives a check what the flag puts under test; --python works by file
+# flag -> the fixture that gives a check the program under test; --python goes by the test's file
 FLAGS = {"--server": "serve", "--connect": "serve", "--client": "template", "--python": None}
 
 
@@ -53,11 +53,11 @@ def pytest_addoption(parser):
     group = parser.getgroup("tutorial", "the tutorial's own")
     group.addoption("--server", metavar="COMMAND", help="judge the server that this command starts, "
                     "such as 'node my/echo.js {port}'")
-    group.addoption("--connect", metavar="HOST:PORT", help="judge the server that runs there")
+    group.addoption("--connect", metavar="HOST:PORT", help="judge the server that already runs there")
     group.addoption("--client", metavar="COMMAND", help="judge the client that this command starts, "
                     "such as './my_client {host} {port}'")
     group.addoption("--python", metavar="stepN=MODULE[:NAME]", action="append", default=[],
-                    help="judge this Python code in the place of ours (steps 3 and 4)")
+                    help="judge this Python code instead of ours (steps 3 and 4)")
     group.addoption("--patience", metavar="SECONDS", type=float, default=DEADLINE_S,
                     help="how long to wait for an answer before it counts as missing (default %(default)g)")
     group.addoption("--exercise", choices=["start", "mine", "solution"],
@@ -102,7 +102,7 @@ def pytest_unconfigure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """With a flag, keep the checks of what it puts under test."""
+    """With a flag, keep only the checks for the program that it names."""
     if not config.flag:
         return
     checks = [item for item in items if item.get_closest_marker("rule") and judges(item, config)]
@@ -113,7 +113,7 @@ def pytest_collection_modifyitems(config, items):
 
 
 def judges(item, config):
-    """Say whether a check is about what the flag puts under test."""
+    """Return whether a check is for the program that the flag names."""
     if config.flag == "--python":
         return item.path.name[len("test_") :].split("_")[0] in chosen and not {"serve", "template"} & set(item.fixturenames)
     return FLAGS[config.flag] in item.fixturenames
@@ -175,13 +175,13 @@ def serve(request, foreign_server):
         pytest.exit(str(error), returncode=1)
     yield lambda server_class: foreign_server
     if request.node.stash.get(FAILED, False):
-        foreign_server.stop()  # whatever state the failure left it in: the next check gets a new one
+        foreign_server.stop()  # the failure may have left it in any state: the next check gets a new one
     elif foreign_server.ended():
         raise Lesson("that the server still runs after this", "it has ended")
 
 
-# Our servers must not care how their bytes are cut, so some tests run thrice: on the plain
-# network, with every byte on its own, and with all glued that comes within a few milliseconds.
+# Our servers must work however their bytes are cut, so some tests run three times: on the plain
+# network, with every byte alone, and with all bytes of a few milliseconds in one chunk.
 NETWORKS = {"plain": None, "sliced": Spoiling(slice_bytes=1, slice_gap_s=0.0005), "glued": Spoiling(glue_s=0.002)}
 SPOILED = ("test_step4_framing", "test_step5_server", "test_step6_client", "test_broadcast", "test_presence", "test_rooms")
 
@@ -195,7 +195,7 @@ def pytest_generate_tests(metafunc):
 
 @contextlib.contextmanager
 def tapped_by(spoiling, address):
-    """Put a wiretap between; yield the address to connect to."""
+    """Put a wiretap in front of the server; yield the address to connect to."""
     # Linux's epoll waits for whole milliseconds: twice the gap between two bytes.
     with mock.patch.object(selectors, "DefaultSelector", selectors.SelectSelector):
         with running(Wiretap(("127.0.0.1", 0), address[:2], spoiling)) as tap:
@@ -204,7 +204,7 @@ def tapped_by(spoiling, address):
 
 @pytest.fixture
 def network(request):
-    """Put a network between: network(address) -> the address to connect to."""
+    """Put a network in front of the server: network(address) -> the address to connect to."""
     spoiling = NETWORKS[getattr(request, "param", "plain")]
     with contextlib.ExitStack() as stack:
         taps = {}
@@ -245,7 +245,7 @@ def patience(config) -> float:
 class Chat:
     """The users of one test on one server."""
 
-    # Not the names of another test, which a server that runs on may still have.
+    # Not the names of another test: a server that runs on may still have them.
     numbers = itertools.count()
     letters = "".join(random.choices(string.ascii_lowercase, k=2))
 
@@ -260,7 +260,7 @@ class Chat:
         return self._connect(self.server, name, sift=self._sift)
 
     def login(self, name):
-        """Return the Wire of a user of this name, a tag added."""
+        """Return the Wire of a user with this name and a tag behind it."""
         wire = self.connect(name)
         wire.name = name + self.tag
         wire.ask(f"LOGIN {wire.name}", "OK ...")
@@ -272,15 +272,15 @@ class Chat:
 
     @staticmethod
     def without_news(line):
-        """Drop what says who is online: the presence extra's, and no business of the steps."""
+        """Drop the lines about who is online: they belong to presence, not to the steps."""
         return "" if line.split(" ")[0] in ("ONLINE", "OFFLINE", "USERS") else line
 
     def with_our_news(self, line):
-        """Drop what is about users and rooms of other tests, which this server may have as well."""
+        """Drop lines about users and rooms of other tests, which may still be on this server."""
         verb, *words = line.split(" ")
         if verb == "USERS":
             ours = [word for word in words if word.endswith(self.tag)]
-            return " ".join([verb, *ours]) if ours or not words else ""  # a list of nobody is a mistake
+            return " ".join([verb, *ours]) if ours or not words else ""  # an empty list is a mistake
         about_one = verb in ("ONLINE", "OFFLINE", "ROOM", "ALL")
         return line if not about_one or words and words[0].endswith(self.tag) else ""
 
@@ -330,7 +330,7 @@ def pytest_runtest_makereport(item, call):
     lesson = call.excinfo.value
     if not isinstance(lesson, Lesson):
         if not item.config.flag:
-            return  # a fault of ours: its trace is wanted
+            return  # our own mistake: show its traceback
         story = client_process.Now.story if "template" in item.fixturenames else None
         lesson = Lesson("that the rule holds", mishap(call.excinfo), story)
     if lesson.waited:
@@ -350,7 +350,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def mishap(excinfo) -> str:
-    """Say in a line what an exception says, and where it was raised."""
+    """Return, in one line, what an exception says and where it was raised."""
     if isinstance(excinfo.value, AssertionError):
         return str(excinfo.value).partition("\nassert ")[0]
     last = excinfo.traceback[-1]
@@ -358,7 +358,7 @@ def mishap(excinfo) -> str:
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Say of each rule whether it holds."""
+    """Show for each rule whether it holds."""
     if not config.flag:
         return
     outcomes = config.stash.get(OUTCOMES, {})
@@ -373,7 +373,7 @@ def pytest_terminal_summary(terminalreporter, config):
 
 @pytest.fixture
 def switch_often():
-    """Let threads change places as often as Python can, so that races happen."""
+    """Let Python switch threads as often as it can, so that races happen."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield

@@ -1,4 +1,4 @@
-"""Many clients at once: log them in, let them talk, and gather what each one hears."""
+"""Many clients at once: log them in, let them talk, and collect what each one gets."""
 
 import contextlib
 import socket
@@ -11,7 +11,7 @@ from tests.wire import Wire
 
 @contextlib.contextmanager
 def eager_threads():
-    """Let Python change threads as often as it can, so that races happen here and now."""
+    """Let Python switch threads as often as it can, so that races happen."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -33,7 +33,7 @@ def log_in(connect, server, *names: str) -> list[Wire]:
 def talk(wires: list[Wire], lines_of: list[list[str]]) -> list[list[str]]:
     """Send all clients' lines, a few of each at a time; return the events that each one hears.
 
-    The lines of a chunk are one step, so in few big chunks nobody would come between.
+    In big chunks, other users would rarely come in between.
     Each line must get its OK, and each client one event for each line of the others.
     """
     total = sum(len(lines) for lines in lines_of)
@@ -52,9 +52,9 @@ def talk(wires: list[Wire], lines_of: list[list[str]]) -> list[list[str]]:
 
 
 def follow(lines: list[str], name: str, listed: str, came: str, left: str) -> tuple[set, list]:
-    """Return who `name` thinks is here, after these lines, and which of them cannot be true.
+    """Return the users that `name` must think are here after these lines, and the lines that cannot be true.
 
-    Nobody comes who is here already, and nobody leaves who is not.
+    A user who is here cannot come, and one who is not here cannot leave.
     """
     here, wrong = set(), []
     for line in lines:
@@ -79,7 +79,7 @@ def reset(wire: Wire) -> None:
 
 
 def without_lock(server_class: type) -> type:
-    """Return the server, with requests that are no critical sections any more."""
+    """Return the server, with requests that are no longer critical sections."""
 
     class UnlockedHandler(server_class.handler_class):
         def setup(self):

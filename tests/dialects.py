@@ -1,8 +1,8 @@
-"""The same faults for every server: what each of them calls a login, a message and a sign of life.
+"""How to log in, send a message and check for life on each server, so that all get the same faults.
 
 dialect   how one server is spoken to
-guest     a client that speaks it: lines as bytes, and no opinion about them
-fence     ask for a sign of life and read up to it: all that was due before has come by then
+guest     a client that speaks it: it sends and receives lines as bytes, and does not judge them
+fence     send a request and read up to its answer: all that was due before has come by then
 """
 
 import os
@@ -61,7 +61,7 @@ class Chat:
         return b"JOIN %s\n" % room.encode()
 
     def say(self, room, text):
-        """Say something to a room, where the server has rooms."""
+        """Say something to a room, if the server has rooms."""
         return b"SAY %s %s\n" % (room.encode(), text)
 
     def parse_said(self, line):
@@ -70,7 +70,7 @@ class Chat:
         return (words[2].decode(), words[3]) if words[0] == b"SAY" else None
 
     def is_leaving(self, line, name):
-        """Tell whether a line says that somebody has left our room."""
+        """Return whether a line says that somebody has left our room."""
         return re.fullmatch(rb"LEFT \S+ %s" % name.encode(), line)
 
     def exchange(self, guest, batch):
@@ -87,7 +87,7 @@ class Chat:
 
 
 class Irc(Chat):
-    """IRC: no reply to a message, so that only the fence tells that it was taken."""
+    """IRC: a message gets no reply, so only the fence shows that it was accepted."""
 
     eol = b"\r\n"
     sign_of_life = b"PING fence\r\n"
@@ -198,7 +198,7 @@ class Guest:
                 return True
 
     def fence(self):
-        """Return the messages [(sender, text)] that came before a sign of life."""
+        """Return the messages [(sender, text)] that came before the fence's answer."""
         self.send(self.dialect.sign_of_life)
         messages = []
         while not self.dialect.is_alive(line := self.line()):
@@ -275,7 +275,7 @@ class Process:
 
 
 def eventually(true, what):
-    """Ask until it is true: for what happens soon, and tells nobody when."""
+    """Ask again and again until it is true: for what happens soon, but sends no sign."""
     deadline = time.monotonic() + DEADLINE_S
     while not true():
         assert time.monotonic() < deadline, f"never came true: {what}"

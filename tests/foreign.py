@@ -12,10 +12,10 @@ import sys
 import tempfile
 import time
 
-START_S = 20.0  # for a server to listen: twice what a slow one may take
-POLL_S = 0.02  # between two looks at whether it listens by now
+START_S = 20.0  # for a server to listen: twice as long as a slow one may take
+POLL_S = 0.02  # between two attempts to connect
 DAEMON_S = 1.0  # to listen, for a server that has left itself in the background: its command ended, with status 0
-STOP_S = 2.0  # for a server to end when it is asked to; then it is made to
+STOP_S = 2.0  # for a server to end when it is asked to; then it is killed
 PYTHON = shlex.quote(sys.executable) if os.name == "posix" else f'"{sys.executable}"'  # as a shell takes it
 SHOWN_LINES = 12  # of what it printed: the last ones
 SHOWN_COLUMNS = 120  # of each
@@ -32,7 +32,7 @@ class RunningServer:
         self.server_address = address
 
     def start(self) -> None:
-        """Check that it is there.  Raises: NeverListened."""
+        """Check that it listens.  Raises: NeverListened."""
         try:
             socket.create_connection(self.server_address, timeout=START_S).close()
         except OSError as error:
@@ -43,7 +43,7 @@ class RunningServer:
         """Leave it as it is."""
 
     def report(self) -> str:
-        """Return what it printed: that we cannot see."""
+        """Return what it printed: here we cannot know."""
         return ""
 
     def ended(self) -> bool:
@@ -99,7 +99,7 @@ class ServerCommand:
         return NeverListened(told)
 
     def ended(self) -> bool:
-        """Say whether it stopped by itself, with an error."""
+        """Return whether it stopped by itself, with an error."""
         return self.process is not None and bool(self.process.poll())
 
     def report(self, always: bool = False) -> str:
@@ -127,7 +127,7 @@ class ServerCommand:
 
 
 def end_group(process: subprocess.Popen, stop_s: float = STOP_S) -> None:
-    """End a process that leads a session, and its children: politely, then for certain."""
+    """End a process that leads a session, and its children: first ask them, then kill them."""
     if os.name != "posix":
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True)
         process.wait()
@@ -135,7 +135,7 @@ def end_group(process: subprocess.Popen, stop_s: float = STOP_S) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL) if stop_s else (signal.SIGKILL,):
         try:
             os.killpg(process.pid, number)
-        except (ProcessLookupError, PermissionError):  # macOS says "permission" of a group of zombies
+        except (ProcessLookupError, PermissionError):  # macOS says "permission" for a group of zombies
             break
         try:
             process.wait(stop_s)

@@ -1,4 +1,4 @@
-"""IrcWire: the raw IRC client of the tests; its parser is its own, so that it can catch ours."""
+"""IrcWire: the raw IRC client of the tests; it has its own parser, so that it can find mistakes in ours."""
 
 import contextlib
 import itertools
@@ -31,7 +31,7 @@ class Got(NamedTuple):
 
 
 def read_message(line: str) -> Got:
-    """Split a line by the book, with no mercy for what is not by the book."""
+    """Split a line by the grammar; anything else is an error."""
     tags, source = {}, ""
     if line[0] == "@":
         front, line = line[1:].split(" ", 1)
@@ -91,9 +91,9 @@ class IrcWire:
         return got
 
     def ask(self, *lines: str) -> list[Got]:
-        """Send lines, and give all that comes up to the answer to a PING sent after them.
+        """Send lines and then a PING, and give all that comes before the PING's answer.
 
-        What others have caused before this call is among it: all of it is in our outbox by then.
+        This includes what others have caused before this call: it is in our outbox by then.
         """
         token = f"fence-{next(self.tokens)}"
         self.sock.sendall("".join(line + "\r\n" for line in (*lines, f"PING {token}")).encode(errors="surrogateescape"))
@@ -139,11 +139,11 @@ class Network:
         return self.server
 
     def spoil(self, spoiling: Spoiling) -> None:
-        """Let whoever connects from now on do so through a network that cuts and glues."""
+        """From now on, let clients connect through a network that cuts and glues."""
         self.address = self._stack.enter_context(tapped_by(spoiling, self.address))
 
     def wire(self) -> IrcWire:
-        """Connect, and say nothing yet."""
+        """Connect, and send nothing yet."""
         if not self.server:
             self.start()
         return self._stack.enter_context(IrcWire(self.address))

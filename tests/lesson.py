@@ -1,8 +1,8 @@
-"""Lessons: what a failing check tells, for whoever wrote the server or client under test.
+"""Lessons: what a failing check tells the person who wrote the server or client under test.
 
 rule      a sentence that every server, client or buffer must keep, and its place in our text
 lesson    one rule broken: what was sent, what was expected, what came, and one hint
-check     a test with a rule; it knows nothing of our own code, so it can judge anybody's
+check     a test with a rule; it knows nothing about our own code, so it can judge anybody's
 """
 
 import threading
@@ -14,7 +14,7 @@ LINES = f"{PROTOCOL}#lines"
 REQUESTS = f"{PROTOCOL}#requests-and-replies"
 VERBS = f"{PROTOCOL}#the-extras-verbs"
 SHOWN_BYTES = 60  # of one chunk: enough to recognise it
-SHOWN_STEPS = 24  # of the conversation: the last ones are those that matter
+SHOWN_STEPS = 24  # of the conversation: the last ones matter most
 
 
 def rule(title: str, at: str, hint: str):
@@ -30,7 +30,7 @@ class Lesson(AssertionError):
         self.expected = expected
         self.came = came
         self.story = story  # anything with lines()
-        self.waited = waited  # as long as we wait at all, and in vain
+        self.waited = waited  # nothing came, for as long as we wait
 
     def tell(self, title: str, at: str, hint: str = "", more: str = "") -> str:
         """Return the lesson as text, with `more` before the hint."""
@@ -46,7 +46,7 @@ class Lesson(AssertionError):
 
 
 class Meanwhile(threading.Thread):
-    """A call that goes on beside the test, in a thread of its own; join() raises what it raised."""
+    """A call in a thread of its own, beside the test; join() raises what the call raised."""
 
     def __init__(self, function, *args):
         super().__init__(target=function, args=args)
@@ -56,7 +56,7 @@ class Meanwhile(threading.Thread):
     def run(self) -> None:
         try:
             super().run()
-        except Exception as error:  # not for the thread to print: its stack trace is no lesson
+        except Exception as error:  # else the thread would print a traceback, which is no lesson
             self.error = error
 
     def join(self, timeout: float | None = None) -> None:
@@ -66,7 +66,7 @@ class Meanwhile(threading.Thread):
 
 
 class Story:
-    """What went to and fro in one test, between all its clients and the server."""
+    """Everything that the clients and the server of one test sent to each other."""
 
     def __init__(self, legend: str = "> sent to the server, < came from it, | cut here: another send"):
         self.legend = legend
@@ -76,7 +76,7 @@ class Story:
         self.steps.append((who, mark, what))
 
     def lines(self) -> list[str]:
-        """Return the last steps as a person reads them; neighbours of one direction on one line."""
+        """Return the last steps as text; steps in the same direction that follow each other are one line."""
         told = []
         for who, mark, what in self.steps[-SHOWN_STEPS * 50 :]:
             text = what if isinstance(what, str) else show(what)
@@ -97,7 +97,7 @@ class Story:
 
 
 def difference(wanted: bytes, came: bytes) -> tuple[str, str]:
-    """Return both as text; of long ones, what stands where they begin to differ."""
+    """Return both as text; if they are long, only the part where they begin to differ."""
     wanted_text, came_text = show(wanted) or "nothing more", show(came) or "nothing"
     if max(len(wanted), len(came)) > SHOWN_BYTES:
         at = next((at for at, (one, other) in enumerate(zip(wanted, came)) if one != other), min(len(wanted), len(came)))
@@ -107,7 +107,7 @@ def difference(wanted: bytes, came: bytes) -> tuple[str, str]:
 
 
 def show(data: bytes) -> str:
-    """Return bytes as text: what can be read as it is, all else as an escape."""
+    """Return bytes as text: readable characters as they are, all others as escapes."""
     if len(data) > SHOWN_BYTES:
         return f"{show(data[:30])} ... {show(data[-15:])}   ({len(data)} bytes)"
     text = data.decode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""Small runs of pytest inside a big one, some side by side: mostly they wait, for answers that never come.
+"""Small runs of pytest inside a big one, some side by side: they mostly wait for answers that never come.
 
 run      pytest, once, with some arguments
 worker   a process that does one run after the other, since Python and pytest take longer to start than most runs

@@ -1,17 +1,17 @@
-"""A soak: users of every kind at once, for as long as you like; every message is accounted for.
+"""A soak test: users of every kind at once, for as long as you like; every message is counted.
 
     python tests/soak.py --minutes 10
     python tests/soak.py --minutes 10 --seed 7 --server extras/irc/server.py
 
 talker   says something to everybody, leaves politely, comes back
-crasher  talks and vanishes in the middle of it: with RST, EOF, half a line
+crasher  talks, and disappears in the middle: with RST, EOF or half a line
 staller  stops reading for a while, and comes back; or never does, while she is flooded
 vandal   sends garbage, or nothing, or a line without end
-round    all of them for some seconds; then they leave, and the books are checked
+round    all of them for some seconds; then they leave, and what was sent is compared with what came
 clean    a session in which the user has read all, up to the end of the connection
 
-What must hold: whatever was acknowledged to a sender came to its receiver, once and in order, if all
-of the receiver's sessions were clean; nobody got what was not sent; after each round the server has no
+What must hold: each message that got its OK came to its receiver, once and in order, if all of the
+receiver's sessions were clean; nobody got what was not sent; after each round the server has no
 thread and no descriptor more than at its start, and no memory more than in the first third.
 
 The seed repeats what the users decide, not when the system lets them run.
@@ -84,7 +84,7 @@ class Books:
 
 
 class User(threading.Thread):
-    """Lives one session after the other until the round is over."""
+    """One user, session after session, until the round is over."""
 
     def __init__(self, soak, kind, number):
         super().__init__(name=f"{kind.__name__}{number}")
@@ -294,7 +294,7 @@ def soak(dialect, seconds, seed, say=print):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description="Let all kinds of users at a server, and account for every message.")
+    parser = argparse.ArgumentParser(description="Send users of all kinds to a server, and count every message.")
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=None, help="repeats what the users decide")
     parser.add_argument("--server", default=DIALECTS[0].script, choices=[dialect.script for dialect in DIALECTS])

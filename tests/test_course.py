@@ -1,4 +1,4 @@
-"""The course itself: chapters in the house form, excerpts and sizes that are true, files that run and import as told."""
+"""The course itself: chapters have the same form, excerpts and sizes are true, files run and import what they may."""
 import ast
 import doctest
 import os
@@ -18,7 +18,7 @@ EXTRAS = ("broadcast", "presence", "rooms", "irc", "wiretap", "bench")
 FOLDERS = STEPS + tuple(f"extras/{name}" for name in EXTRAS)
 TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 
-# What an extra may import beside the steps: the extras it stands on. The bench starts all the servers.
+# What an extra may import besides the steps: the extras that it builds on. The bench starts all servers.
 STANDS_ON = {"broadcast": (), "presence": ("broadcast",), "rooms": ("broadcast", "presence"),
              "irc": ("broadcast",), "wiretap": (), "bench": EXTRAS}
 
@@ -29,8 +29,8 @@ HEADINGS = ("You will build", "Run it", "The code, change by change", "What to n
 TOOLS = ("extras/irc", "extras/wiretap", "extras/bench")    # chapters of their own build, with these two first
 LANGUAGES = {"transcript", "console", "python", "pycon", "diff", "mermaid", "text", "sh", "powershell", "json"}
 
-MAX_EXCERPT_LINES = 15      # what one takes in without scrolling back
-MAX_DIFF_LINES = 30         # a diff's context lines cost no attention
+MAX_EXCERPT_LINES = 15      # what one can read without scrolling back
+MAX_DIFF_LINES = 30         # the context lines of a diff are easy to read
 
 # The three lines that let a file run from any directory.
 PREAMBLE = "sys.path.insert(0, str(Path(__file__).resolve().parents["

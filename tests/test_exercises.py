@@ -1,4 +1,4 @@
-"""The exercises: each fails as it is given, passes as it is solved, and has its place and hints in a chapter."""
+"""The exercises: each fails before it is solved, passes with its solution, and has its hints in a chapter."""
 
 import re
 from pathlib import Path

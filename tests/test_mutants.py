@@ -1,6 +1,6 @@
-"""The checker itself: it catches what is wrong, by the check that its name says, and passes what is right.
+"""The checks themselves: they find what is wrong, each by the check that is named, and pass what is right.
 
-tests/mutants/ holds what is wrong in one way each, tests/correct/ what is right and written in other ways than ours.
+tests/mutants/ has programs that are wrong in one way each, tests/correct/ right ones that differ from ours.
 """
 
 import io
@@ -26,7 +26,7 @@ from echo_servers import ECHO_SERVERS  # noqa: E402
 
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 
-# At a learner's desk a sample, since a hundred small runs take longer than all else; in CI every one.
+# Normally only some, since a hundred small runs take longer than all other tests; in CI every one.
 EVERY = 1 if os.environ.get("MUTANTS") == "all" else 5
 
 
@@ -48,7 +48,7 @@ def verdicts(request, tmp_path_factory):
 def each_of(mutants, test_file, flag):
     """Parametrize a test by the mutants of a catalogue, with pytest's arguments to judge each."""
     def arguments(mutant):
-        # Little patience: a right answer would have come long ago, and we know that none will.
+        # Little patience: we know that no right answer will come.
         return judging(getattr(mutant, "test_file", test_file), "-x", "--patience=1",
                        flag.replace("{mutant}", mutant.__name__), check=mutant.check)
 
@@ -63,8 +63,8 @@ def assert_caught(mutant, run):
     lesson = lessons[0]
     assert lesson.startswith("rule  ") and "\nexpected  " in lesson and "\ncame      " in lesson, lesson
     assert "\nhint      " in lesson, lesson
-    if "client" not in mutant.__module__:  # there a trace may be the very fault
-        assert "Traceback" not in lesson and 'File "' not in lesson, lesson  # wrong, yes, but not broken
+    if "client" not in mutant.__module__:  # there a traceback may be the mistake itself
+        assert "Traceback" not in lesson and 'File "' not in lesson, lesson  # it must be wrong, but not broken
     assert "\n[ ] " in run.printed, run.printed
 
 

@@ -1,4 +1,4 @@
-"""The transcripts of the chapters are true: replay each, and prove the replayer on small ones of its own."""
+"""The transcripts of the chapters are true: replay each of them; and test the replayer with small ones."""
 import os
 import sys
 import textwrap
@@ -12,7 +12,7 @@ from tests.transcript import LANGUAGES, Mismatch, Screen, missing_tool, replay
 ON_WINDOWS = sys.platform == "win32"
 needs_sh = pytest.mark.skipif(ON_WINDOWS, reason="the transcripts show a Unix shell and its keys")
 TRANSCRIPTS = all_fences(*LANGUAGES)
-SIDE_BY_SIDE = 4  # mostly, a replay waits for its programs; more would make them late
+SIDE_BY_SIDE = 4  # a replay mostly waits for its programs; more at a time would slow them down
 
 
 @pytest.fixture(scope="module")

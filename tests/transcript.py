@@ -1,6 +1,6 @@
-"""Replay the transcripts of the chapters against the real programs: what the text shows must be what they print.
+"""Replay the transcripts of the chapters with the real programs: they must print what the text shows.
 
-The form is told in tests/README.md. Everything runs from an empty directory with a bare environment, and
+tests/README.md describes the form. Everything runs from an empty directory with a bare environment, and
 nothing sleeps: a step waits for the line that the text shows, for DEADLINE_S at most.
 """
 import argparse
@@ -32,12 +32,12 @@ from tests.foreign import free_port
 from tests.typed import CHAPTERS, MINE, typed
 
 LANGUAGES = ("transcript", "console")
-DEADLINE_S = 30             # far beyond any answer on a slow machine; a wait ends at the line, not here
+DEADLINE_S = 30             # longer than any answer takes on a slow machine; a wait usually ends when the line comes
 COLUMNS = 400               # of the pseudo-terminal: nothing wraps, so a line of text is a row of the screen
 KEYS = {"^C": (b"\x03", signal.SIGINT), "^D": (b"\x04", None)}
 STEP = re.compile(r" *(\w+)([$><_])(?: (.*))?$")
 LISTENING = re.compile(r"listening on (\S+):(\d+)")
-# Where a command names a port that others can reach or take.
+# The places in a command that name a port.
 PORT = re.compile(r"(--port[ =]|attacks/\w+\.py |--listen[ =](?:\S+:)?|(?:127\.0\.0\.1|localhost|::1)\]?[ :])(\d+)\b")
 # The learner's own servers: their port is the last word.
 HER_SERVER = re.compile(rf"{MINE}(?:echo|\w*_server)\.py (\d+)\b")
@@ -51,7 +51,7 @@ class Mismatch(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a transcript: who, what ($ runs, > types, _ types without Enter, < printed), the text."""
+    """One line of a transcript: who; what ($ runs, > types, _ types without Enter, < prints); the text."""
     terminal: str
     mark: str
     text: str
@@ -62,7 +62,7 @@ class Step:
 
 
 def parse(fence):
-    """Return the Steps of a block. Raises: Mismatch where a line has no form."""
+    """Return the Steps of a block. Raises: Mismatch if a line has none of the forms."""
     steps = []
     for number, line in enumerate(fence.body, fence.line_number + 1):
         if fence.language == "console":
@@ -77,7 +77,7 @@ def parse(fence):
 
 
 def missing_tool(fence):
-    """Return what this machine lacks for a block, in words, or None."""
+    """Return what is missing on this machine for a block, in words, or None."""
     commands = [step.text for step in parse(fence) if step.mark == "$"]
     for tool in re.findall(r"\b(nc|telnet|timeout|head|seq|yes)\b", " ".join(commands)):
         if not shutil.which(tool):
@@ -130,7 +130,7 @@ class Screen:
             self.column += 1
 
     def _control(self, letter, digits):
-        """Do what line editors ask of a terminal; colours and modes change no text. Source: ECMA-48."""
+        """Do what line editors tell a terminal; colours and modes change no text. Source: ECMA-48."""
         row = self.rows[self.row]
         count = int(digits) if digits.isdigit() else 0
         if letter == "K":
@@ -157,7 +157,7 @@ class Ports:
     def __init__(self, mine):
         self._mine = mine       # the folder of the learner's programs
         self._real = {}         # shown -> real, both str
-        self._closed = []       # sockets that are bound and do not listen: whoever connects is refused
+        self._closed = []       # sockets that are bound but do not listen, so that connections are refused
 
     def close(self):
         for sock in self._closed:
@@ -175,7 +175,7 @@ class Ports:
         return text
 
     def to_serve(self, shown):
-        """Return the port for a server: any free one, or the same one where somebody listens on it."""
+        """Return the port for a server: any free port, or the one in use if another server has it."""
         real = self._real.get(shown)
         return real if real and self._listens(int(real)) else "0"
 
@@ -187,7 +187,7 @@ class Ports:
         return real
 
     def to_reach(self, shown):
-        """Return the port for a client: the server's, or where nobody has one, a port that refuses."""
+        """Return the port for a client: the server's, or, if there is no server, a port that refuses."""
         if shown not in self._real:
             self._closed.append(socket.socket())
             self._closed[-1].bind(("127.0.0.1", 0))
@@ -231,11 +231,11 @@ class Terminal:
     def __init__(self, name, on_pty):
         self.name, self.on_pty = name, on_pty
         self.screen = Screen()
-        self.next_row = 0           # of the screen, the first one that no step has accounted for
+        self.next_row = 0           # of the screen: the first row that no step has shown yet
         self.process = None
         self.prompts = False        # this program shows a prompt, which we await before we type
         self.at_eof = True          # nothing runs, or it has closed its output
-        self.dismissed = False      # ^C or ^D was pressed: it is to end by itself
+        self.dismissed = False      # ^C or ^D was pressed: the program must end
         self.skips = False          # the text has a lone "...": any lines may stand here
         self.half_typed = ""
         self.keyed = None           # (row, its text) where ^C or ^D was pressed: a terminal shows that as it likes
@@ -265,7 +265,7 @@ class Terminal:
         return self._output
 
     def read(self):
-        """Take in what was printed; return False at its end."""
+        """Read what was printed; return False at its end."""
         try:
             chunk = os.read(self._output, 65536)
         except OSError:             # Linux says EIO when the last program has left a pseudo-terminal
@@ -284,7 +284,7 @@ class Terminal:
 
     def press(self, key):
         typed, signal_number = KEYS[key]
-        # Ctrl-D within a line ends nothing: it hands over what is typed so far.
+        # Ctrl-D within a line does not end the input: it only sends what is typed so far.
         self.dismissed = not (key == "^D" and self.on_pty and self.half_typed)
         if self.on_pty:
             self.keyed = self.screen.row, self.screen.line(self.screen.row)
@@ -297,7 +297,7 @@ class Terminal:
             self._input = None
 
     def has_line(self):
-        """Say whether a line is there that no step has accounted for."""
+        """Return whether there is a line that no step has shown yet."""
         if self.keyed and self.keyed[0] == self.next_row and not self._line() and (
                 self.at_eof or self.next_row < self.screen.row):
             self.take_line()        # nothing but the prompt and the key, which the text shows as "> ^D"
@@ -453,7 +453,7 @@ class Replay:
             self.take_in(deadline - time.monotonic())
 
     def take_in(self, timeout_s):
-        """Take in what the terminals print. Blocks: until some do, for timeout_s at most."""
+        """Read what the terminals print. Blocks: until one prints something, for timeout_s at most."""
         for key, _ in self.selector.select(max(0, timeout_s)):
             if not key.data.read():
                 self.selector.unregister(key.fd)
@@ -471,7 +471,7 @@ class Replay:
 
 
 def agrees(wanted, line):
-    """Say whether a printed line is the one in the text, where "..." stands for any characters."""
+    """Return whether a printed line is the one in the text, where "..." stands for any characters."""
     return bool(re.fullmatch(".*".join(map(re.escape, wanted.split("..."))), line))
 
 

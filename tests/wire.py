@@ -1,6 +1,6 @@
 """Wire: the raw client of the tests.  It knows lines, OK and ERR, and nothing else.
 
-What does not come as expected is a Lesson, with all that was sent and received.
+If something else comes than expected, it raises a Lesson, with all that was sent and received.
 """
 
 import select
@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from tests.lesson import Lesson, Story, difference, show
 
-DEADLINE_S = 10.0  # so that no test hangs; a server that is only slow does not reach it
+DEADLINE_S = 10.0  # so that no test hangs; a server that is only slow is faster than this
 END = "(sees the end of the connection)"
-CHANCE_S = 0.03  # between the pieces of a cut line: time for a server to make its mistake
+CHANCE_S = 0.03  # between the pieces of a cut line, so that a server gets them one by one
 
 
 class Answer(NamedTuple):
-    """What came for one request."""
+    """The answer to one request."""
 
     reply: str  # the OK or ERR line
     events: list[str]  # the lines that stood before it
@@ -29,7 +29,7 @@ class Wire:
     def __init__(self, address, name="client", story=None, deadline_s=DEADLINE_S, sift=lambda line: line):
         self.name = name
         self.story = story or Story()
-        self.sift = sift  # line -> what of it concerns this test, "" for nothing
+        self.sift = sift  # line -> the part of it that concerns this test, or ""
         self.raw_lines = []  # as they came
         self._held = bytearray()
         try:
@@ -76,8 +76,7 @@ class Wire:
     def send_cut(self, *chunks: bytes) -> None:
         """Send chunks with a pause between them, so that they do not arrive as one.
 
-        No verdict depends on the pause: one too short only gives a wrong server less of a chance to
-        show it.
+        A pause that is too short never fails a right server; it only finds a wrong one less often.
         """
         for number, chunk in enumerate(chunks):
             if number:
@@ -85,7 +84,7 @@ class Wire:
             self.send(chunk)
 
     def send_eof(self) -> None:
-        """Half-close: say no more, and still listen."""
+        """Half-close: send nothing more, and go on reading."""
         self.story.add(self.name, "", "(half-closes: no more to send)")
         try:
             self.sock.shutdown(socket.SHUT_WR)
@@ -115,7 +114,7 @@ class Wire:
         self.compare(data, came)
 
     def compare(self, data: bytes, came: bytes) -> None:
-        """Fail, and say where the difference is, if they are not the same."""
+        """If they are not the same, fail and show where they differ."""
         if came != data:
             wanted_text, came_text = difference(data, came)
             raise self.lesson(f"{self.name}: {wanted_text}", f"{self.name}: {came_text if came else 'the end of the connection'}")
@@ -186,7 +185,7 @@ class Wire:
         self.expect(*patterns)
 
     def fence(self) -> None:
-        """Ask for something that gets one reply: all that was due before it must have come by now."""
+        """Send a request that gets one reply: everything that was due before it must have come then."""
         self.ask("HELP", "OK ...")
 
     def read_to_eof(self) -> bytes:
@@ -237,7 +236,7 @@ class Wire:
             came = f"only {show(bytes(self._held))}   and nothing more" if self._held else "nothing"
             raise self.lesson(what, f"{came} in {time.monotonic() - start:.0f} s", waited=True) from None
         except OSError:
-            chunk = b""  # RST: for us the end, as EOF is
+            chunk = b""  # RST: the end for us, like EOF
         self._held += chunk
         return bool(chunk)
 
@@ -248,7 +247,7 @@ class Wire:
 
 
 def agrees(pattern: str, line: str) -> bool:
-    """Say whether a line is the one in the pattern; a pattern may give a choice: "A ... / B ..."."""
+    """Return whether a line matches the pattern; a pattern may give a choice: "A ... / B ..."."""
     for choice in pattern.split(" / "):
         stem = choice.removesuffix(" ...")
         if line == stem or (stem != choice and line.startswith(stem + " ")):

@@ -1,4 +1,4 @@
-"""A learner's own functions and classes in the place of ours: --python step4=my.framing:LineBuffer.
+"""A learner's own functions and classes in place of ours: --python step4=my.framing:LineBuffer.
 
 The tests of steps 3 and 4 take what they test from here:
 
@@ -13,18 +13,18 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-STAND_FOR = {"step4": "LineBuffer"}  # what a NAME after the colon takes the place of, if not its own
+STAND_FOR = {"step4": "LineBuffer"}  # what a NAME after the colon replaces, if that has another name
 
 
 class Yours:
-    """A module of ours, or somebody else's in its place: ours does not help out where theirs lacks a name."""
+    """A module of ours, or somebody else's instead; a name that theirs lacks is not taken from ours."""
 
     def __init__(self, step: str, ours: ModuleType):
         self._step = step
         self._ours = ours
 
     def __getattr__(self, name):
-        theirs = chosen.get(self._step)  # looked up late: a test run may start another in its process
+        theirs = chosen.get(self._step)  # looked up late: a test run may start another one in the same process
         if theirs is None:
             return getattr(self._ours, name)
         if name not in theirs:
@@ -36,7 +36,7 @@ chosen: dict[str, dict] = {}  # step -> the names that --python gives
 
 
 def choose(spec: str, directory: Path) -> None:
-    """Take in one stepN=MODULE[:NAME].  Raises: ValueError, with what is wrong."""
+    """Read one stepN=MODULE[:NAME].  Raises: ValueError, with what is wrong."""
     step, _, place = spec.partition("=")
     where, _, name = place.partition(":")
     if step not in ("step3", "step4") or not where:
@@ -68,5 +68,5 @@ def load(where: str, directory: Path) -> ModuleType:
 
 
 def under_test(step: str, ours: ModuleType) -> Yours:
-    """Return our module, or the learner's in the place of it where --python gave one."""
+    """Return our module, or the learner's if --python gave one."""
     return Yours(step, ours)
