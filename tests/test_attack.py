@@ -25,12 +25,12 @@ SIDE_BY_SIDE = 4
 
 
 def found(**known):
-    """Return what was measured, and met its goals, where nothing else is said."""
+    """Return numbers that meet their goals, except for those that are given."""
     return {"attackers": 1, "p99_ms": 1.0, "after_mb": 0.0, "kept": "yes"} | known
 
 
 def test_each_attack_runs_and_is_measured(tmp_path):
-    """A few commands side by side: nearly all of their time, a server starts."""
+    """A few commands side by side: nearly all of their time, a server is starting."""
     names = list(ATTACKS)
     parts = [names[n::SIDE_BY_SIDE] for n in range(SIDE_BY_SIDE)]
     with contextlib.ExitStack() as stack:

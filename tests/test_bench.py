@@ -1,4 +1,4 @@
-"""The benchmark: it counts right, notices every lost or doubled message, and its reports are well formed.
+"""The benchmark: it counts correctly, notices every lost or doubled message, and writes correct reports.
 
 How fast anything is depends on the machine, so no test here looks at a time.
 """
@@ -34,7 +34,7 @@ def numbers(**known):
 
 
 class NumberedHandler(ChatHandler):
-    """A chat handler whose third message meets an accident."""
+    """A chat handler that treats its third message wrongly."""
 
     copies_of_the_third = 1
     messages = 0

@@ -78,7 +78,7 @@ def test_help_lists_it(chat):
 
 
 def orders_agree(chat) -> bool:
-    """Let twelve talk at once; tell whether all heard one order (each without her own lines)."""
+    """Let twelve talk at once; return whether all got the same order (each without her own lines)."""
     wires = [chat.login(name) for name in (*TALKERS, "listener")]
     lines_of = [[f"ALL {n}" for n in range(150)] for _ in TALKERS] + [[]]
     with eager_threads():
@@ -100,7 +100,7 @@ def test_all_users_hear_one_order(chat):
 
 @pytest.mark.direct
 def test_without_the_lock_the_orders_differ(connect, serve):
-    # Ten tries, since a race need not show each time; one is enough nearly always.
+    # Ten tries, since a race does not happen each time; nearly always one is enough.
     assert not all(orders_agree(new_chat(serve(without_lock(BroadcastServer)), connect)) for _ in range(10))
 
 

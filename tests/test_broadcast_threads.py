@@ -1,4 +1,4 @@
-"""The thread cache: each work is done at once and once, and nobody waits for ever."""
+"""The thread cache: each call is made once and at once, and nobody waits for ever."""
 
 import threading
 
@@ -8,7 +8,7 @@ from extras.broadcast.server import BroadcastServer
 from extras.broadcast.thread_cache import MAX_SPARES, ThreadCache
 from tests.dialects import eventually
 
-DEADLINE_S = 20.0  # so that no test hangs; no verdict depends on it
+DEADLINE_S = 20.0  # so that no test hangs; it decides nothing else
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def cache():
 
 
 class Job:
-    """A work that begins, and ends when it is told to."""
+    """A call that begins, and ends when it is told to."""
 
     def __init__(self, cache):
         self.thread = None
@@ -55,7 +55,7 @@ def test_a_thread_that_is_done_takes_the_next_work(cache):
 
 
 def test_nobody_waits_for_a_thread_that_is_busy(cache):
-    jobs = [Job(cache) for _ in range(20)]  # each has begun while all before it still go on
+    jobs = [Job(cache) for _ in range(20)]  # each has begun while all the calls before it still run
     assert len({job.thread for job in jobs}) == 20
     for job in jobs:
         job.end(cache)
@@ -87,7 +87,7 @@ def test_after_the_end_no_thread_waits(cache):
     second.end(cache)
     second.thread.join(DEADLINE_S)
     assert not first.thread.is_alive() and not second.thread.is_alive()
-    late = Job(cache)  # whoever was accepted in the last moment is served, and told goodbye
+    late = Job(cache)  # a client that was accepted in the last moment is served, and told goodbye
     late.end(cache)
     stays.end(cache)
 
@@ -107,7 +107,7 @@ def test_without_a_thread_the_caller_is_told_and_nothing_is_lost(cache, monkeypa
 
 
 def test_each_work_is_done_once(cache, switch_often):
-    """Four threads hand over 1,000 works each, while others end and become spare."""
+    """Four threads hand over 1,000 calls each, while other threads end and become spare."""
     done = []
     stays = Job(cache)
 
@@ -127,7 +127,7 @@ def test_each_work_is_done_once(cache, switch_often):
 
 
 def test_a_work_is_promised_under_the_lock(cache):
-    """Between the look at the spare threads and the promise none of them may leave.
+    """Between the look at the spare threads and the promise, none of them may end.
 
     CPython happens not to switch threads there, so a race would not show it today.
     """

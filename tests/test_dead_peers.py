@@ -1,6 +1,6 @@
-"""A pulled cable: whoever was at its other end is seen to be gone.
+"""A pulled cable: the server notices that the peer at the other end has gone.
 
-It takes two machines and a cable: network namespaces, which Linux gives to root.
+This needs two machines and a cable: network namespaces, for which one must be root on Linux.
 """
 
 import os
@@ -17,7 +17,7 @@ DEAD_AFTER_S = 4  # the shortest time of which the server can take a quarter
 
 @pytest.fixture(scope="module")
 def namespaces():
-    """Skip where there are none."""
+    """Skip the test if there are none."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("network namespaces are for root on Linux")
     for tool, package in (("unshare", "util-linux"), ("ip", "iproute2")):
@@ -29,7 +29,7 @@ def namespaces():
 
 
 def test_who_is_beyond_a_pulled_cable_is_seen_to_be_gone(namespaces):
-    """Also with something on its way to her: then the kernel sends no keepalive probe."""
+    """Also if something is on its way to her: then the kernel sends no keepalive probes."""
     run = subprocess.run(
         ["unshare", "--net", sys.executable, CABLE, str(DEAD_AFTER_S)],
         capture_output=True, text=True,

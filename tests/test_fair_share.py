@@ -1,7 +1,7 @@
-"""What one connection causes is bounded, and the others have their turn.
+"""What one connection can cause is limited, and the others get their turn.
 
-Sends, waits and turns are made to meet by events, not by luck; what has to last as long as a peer
-likes is told apart by bytes that are counted.
+Events, not luck, decide when sends, waits and turns meet.  Where something must last as long as a
+peer likes, we count bytes.
 """
 
 import socket
@@ -22,7 +22,7 @@ from tests.dialects import DEADLINE_S, DIALECTS, Guest, eventually
 from tests.conftest import running
 
 ROOMS, IRC = DIALECTS[1:]
-SMALL_BUFFER = 4096  # so small that a peer which does not read is noticed at once
+SMALL_BUFFER = 4096  # so small that the server notices at once if a peer does not read
 
 pytestmark = pytest.mark.direct
 
@@ -64,7 +64,7 @@ def handler_of(server, name):
 # A long answer
 
 class Walkon:
-    """Somebody who only stands in rooms."""
+    """A user who is only there to be in rooms."""
 
     class outbox:
         put = staticmethod(lambda data: None)
@@ -78,7 +78,7 @@ def fill_with_rooms(server, count):
 
 
 def test_a_long_answer_waits_for_its_reader_and_comes_whole(serve, guest):
-    """Half a megabyte for six bytes; the bound for what others cause is a fifth of it."""
+    """The answer to six bytes is half a megabyte; the bound for what others cause is a fifth of that."""
     server = serve(RoomsServer, max_pending_bytes=100_000)
     fill_with_rooms(server, 30_000)
     mallory = guest(server, "mallory", receive_bytes=SMALL_BUFFER)
@@ -151,7 +151,7 @@ def test_a_room_that_ends_while_the_list_is_read_is_not_listed(serve, guest):
 # The lock
 
 class Latecomer:
-    """Somebody who waits for the lock from alice's FIRST on; is she in before her SECOND?"""
+    """A thread that waits for the lock from alice's FIRST on; does it get the lock before her SECOND?"""
 
     def __init__(self):
         self.waits, self.got_it = threading.Event(), threading.Event()
@@ -179,7 +179,7 @@ class Latecomer:
         return Handler
 
     def gets_time(self):
-        """Give her all the time that she needs, if she is there."""
+        """Give her all the time that she needs, if she gets the lock."""
         if self.waits.is_set():
             self.got_it.wait(DEADLINE_S)
 
@@ -222,7 +222,7 @@ def test_step_5_holds_the_lock_for_one_line_and_not_for_the_chunk(serve, guest):
 # Those who flood, and those who must read it
 
 def test_a_flooder_is_slowed_down_to_a_reader_that_reads(serve, guest, monkeypatch):
-    """Without it she is cut off within a few of his chunks, though she reads all the time."""
+    """Otherwise she is cut off after a few of his chunks, although she reads all the time."""
     monkeypatch.setattr(connection, "PATIENCE_S", DEADLINE_S)
     server = serve(ChatServer, max_pending_bytes=100_000)
     alice = guest(server, "alice", receive_bytes=SMALL_BUFFER)
@@ -247,7 +247,7 @@ def test_who_speaks_like_a_person_waits_for_nobody(serve, guest, monkeypatch):
     mallory = guest(server, "mallory", receive_bytes=SMALL_BUFFER)
     outbox = handler_of(server, "mallory").outbox
     outbox.put(b"x" * (outbox.max_pending_bytes - 1000))
-    outbox.flush()  # or whoever has its lock just now
+    outbox.flush()  # or the thread that has its lock just now
     eventually(lambda: outbox.pending_bytes > outbox.max_pending_bytes // 2, "much waits for her")
     for _ in range(10):
         alice.tell("mallory", b"hello")
@@ -278,7 +278,7 @@ def test_who_is_cut_off_for_not_reading_is_told_so_if_it_reads_again(dialect, se
 # Those who are refused, and those who are dead
 
 def test_a_server_that_was_stopped_does_not_blame_its_clients(serve, guest):
-    """SIGSTOP, or a laptop's lid: all that they said meanwhile is still to be read."""
+    """SIGSTOP, or a laptop's lid: what they sent meanwhile has not been read yet."""
     server = serve(ChatServer, login_timeout_s=60)
     stranger = guest(server)
     eventually(lambda: server._serving, "he is admitted")

@@ -28,7 +28,7 @@ class Peer:
 
 
 class Member:
-    """Somebody in an audience, and what was put into her outbox, one item for each put()."""
+    """A user in an audience, and what was put into her outbox, one item for each put()."""
 
     def __init__(self, outbox):
         self.outbox = outbox
@@ -69,7 +69,7 @@ class Scene:
 
 
 class Reference(Scene):
-    """The same, with every line put at once, into each outbox by itself."""
+    """The same, but every line is put at once, into each outbox separately."""
 
     def do(self, what, where, line):
         hearers = {"say": self.rooms[where].members, "tell all": self.rooms[where].members,
@@ -146,7 +146,7 @@ def test_what_was_said_before_a_kill_reaches_who_is_killed(irc):
 
 
 def test_what_was_said_before_a_password_is_reckoned_does_not_wait_for_it(irc, monkeypatch):
-    """OPER lets go of the lock, so what came before it must be in the outboxes."""
+    """OPER releases the lock, so what came before it must be in the outboxes by then."""
     alice, bob = irc.client("alice", channel="#c"), irc.client("bob", channel="#c")
     alice.ask()
     heard = []

@@ -1,7 +1,7 @@
-"""The worst days: bad input, peers that vanish or stall, exhaustion, and the stop.
+"""What can go wrong: bad input, peers that disappear or do not read, no more descriptors or threads, the stop.
 
-Built once, in step 5; so each test runs against step 5's server, the rooms (which stand on the
-other extras) and IRC.
+Step 5 handles all this for all servers; so each test runs with step 5's server, with rooms (which
+builds on the other extras) and with IRC.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ from tests.chapter import ROOT
 from tests.conftest import running
 from tests.dialects import DEADLINE_S, DIALECTS, Guest, Process, eventually
 
-SMALL_BUFFER = 4096  # so small that a peer which does not read is noticed at once
+SMALL_BUFFER = 4096  # so small that the server notices at once if a peer does not read
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, or sets Linux's limits")
 
 
@@ -38,7 +38,7 @@ def dialect(request):
 
 @pytest.fixture(autouse=True)
 def calm(caplog, request):
-    """Nothing that a peer does may cause a traceback, nor write control characters to the log."""
+    """No peer may cause a traceback, or control characters in the log."""
     if "garbage" in request.fixturenames:  # for all of them it would take too long
         caplog.set_level(logging.INFO, logger="chat")
     yield
@@ -55,7 +55,7 @@ def host(dialect):
 
         def host(server_class=dialect.server_class, **settings):
             server = server_class(("127.0.0.1", 0), **settings)
-            # Whatever is accepted inherits it.
+            # Accepted sockets inherit it.
             server.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
             return stack.enter_context(running(server))
 
@@ -165,7 +165,7 @@ def test_ten_thousand_commands_at_once_are_done_in_order(host, guest, dialect):
 
 
 def test_who_never_reads_the_replies_is_not_read_either(host, guest, dialect):
-    """And who begins to read at last gets all of them."""
+    """When she begins to read, she gets all of them."""
     server = host(max_pending_bytes=50_000)
     alice, bob = guest(server, "alice"), guest(server, "bob")
     mallory = guest(server, "mallory", receive_bytes=SMALL_BUFFER)
@@ -174,7 +174,7 @@ def test_who_never_reads_the_replies_is_not_read_either(host, guest, dialect):
     sender = threading.Thread(target=mallory.send, args=(dialect.sign_of_life * asked,))
     sender.start()
     eventually(lambda: outbox.pending_bytes, "replies wait")
-    select.select([], [], [], 0.2)  # a chance to go wrong: to read on, and to cut her off
+    select.select([], [], [], 0.2)  # a wrong server would read on now, and cut her off
     talk(alice, bob, b"meanwhile")
     for _ in range(asked):
         while not dialect.is_alive(mallory.line()):
@@ -221,7 +221,7 @@ CHAT_PIECES = [b"\n", b"\n", b"\n", b"\r\n", b"\r", b" ", b"HELP", b"help", b"LO
 
 @pytest.mark.hypothesis
 def test_each_line_gets_exactly_one_reply_whatever_it_holds(serve):
-    """The reference: every line that is not empty, and nothing else."""
+    """The reference: one for each line that is not empty."""
     server = serve(ChatServer)
 
     @settings(deadline=None)
@@ -286,14 +286,14 @@ def test_a_half_close_gets_its_replies(host, guest, dialect):
 
 
 def test_the_last_words_arrive_though_the_peer_still_talks(host, guest, dialect):
-    """To close with input unread would make the kernel send RST, which overtakes them."""
+    """If the server closed with input unread, the kernel would send RST, which may arrive before them."""
     server = host()
     alice = guest(server, "alice", receive_bytes=SMALL_BUFFER)
     (handler,) = server._serving
     asked = 1000
     alice.send(dialect.sign_of_life * asked + dialect.goodbye + b"and another thing\n" * 5000)
     replies = []
-    with contextlib.suppress(EOFError):  # she was so fast that nothing is left
+    with contextlib.suppress(EOFError):  # she read so fast that nothing is left
         while not handler.conn.closing or handler.outbox.pending_bytes:
             replies.append(alice.line())
     # Now the kernel has the rest; see that it keeps it when the connection is closed.
@@ -320,7 +320,7 @@ def test_who_stops_reading_delays_nobody_and_is_dropped_at_the_bound(start, gues
     alice.tell("mallory", b"x" * 400)
     alice.fence()
     before = server.memory_kb()
-    for n in range(300):  # 12 MB: the kernel hides some 3
+    for n in range(300):  # 12 MB: the kernel takes some 3 of them
         alice.send(dialect.message("mallory", b"x" * 400) * 100)
         alice.fence()
         if n % 50 == 0:

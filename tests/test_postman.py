@@ -1,4 +1,4 @@
-"""The postman: each dirty outbox once a round, nobody starved, nothing lost at the end."""
+"""The postman: each filled outbox once a round, nobody waits for ever, nothing is lost at the end."""
 
 import threading
 
@@ -14,7 +14,7 @@ DEADLINE_S = 10.0
 
 
 class Letterbox:
-    """Stands in for an outbox: notes who flushes it, and can make the postman wait."""
+    """In place of an outbox: notes which threads flush it, and can make the postman wait."""
 
     def __init__(self, name: str, flushed: list):
         self.name = name

@@ -1,4 +1,4 @@
-"""Presence: who is here, told truly however many come and go at once."""
+"""Presence: what it says about who is here is true, however many come and go at once."""
 
 import threading
 import types
@@ -183,7 +183,7 @@ def test_who_and_users_with_five_thousand_users(connect, server):
 
 
 def all_agree(chat) -> bool:
-    """Let forty come, look around and go, all at once; tell whether nothing contradicts."""
+    """Let forty come, look around and go, all at once; return whether nothing contradicts."""
     watcher, others = chat.login("watcher"), [chat.connect() for _ in range(40)]
     names = [*(chat.name(f"user{n}") for n in range(40)), watcher.name]
     with eager_threads():
@@ -202,7 +202,7 @@ def all_agree(chat) -> bool:
 
 
 def consistent(lines: list[str], name: str) -> bool:
-    """Tell whether each of WHO's lists says what all lines before it have said."""
+    """Return whether each of WHO's lists agrees with all lines before it."""
     for at, line in enumerate(lines):
         if line.startswith("USERS") and name in line.split():
             here, wrong = follow(lines[:at], name, "USERS", "ONLINE", "OFFLINE")
@@ -223,7 +223,7 @@ def test_no_list_contradicts_what_is_told_before_and_after_it(server, connect):
 
 @pytest.mark.direct
 def test_without_the_lock_they_contradict(connect, serve):
-    # Ten tries, since a race need not show each time; one is enough nearly always.
+    # Ten tries, since a race does not happen each time; nearly always one is enough.
     assert not all(all_agree(new_chat(serve(without_lock(PresenceServer)), connect)) for _ in range(10))
 
 

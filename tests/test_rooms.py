@@ -1,4 +1,4 @@
-"""Rooms: who is in a room hears what is said in it, once, in one order, and nobody else does."""
+"""Rooms: the users in a room get its messages once and in one order, and nobody else does."""
 
 import contextlib
 
@@ -42,7 +42,7 @@ def new_chat(server, connect):
 
 
 def expect_members(wire, room, *members):
-    """Read MEMBERS lines, and then the OK; they must hold just these members, in whatever order."""
+    """Read MEMBERS lines, and then the OK; they must name just these members, in any order."""
     reply, events = wire.read_answer()
     listed = [word for line in events for word in line.split()[2:] if line.lower().startswith(f"members {room.lower()} ")]
     told_of_herself = any(line.startswith("JOINED ") and line.endswith(f" {wire.name}") for line in events)
@@ -239,7 +239,7 @@ def test_members_of_a_room_with_five_thousand(connect, server):
 
 
 class RoomsMachine(RuleBasedStateMachine):
-    """Four users do anything, in any order; the model says what each of them must hear.
+    """Four users do anything, in any order; the model says what each of them must get.
 
     The model is who is online, and who has joined what, both in order of arrival.
     """
@@ -300,7 +300,7 @@ class RoomsMachine(RuleBasedStateMachine):
                 assert wire.request(how) == ("OK bye", [])
                 assert wire.expect_eof() == b""
             reset(wire) if how == "reset" else wire.close()
-            # Where nobody is left to hear of it, nobody could tell us when the server knows.
+            # If nobody is left to be told, nobody can tell us when the server has noticed it.
             eventually(lambda: self.server.registry.get(user) is None, "the name is free")
             for key in [key for key, member in self.joined if member == user]:
                 self.part(key, user)
@@ -360,7 +360,7 @@ TestRooms.settings = settings(max_examples=40, stateful_step_count=30, deadline=
 
 
 def orders_agree(chat) -> bool:
-    """Let twelve talk in one room; tell whether all heard one order (each without her own)."""
+    """Let twelve talk in one room; return whether all got the same order (each without her own lines)."""
     wires, tea = [chat.login(name) for name in (*TALKERS, "listener")], chat.name("tea")
     for wire in wires:
         wire.request(f"JOIN {tea}")
@@ -387,14 +387,14 @@ def test_twelve_users_hear_150_messages_of_each_other_in_one_order(chat):
 
 @pytest.mark.direct
 def test_without_the_lock_the_orders_differ(connect, serve):
-    # Ten tries, since a race need not show each time; one is enough nearly always.
+    # Ten tries, since a race does not happen each time; nearly always one is enough.
     assert not all(orders_agree(new_chat(serve(without_lock(RoomsServer)), connect)) for _ in range(10))
 
 
 def all_agree(connect, server) -> bool:
-    """Let thirty come and go in a room, all at once; tell whether nothing contradicts.
+    """Let thirty come and go in a room, all at once; return whether nothing contradicts.
 
-    Every second one stays at the end, and all who stay must know who does.
+    Every second user stays at the end, and each of these must know who has stayed.
     """
     names = [f"user{n}" for n in range(30)]
     wires = log_in(connect, server, *names)
@@ -508,7 +508,7 @@ def test_events_are_shown_in_words(commands, line, shown):
 
 @pytest.mark.parametrize("imitation", ["MSG online alice", "ALL online alice", "SAY tea members 2"])
 def test_what_the_server_tells_cannot_be_said_by_a_user(commands, imitation):
-    """Whatever she calls herself: its lines begin with a star, and those of users never do."""
+    """For any user name: the server's news begins with a star, and lines of users never do."""
     assert not commands.render(Event(imitation)).startswith("*")
     for told in ("USERS alice", "ONLINE bob", "OFFLINE bob", "MEMBERS tea bob", "JOINED tea bob", "LEFT tea bob", "ROOM tea 2"):
         assert commands.render(Event(told)).startswith("* ")

@@ -1,4 +1,4 @@
-"""A few seconds of the soak for each server; `python tests/soak.py --minutes 10` is the real thing."""
+"""A few seconds of the soak test for each server; `python tests/soak.py --minutes 10` is the whole test."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Step 1: whatever bytes come in go out again, to any number of clients at once."""
+"""Step 1: each client gets its own bytes back, and any number of clients is served at once."""
 
 import errno
 import functools
@@ -26,9 +26,9 @@ from tests.lesson import rule
 from tests.wire import DEADLINE_S, Wire
 
 MEGABYTE = 1 << 20
-FULL_S = 1.0  # without progress: both kernels are full, and the server waits
+FULL_S = 1.0  # no progress for this long: both kernels are full, and the server waits
 UNREAD_BYTES = 32 * MEGABYTE  # more than two kernels hold for a connection that nobody reads
-NUMBERS = b"".join(b"%07d\n" % number for number in range(MEGABYTE))  # 8 MB: what is lost can be seen
+NUMBERS = b"".join(b"%07d\n" % number for number in range(MEGABYTE))  # 8 MB, so that one can see what is lost
 CHAPTER = "step1_echo/README.md"
 
 
@@ -54,7 +54,7 @@ def test_the_same_bytes_come_back(client, data):
     wire.expect_bytes(data)
     wire.send(b"!\n")
     more = wire.read(2)
-    if more:  # else the connection has ended: that breaks another rule
+    if more:  # otherwise the connection has ended: that breaks another rule
         wire.compare(b"!\n", more)
 
 
@@ -200,7 +200,7 @@ def test_a_reset_harms_nobody_else_and_prints_no_traceback(caplog, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-# Nothing left to give
+# No descriptors or threads left
 
 SERVERS = {"step 1": EchoServer, "step 4": FramedServer, "wiretap": functools.partial(Wiretap, target=("127.0.0.1", 0))}
 

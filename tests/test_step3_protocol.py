@@ -1,4 +1,4 @@
-"""Step 3: the protocol as pure functions, and the naive server that takes one recv for one line."""
+"""Step 3: the protocol as pure functions, and the naive server that treats one recv as one line."""
 
 import re
 import socket
@@ -16,7 +16,7 @@ from step3_protocol.session import Session
 from tests.lesson import LINES, REQUESTS, Lesson, rule
 from tests.yours import under_test
 
-protocol = under_test("step3", ours)  # ours, or what --python puts in its place
+protocol = under_test("step3", ours)  # our module, or the one that --python names
 
 NAMES = st.text(string.ascii_letters + string.digits + "_-", max_size=19).map("a".__add__)
 TEXTS = st.text(st.characters(blacklist_categories=("Cc", "Cs"))).filter(lambda text: text.strip(" "))
@@ -51,7 +51,7 @@ class Call:
 
 
 def expect(wanted, name, *args):
-    """Hold the result of a call against what is wanted."""
+    """Compare the result of a call with what is wanted."""
     call = Call(name, *args)
     got = call.result()
     if got != wanted or isinstance(wanted, Code) != isinstance(got, Code):
@@ -133,7 +133,7 @@ def test_parsing_undoes_formatting(name, text):
     expect(("MSG", (name, text)), "parse_line", line)
 
 
-# Formatting: what cannot be said is our own mistake, never half a line on the wire
+# Formatting: words that make no line are our own mistake, and nothing is sent
 
 @rule("what would not come back as it was is refused with ValueError", LINES,
       hint="Only the last word may hold a space, none may be empty, and a line end inside would make two lines of one.")
@@ -248,5 +248,5 @@ def test_the_naive_server_takes_two_lines_in_one_chunk_for_one(serve, connect):
 
 def test_the_naive_server_takes_one_line_in_two_chunks_for_two(serve, connect):
     alice = connect(serve(NaiveServer))
-    assert alice.request(b"LOGIN al").reply == "OK welcome, al"       # and her name was to be alice
+    assert alice.request(b"LOGIN al").reply == "OK welcome, al"       # and her name should be alice
     assert alice.request(b"ice\n").reply.startswith("ERR unknown-command")

@@ -16,7 +16,7 @@ from tests.conftest import Chat
 from tests.lesson import LINES, REQUESTS, Lesson, rule, show
 from tests.yours import under_test
 
-framing = under_test("step4", ours)  # ours, or what --python puts in its place
+framing = under_test("step4", ours)  # our module, or the one that --python names
 CHAPTER = "step4_framing/README.md#the-code-change-by-change"
 TOO_LONG = "LineTooLong"
 # A small alphabet, so that most streams have line ends, and a limit that they often pass.
@@ -25,13 +25,13 @@ LIMIT = 4
 
 
 def reference(stream, limit):
-    """What a stream holds, in the simplest words: its whole lines, each as bytes or TOO_LONG, and the rest."""
+    """What a stream contains, by the simplest code: its whole lines, each as bytes or TOO_LONG, and the rest."""
     *lines, rest = [line.removesuffix(b"\r") for line in stream.split(b"\n")]
     return [line if len(line) <= limit else TOO_LONG for line in lines], rest
 
 
 class Picture:
-    """The chunks that a buffer was fed, what it said, and what it should have said."""
+    """The chunks that a buffer got, what it returned, and what it should have returned."""
 
     def __init__(self, limit):
         self.limit = limit
@@ -62,9 +62,9 @@ def take_all(buffer, at_most=10**9):
 
 
 def check(chunks, limit):
-    """Feed the chunks one by one, and hold what comes out of each against the reference.
+    """Feed the chunks one by one, and compare what comes out of each with the reference.
 
-    A line that is too long may be reported as soon as it is, or at its end.
+    A line that is too long may be reported as soon as it is too long, or at its end.
     """
     buffer, fed, all_came = framing.LineBuffer(limit), b"", []
     picture = Picture(limit)
@@ -135,7 +135,7 @@ def test_any_bytes_at_any_limit(stream, cuts, limit):
 @same_lines
 @pytest.mark.parametrize("stream", [b"ab\r\ncd\n\r\nef", b"aaaa\r\n12345\nb", b"\r\r\n\n\raaa\r\r\n"])
 def test_every_split_of_a_short_stream(stream):
-    """2 ** (n - 1) of them: between any two bytes a cut, or none."""
+    """There are 2 ** (n - 1): between any two bytes there is a cut or not."""
     for cuts in itertools.product([False, True], repeat=len(stream) - 1):
         edges = [0, *(at for at, cut in enumerate(cuts, 1) if cut), len(stream)]
         check([stream[start:end] for start, end in itertools.pairwise(edges)], LIMIT)
@@ -172,7 +172,7 @@ def test_a_200_megabyte_line_costs_the_limit_and_one_exception():
     tracemalloc.start()
     try:
         while fed < 200 * 2**20:
-            buffer.feed(b"x" * size)  # a new one each time, so that a buffer that keeps them is seen to
+            buffer.feed(b"x" * size)  # a new one each time, so that one sees whether a buffer keeps them
             fed += size
             found += take_all(buffer, at_most=1)
             held, _ = tracemalloc.get_traced_memory()
@@ -207,13 +207,13 @@ def work(chunks, at_most_s=1e9):
 
 @linear
 @pytest.mark.parametrize("chunks_of", [
-    lambda size: [b"x"] * size,             # a long line byte by byte: is all of it searched anew each time?
+    lambda size: [b"x"] * size,             # a long line byte by byte: is it searched from the beginning each time?
     lambda size: [b"x" * size + b"\n"],
     lambda size: [b"\n" * size],            # many lines in one chunk: is the rest copied for each?
     lambda size: [b"ab\n" * (size // 3)],
 ], ids=["byte by byte", "one long line", "empty lines", "short lines"])
 def test_a_hundred_times_the_bytes_take_about_a_hundred_times_the_work(chunks_of):
-    """A proportion, not a duration: who searches or copies bytes anew takes up to 10,000 times the work."""
+    """It compares two times.  A buffer that searches or copies bytes again needs up to 10,000 times the work."""
     few, many = chunks_of(4_000), chunks_of(400_000)
     unit = max(min(work(few) for _ in range(5)), 1e-4)
     if work(many, 600 * unit) >= 600 * unit:
@@ -230,7 +230,7 @@ def test_a_framed_line_comes_back():
 
 @pytest.fixture
 def alice(serve, connect):
-    """A logged-in user of step 4's server, or of whatever server is under test."""
+    """A logged-in user of step 4's server, or of the server under test."""
     return Chat(serve(FramedServer), connect).login("alice")
 
 

@@ -1,4 +1,4 @@
-"""Step 5's outbox: nothing lost, doubled or reordered, nobody waits, and the bound holds."""
+"""Step 5's outbox: nothing is lost, doubled or reordered, nobody waits, and the bound holds."""
 
 import re
 import socket
@@ -9,7 +9,7 @@ import pytest
 
 from step5_server.outbox import DRAIN_BYTES, Outbox
 
-DEADLINE_S = 20.0  # so that no test hangs; no verdict depends on it
+DEADLINE_S = 20.0  # so that no test hangs; it decides nothing else
 BUFFER_BYTES = 4096  # a kernel buffer so small that the drainer has work
 dontwait = pytest.mark.skipif(not hasattr(socket, "MSG_DONTWAIT"), reason="every flush goes to the drainer there")
 
@@ -41,7 +41,7 @@ def in_thread(work, *args):
 
 
 def fill(outbox):
-    """Put so much that the kernel does not take it, and a drainer waits with the rest."""
+    """Put more than the kernel takes, so that a drainer waits with the rest."""
     outbox.put(b"x" * 50_000)
     outbox.flush()
     assert outbox.pending_bytes
@@ -80,7 +80,7 @@ def test_nothing_is_lost_doubled_or_reordered(pair, switch_often, reads_bytes):
     threads += [threading.Thread(target=wait)]
     for thread in threads:
         thread.start()
-    # No flush is called after the last put's own, so a lost wake-up ends in a timeout here.
+    # No flush comes after the one of the last put, so a lost wake-up ends in a timeout here.
     data = b""
     while data.count(b"\n") < putters * count:
         data += peer.recv(reads_bytes)
@@ -183,7 +183,7 @@ def test_over_the_bound_the_peer_is_cut_off_and_little_is_kept(pair):
     peer, outbox = pair
     lines = overflow(outbox)
     assert outbox.overflowed
-    # The kernel had some, the bound allows some; and what is under way to the peer stays.
+    # The kernel had some, the bound allows some; and what is being sent to the peer stays.
     assert len(lines) * 7 < outbox.max_pending_bytes + 500_000
     assert outbox.pending_bytes <= DRAIN_BYTES + 7 + len(b"ERR too-slow\n")
 
@@ -248,7 +248,7 @@ def test_a_peer_that_reads_nothing_is_waited_for_once(pair):
     outbox.flush()
     outbox.wait_for_reader(0.001, Outbox(None))
     in_thread(outbox.wait_for_reader, 2 * DEADLINE_S, Outbox(None))  # would take too long
-    # It reads on: then it is worth waiting for again.
+    # It reads again, so it is worth waiting for.
     read_to_mark(peer, outbox)
     assert not outbox._stalled
 
@@ -349,13 +349,13 @@ def test_without_a_thread_for_the_drainer_the_slow_peer_is_lost_and_no_one_else(
 
 @dontwait
 def test_a_close_waits_for_a_send_that_is_under_way():
-    """Else the number of our socket, given to the next connection, would get those bytes."""
+    """Otherwise the next connection, which gets our socket's number, would get those bytes."""
     happened = []
 
     class Socket:
         def send(self, data, flags):
             closer.start()
-            closer.join(0.05)  # a chance to go wrong; right, it waits for us
+            closer.join(0.05)  # a wrong outbox would close now; a right one waits for us
             happened.append("sent")
             return len(data)
 
@@ -375,7 +375,7 @@ def test_a_close_waits_for_a_send_that_is_under_way():
 
 @dontwait
 def test_a_send_never_reaches_the_next_connection(switch_often):
-    """Close while others flush, and open at once what gets the same number."""
+    """Close while others flush, and at once open a socket that gets the same number."""
     for _ in range(30):
         ours, peer = socket.socketpair()
         number = ours.fileno()

@@ -1,4 +1,4 @@
-"""Step 5's registry: one owner a name, whoever comes at the same time."""
+"""Step 5's registry: a name has one owner, however many claim it at the same time."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ import pytest
 
 from step5_server.registry import NameTaken, Registry
 
-DEADLINE_S = 20.0  # so that no test hangs; no verdict depends on it
+DEADLINE_S = 20.0  # so that no test hangs; it decides nothing else
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_whoever_holds_the_lock_makes_several_calls_one_step(registry):
         registry.claim("alice", 1)
         other = threading.Thread(target=claim)
         other.start()
-        assert not done.wait(0.01)  # right or wrong, this ends; wrong, it is set
+        assert not done.wait(0.01)  # this ends in any case; if the registry is wrong, it is set
         assert registry.names() == ["alice"]
     other.join(DEADLINE_S)
     assert registry.names() == ["alice", "bob"]
@@ -70,7 +70,7 @@ class YieldingRegistry(Registry):
 
     @staticmethod
     def key(name):
-        time.sleep(0)  # gives the GIL away; waits for nothing
+        time.sleep(0)  # releases the GIL; waits for nothing
         return Registry.key(name)
 
 

@@ -17,11 +17,11 @@ NAMES_RULE = "Keep the names in one table, by their lower-case form, and each be
 
 @pytest.fixture
 def chat(serve, connect):
-    """Users of step 5's server, or of whatever server is under test."""
+    """Users of step 5's server, or of the server under test."""
     return Chat(serve(ChatServer), connect)
 
 
-# First things first: whoever has these wrong sees all else go wrong, too
+# First the rules without which everything else goes wrong too
 
 @rule("a server speaks when it is spoken to: no greeting, and one line for each reply", REQUESTS,
       hint="A client takes the first OK or ERR for the reply to its first request. Send nothing at the start, and no "
@@ -123,7 +123,7 @@ def test_one_of_many_gets_the_name(chat):
 
 
 def claim_when_free(chat, name):
-    """Log in with a name that somebody is about to lose; a server may need a moment to see it."""
+    """Log in with a name that is about to become free; a server may need a moment for that."""
     wire = chat.connect("newcomer")
     deadline = time.monotonic() + wire.sock.gettimeout()
     while (reply := wire.request(f"LOGIN {name}").reply).startswith("ERR name-taken"):
@@ -419,7 +419,7 @@ def test_a_user_who_does_not_read_delays_nobody(chat):
     mallory, alice, bob, carol = (chat.login(name) for name in ("mallory", "alice", "bob", "carol"))
     line = f"MSG {mallory.name} {'x' * 900}\n".encode()
     mallory.story.add(mallory.name, "", "(reads nothing from here on)")
-    enough = time.monotonic() + 15  # a slow server is not asked for all of it
+    enough = time.monotonic() + 15  # less for a slow server
     for _ in range(UNREAD_BYTES // len(line) // 100):
         if time.monotonic() > enough:
             break

@@ -1,4 +1,4 @@
-"""Step 5 under load: users come and go, and every message is accounted for."""
+"""Step 5 under load: users come and go, and every message is counted."""
 
 import random
 import threading
@@ -14,7 +14,7 @@ NAMES = [f"user{n}" for n in range(USERS)]
 
 
 class User(threading.Thread):
-    """Logs in, writes to anybody, logs out and comes back under the same name."""
+    """A user who logs in, writes to others, logs out and comes back under the same name."""
 
     def __init__(self, address, number):
         super().__init__()
@@ -57,7 +57,7 @@ class YieldingRegistry(Registry):
 
     def get(self, name):
         member = super().get(name)
-        time.sleep(0)  # gives the GIL away; waits for nothing
+        time.sleep(0)  # releases the GIL; waits for nothing
         return member
 
 

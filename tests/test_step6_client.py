@@ -217,7 +217,7 @@ def test_no_key_is_lost_however_many_messages_come_while_she_types(server, templ
         peer.expect(b"MSG bob the quick brown fox")
 
 
-HOSTILE = {  # what a terminal or a line of text must not be made to do by somebody else
+HOSTILE = {  # what another user must not be able to do to a terminal or a line
     "clear the screen": b"\x1b[2J", "change the title": b"\x1b]0;owned\x07", "bell": b"\x07",
     "C1 control": "\x9b2J".encode(), "raw C1 byte": b"\x9b2J", "delete": b"\x7f", "null": b"\x00",
     "right to left": "\u202e".encode(), "isolate": "\u2066".encode(), "line separator": "\u2028".encode(),
@@ -384,7 +384,7 @@ def test_ctrl_c_leaves_without_a_traceback_and_with_the_terminal_as_it_was(serve
             raise lesson("the terminal as it was", "it echoes no more what is typed, or gives keys and not lines")
 
 
-# Our own client: what a learner's need not have
+# Our own client: a learner's client need not do this
 
 
 @pytest.mark.ours
@@ -408,7 +408,7 @@ def test_a_signal_leaves_the_terminal_as_it_was(server, name):
 @pytest.mark.ours
 @needs_terminal
 def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(server):
-    """A shell stands between, since the kernel stops nobody whom no shell could wake."""
+    """It runs under a shell, since the kernel does not stop a program that no shell could wake."""
     shell = ["sh", "-i"]
     with Client(shell, terminal=True, env={"PS1": "shell:", "ENV": ""}) as client:
         client.wait_for(b"shell:")
@@ -668,7 +668,7 @@ def pair():
 
 
 class FakeSocket:
-    """Hands out the chunks that it was given, then EOF."""
+    """Return the chunks that it was given, then EOF."""
 
     def __init__(self, chunks):
         self.chunks = iter(chunks)

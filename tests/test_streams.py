@@ -1,6 +1,7 @@
 """Every program with standard streams that are closed, full, without a reader, or non-blocking.
 
-Each test starts a real process: whatever the streams, there is no traceback, no hang and a right exit status.
+Each test starts a real process: with these streams it shows no traceback, does not hang, and its exit
+status is right.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ except ImportError:
     pass  # Windows: there none of these tests runs
 
 ROOT = Path(__file__).resolve().parents[1]
-DEADLINE_S = 20.0  # a limit, not a wait
+DEADLINE_S = 20.0  # a limit; usually it is much faster
 AGAIN_S = 0.01  # between two tries to connect
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full and a shared port are Linux's")
@@ -51,7 +52,7 @@ MANY = STATES if os.environ.get("MUTANTS") == "all" else FEW
 
 
 def in_its_states(programs):
-    """Parametrize a test: each program in all states, or in few."""
+    """Parametrize a test: each program in all states, or in a few."""
     return pytest.mark.parametrize("command, state", [
         pytest.param(command, STATES[state], id=f"{command}-{state}")
         for command, states in programs.items() for state in states])
@@ -100,7 +101,7 @@ def complained(process, state):
 
 
 def told(process, state, quiet=False, before=b""):
-    """Wait for the end; return what the program said on the streams that can be read."""
+    """Wait for the end; return what the program printed on the streams that can be read."""
     out, err = process.communicate(timeout=DEADLINE_S)
     text = (before + (out or b"") + (err or b"")).decode()
     assert "Traceback" not in text and "rror:" not in text and "xception" not in text
@@ -173,7 +174,7 @@ def test_a_client_ends_well_whatever_its_streams_are(command, state, serve):
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(b"alice\n/raw HELP\n")
                 process.stdin.flush()
-        # As all filters do, step 2's goes without a word when nobody reads on: `| head -1` is no mistake.
+        # Like all filters, step 2's ends silently when nobody reads its output: `| head -1` is no mistake.
         text = told(process, state, quiet="step2" in command and state.get("stdout") == "unread")
         broken = state.get("stdout") in ("full", "unread")
         assert process.returncode == broken

@@ -1,4 +1,4 @@
-"""The wiretap: whatever goes in comes out, however it is spoiled; and what it shows is true."""
+"""The wiretap: what goes in comes out, however the tap disturbs it; and what it shows is true."""
 
 import contextlib
 import dataclasses
@@ -26,7 +26,7 @@ from step1_echo.server import EchoServer
 from tests.chapter import ROOT
 from tests.wire import DEADLINE_S, Wire
 
-FOREVER_S = 1e6  # of delay or stall: a test that waited for it would fail
+FOREVER_S = 1e6  # of delay or stall: a test that really waited for it would fail
 
 
 class Seen:
@@ -151,7 +151,7 @@ def test_a_cut_lets_exactly_so_many_bytes_through(spoiling, request, reply, cut_
     assert (("cut", None) in seen.events) == (cut_bytes <= total)
 
 
-# Time, with a clock that the test holds
+# Time, with a clock that the test sets
 
 
 def direction(spoiling, stall_s=0.0):
@@ -398,7 +398,7 @@ def test_slices_arrive_one_by_one(tapped):
     while chunk := server.recv(100):
         chunks.append(chunk)
     assert b"".join(chunks) == b"x" * 100
-    # Mostly 100.  A receiver that the system lets wait finds some of them together.
+    # Mostly 100.  If the system makes the receiver wait, it gets some of them together.
     assert len(chunks) > 10
 
 
@@ -429,7 +429,7 @@ def test_a_tap_that_stops_ends_connections_with_nothing_to_say(serve, connect, u
 
 def test_a_client_of_a_dead_server_is_told_and_the_tap_goes_on(serve, connect):
     with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))  # and does not listen: whoever connects is refused
+        closed.bind(("127.0.0.1", 0))  # and does not listen, so connections are refused
         tap = serve(Wiretap, target=closed.getsockname())
         tap.display = Display(io.StringIO())
         client = connect(tap)
@@ -570,7 +570,7 @@ def start():
 
 
 def listening(process):
-    """Return the address that the first line tells, and the rest of that line."""
+    """Return the address from the first line, and the rest of that line."""
     line = process.stdout.readline()
     found = re.fullmatch(r"listening on (\S+):(\d+) -> (\S+)\n", line)
     assert found, line
