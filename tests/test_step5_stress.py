@@ -5,8 +5,10 @@ import threading
 import time
 from collections import Counter
 
+import pytest
+
 from step5_server.registry import Registry
-from step5_server.server import ChatServer
+from step5_server.server import ChatHandler, ChatServer
 from tests.wire import Wire
 
 USERS, MESSAGES_EACH, LINES_A_SESSION = 20, 300, 30
@@ -87,3 +89,22 @@ def test_every_message_is_counted_while_users_come_and_go(serve):
     assert received == sent
     assert sum(sent.values()) > USERS * MESSAGES_EACH / 4  # most are online at any time
     assert server.registry.names() == []
+
+
+class FailingHandler(ChatHandler):
+    """It has a bug: it cannot help anybody."""
+
+    def do_HELP(self):
+        raise ZeroDivisionError
+
+
+@pytest.mark.direct
+def test_a_bug_of_ours_loses_nothing_that_was_acknowledged_before_it(serve, connect):
+    server = serve(type("FailingServer", (ChatServer,), {"handler_class": FailingHandler}))
+    alice, bob = connect(server), connect(server)
+    for wire, name in ((alice, "alice"), (bob, "bob")):
+        assert wire.request(f"LOGIN {name}").reply.startswith("OK")
+    alice.send(b"MSG bob one\nMSG bob two\nHELP\nMSG bob three\n")
+    assert alice.read_to_eof() == b"OK\nOK\n"
+    assert [bob.read_line() for _ in range(2)] == ["MSG alice one", "MSG alice two"]
+    assert bob.request("LOGOUT").events == []
