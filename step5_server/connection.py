@@ -1,7 +1,7 @@
 """A connection: lines in from one peer, and an outbox for lines back.
 
-The seam between bytes and meaning: above it nobody sees a chunk, below it nobody knows
-a verb.
+The code that uses it sees lines and never a chunk.  The code here does not know what a line
+means.
 
 touched   the outboxes that something was put into since the last delivery
 deliver   flush all that are touched: once for each chunk that was read, not for each line
@@ -49,7 +49,6 @@ class Connection:
         self.touched: set[Outbox] = set()  # own thread only
         self.opened_at = time.monotonic()
         self.heard_at = self.opened_at  # own thread writes, any may read; but see forgive()
-        self.is_reading = False  # else what the peer has said may still wait for us
         self.closing_since: float | None = None  # set by hang_up()
         self.end_reason = "EOF"  # for the log
         self._sock = sock
@@ -123,14 +122,11 @@ class Connection:
         Blocks: until something comes.
         """
         self._reply_bytes = 0
-        self.is_reading = True
         try:
             chunk = self.receive()
         except OSError as error:  # RST, or the kernel has found out that the peer is dead
             self.end_reason = error.strerror or str(error)
             return False
-        finally:
-            self.is_reading = False
         if not chunk:
             if self._buffer.pending:
                 # Half a line may mean the opposite of the whole one.

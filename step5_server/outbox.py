@@ -1,9 +1,10 @@
 """An outbox: what waits to be sent to one peer, so that nobody waits for that peer.
 
-put() only queues.  flush() hands all that is queued to the kernel in one send that never
-blocks.  Only when the kernel does not take everything (the peer reads too slowly) does
-the peer get a second thread, the drainer, which waits in our place and then ends.
+Only when the kernel does not take everything (the peer reads too slowly) does the peer get
+a second thread, the drainer, which waits in our place and then ends.
 
+put            queue whole framed lines, and no more than that
+flush          hand all that is queued to the kernel, in one send that never blocks
 unsent         bytes that a flush took from the queue and the kernel has not taken yet
 slow consumer  a peer with more than max_pending_bytes unsent: it is cut off
 last words     what a peer is told before our EOF; a slow consumer too, if it reads again

@@ -14,7 +14,7 @@ class NameTaken(Exception):
 class Registry:
     """The names in use, and the one lock of the server.
 
-    `lock` guards the names and all that the extras add (rooms, channels).  Lines for
+    `lock` guards the names, and whatever else the threads of a server share.  Lines for
     others are queued while it is held, so that everybody sees one order of events.
     Nothing under it may block: no send, no recv, no print (but the log, which never waits).
 

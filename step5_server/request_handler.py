@@ -1,8 +1,9 @@
 """A request handler: each line is a request, and each request gets exactly one reply.
 
-Subclasses add verbs: a shape in VERBS, and a do_VERB method that checks first, changes
-and queues then, and calls ok() once.  It runs under the registry's lock, so a request is
-one step: nobody sees it half done, and nobody's events come between its own.
+Subclasses add verbs: a shape in VERBS, and a do_VERB method.  First it checks, and raises
+ProtocolError if something is wrong.  Then it changes what there is to change, queues what
+others are to read, and calls ok() once.  It runs under the registry's lock, so a request is
+one step: nobody sees it half done, and no other request's lines come between its own.
 """
 
 from step1_echo.serving import log

@@ -39,7 +39,16 @@ class IrcConnection(FanOutConnection):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._buffer = IrcLineBuffer(MAX_LINE_BYTES)
+        self.is_reading = False  # else what the peer has said may still wait for us
         self.pinged_at = 0.0  # by the server; if the peer has sent anything since, it has answered
+
+    def receive(self) -> bytes:
+        """Return the next chunk; meanwhile the server can see that we are ready for it."""
+        self.is_reading = True
+        try:
+            return super().receive()
+        finally:
+            self.is_reading = False
 
     def forgive(self, deaf_s: float) -> None:
         """Do not count the time in which we did not read, since our PING too.  Thread: any."""
