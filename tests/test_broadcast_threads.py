@@ -1,4 +1,4 @@
-"""The thread cache: each call is made once and at once, and nobody waits for ever."""
+"""The thread cache: each job is done once and at once, and nobody waits for ever."""
 
 import threading
 
@@ -24,7 +24,7 @@ def cache():
 
 
 class Job:
-    """A call that begins, and ends when it is told to."""
+    """A job that begins, and ends when it is told to."""
 
     def __init__(self, cache):
         self.thread = None
@@ -45,7 +45,7 @@ class Job:
         eventually(lambda: cache._busy == settled, "its thread is done with it")
 
 
-def test_a_thread_that_is_done_takes_the_next_work(cache):
+def test_a_thread_that_is_done_takes_the_next_job(cache):
     stays, first = Job(cache), Job(cache)
     first.end(cache)
     second = Job(cache)
@@ -106,8 +106,8 @@ def test_without_a_thread_the_caller_is_told_and_nothing_is_lost(cache, monkeypa
     stays.end(cache)
 
 
-def test_each_work_is_done_once(cache, switch_often):
-    """Four threads hand over 1,000 calls each, while other threads end and become spare."""
+def test_each_job_is_done_once(cache, switch_often):
+    """Four threads hand over 1,000 jobs each, while other threads end and become spare."""
     done = []
     stays = Job(cache)
 
@@ -120,27 +120,27 @@ def test_each_work_is_done_once(cache, switch_often):
         thread.start()
     for thread in givers:
         thread.join(DEADLINE_S)
-    eventually(lambda: cache._busy == 1, "all works are done")
+    eventually(lambda: cache._busy == 1, "all jobs are done")
     stays.end(cache)
     assert sorted(done) == [(number, n) for number in range(4) for n in range(1000)]
     assert (cache._busy, cache._spares) == (0, 0)
 
 
-def test_a_work_is_promised_under_the_lock(cache):
+def test_a_job_is_promised_under_the_lock(cache):
     """Between the look at the spare threads and the promise, none of them may end.
 
     CPython happens not to switch threads there, so a race would not show it today.
     """
-    work, promised = cache._work, []
+    jobs, promised = cache._jobs, []
 
     class Queue:
-        get = work.get
+        get = jobs.get
 
         def put(self, item):
             promised.append(cache._lock.locked())
-            work.put(item)
+            jobs.put(item)
 
-    cache._work = Queue()
+    cache._jobs = Queue()
     stays, first = Job(cache), Job(cache)
     first.end(cache)
     second = Job(cache)  # promised to a spare thread

@@ -1,8 +1,8 @@
 """The fan-out: one line goes in, and fifty go out.
 
-Who talks fast has many lines in a chunk, and mostly they go to one audience.  Then they are
-held back until the chunk is done, and put into each outbox all at once.  Nobody can see that:
-they are put before anybody else gets the registry's lock.
+A client that talks fast has many lines in a chunk, and mostly they go to one audience.  They
+are held back until the chunk is done, and then put into each outbox all at once.  Nobody can
+see that: they are put before anybody else gets the registry's lock.
 
 held   lines for one audience that are not in the outboxes yet
 """

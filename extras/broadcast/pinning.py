@@ -1,7 +1,8 @@
 """Pinning: keep the whole process on one core, so that the GIL never has to change cores.
 
-Only one thread at a time runs Python.  Spread over two cores, the threads wake each other
-across them, which is dear, and still take turns.  On one core the next one simply goes on.
+Only one thread at a time runs Python.  If the threads are spread over two cores, they still
+take turns, and each time one wakes another on the other core, which takes long.  On one core
+the next thread goes on at once.
 
 core   one of the machine's processors, by number
 claim  a name that only one process at a time can have: two servers take two cores

@@ -1,9 +1,9 @@
 """The postman: one thread for the whole server that flushes after a fan-out.
 
 A line for fifty users makes fifty outboxes dirty.  The sender's thread could flush them
-all, one send() each; the postman does it instead, and while it goes round, more lines
-pile up in the outboxes that it has not reached: they leave with the same send().  The
-busier the room, the fewer sends a line costs.
+all, one send() each.  The postman does it instead.  While it goes round, more lines come
+together in the outboxes that it has not reached yet, and they leave with the same send().
+The busier the room, the fewer sends a line costs.
 
 dirty   an outbox with something queued that nobody has flushed yet
 round   one walk past all outboxes that were dirty when it began

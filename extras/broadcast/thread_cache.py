@@ -1,11 +1,11 @@
 """A thread cache: a thread that is done with one connection waits for the next one.
 
-Each connection still has a thread of its own.  But to start one, and to end it, is dear:
-the kernel maps a stack, and Python waits until the newcomer says that it runs.  Where
+Each connection still has a thread of its own.  But to start one and to end it costs time:
+the kernel maps a stack, and Python waits until the new thread says that it runs.  Where
 clients come and go all the time, this is more work than what they ask for.
 
-work    a function and its arguments
-busy    a thread that does a work
+job     a function and its arguments
+busy    a thread that does a job
 spare   a thread that waits for one
 """
 
@@ -17,15 +17,15 @@ MAX_SPARES = 32  # more than come and go in a moment; each holds some 20 kB
 
 
 class ThreadCache:
-    """Do each work at once, in a spare thread if there is one, else in a new one.
+    """Do each job at once, in a spare thread if there is one, else in a new one.
 
     When the last busy thread ends, the spare ones do too: an idle server has none.
     Thread: any.
     """
 
     def __init__(self):
-        self._work: queue.SimpleQueue = queue.SimpleQueue()  # one item wakes one spare thread
-        # Guards all below, so that no work is promised to a thread that is just leaving.
+        self._jobs: queue.SimpleQueue = queue.SimpleQueue()  # one job wakes one spare thread
+        # Guards all below, so that no job is promised to a thread that is just leaving.
         self._lock = threading.Lock()
         self._busy = 0
         self._spares = 0  # those who wait, and are promised nothing
@@ -40,7 +40,7 @@ class ThreadCache:
             self._busy += 1
             if self._spares:
                 self._spares -= 1
-                self._work.put((function, args))
+                self._jobs.put((function, args))
                 return
         try:
             threading.Thread(target=self._live, args=(function, args), daemon=True).start()
@@ -56,15 +56,15 @@ class ThreadCache:
             self._send_home(self._spares)
 
     def _live(self, function: Callable, args: tuple) -> None:
-        """Do one work after the other, until no more is to come.  Thread: one of ours."""
+        """Do one job after the other, until no more is to come.  Thread: one of ours."""
         while function:
             function(*args)
             function, args = None, ()  # let go of the connection while we wait
             if self._stays():
-                function, args = self._work.get()
+                function, args = self._jobs.get()
 
     def _stays(self) -> bool:
-        """Make this thread, whose work is done, a spare one if there is room for it."""
+        """Make this thread, whose job is done, a spare one if there is room for it."""
         with self._lock:
             self._busy -= 1
             room = MAX_SPARES if self._busy and not self._ended else 0
@@ -78,4 +78,4 @@ class ThreadCache:
         """Let so many spare threads end.  Holds the lock."""
         for _ in range(count):
             self._spares -= 1
-            self._work.put((None, ()))
+            self._jobs.put((None, ()))

@@ -20,7 +20,7 @@ STEP_BACK_S = 0.0001  # to sleep at all is enough: whoever waits for the lock ha
 
 
 class TurnHandler(LineHandler):
-    """Serve one connection, a chunk in one step; what it says to many is held back until then."""
+    """Serve one connection: a chunk is one step, and what it says to many is held back until its end."""
 
     connection_class = FanOutConnection
     turn_began = 0.0
