@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from extras.broadcast.fan_out import FanOutConnection
 from extras.broadcast.hub import Audience
 from extras.broadcast.server import BroadcastHandler, BroadcastServer
+from extras.broadcast.short_chunks import SHORT_CHUNK_BYTES
+from step5_server.connection import CHUNK_BYTES
 from step5_server.outbox import Outbox
 from tests.crowd import log_in
 from tests.irc_wire import irc, short  # noqa: F401  (irc is a fixture)
@@ -25,6 +27,17 @@ class Peer:
 
     def send(self, data, flags=0):
         return len(data)
+
+
+class Talker(Peer):
+    """A socket whose peer says these chunks; it notes how much is asked for."""
+
+    def __init__(self, *chunks):
+        self.chunks, self.asked = list(chunks), []
+
+    def recv(self, size):
+        self.asked.append(size)
+        return self.chunks.pop(0)
 
 
 class Member:
@@ -159,6 +172,15 @@ def test_what_was_said_before_a_password_is_reckoned_does_not_wait_for_it(irc, m
     assert "464" in alice.codes("PRIVMSG #c :one", "OPER root wrong", "PRIVMSG #c :two")
     assert heard == ["PRIVMSG #c one"]
     assert told(bob) == ["PRIVMSG #c two"]
+
+
+def test_who_said_little_the_last_time_is_asked_for_little():
+    full = b"x" * (SHORT_CHUNK_BYTES - 1) + b"\n"
+    talker = Talker(b"hello\n", full, b"x" * 2000, full[1:], b"")
+    conn = FanOutConnection(talker, ("127.0.0.1", 1))
+    while conn.read():
+        pass
+    assert talker.asked == [SHORT_CHUNK_BYTES, SHORT_CHUNK_BYTES, CHUNK_BYTES, CHUNK_BYTES, SHORT_CHUNK_BYTES]
 
 
 def test_who_has_gone_is_not_kept_in_memory_by_who_said_something_to_her():
