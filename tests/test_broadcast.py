@@ -34,15 +34,15 @@ def test_all_reaches_every_other_user_and_not_its_sender(chat):
         wire.fence()
 
 
-@rule("ALL gets OK though nobody else is there", VERBS, hint="To send to nobody is no mistake.")
+@rule("ALL gets OK even if nobody else is there", VERBS, hint="If there is nobody to send to, that is no mistake.")
 def test_all_with_nobody_else_there_is_fine(chat):
     alice = chat.login("alice")
     alice.ask("ALL anybody?", "OK ...")
     alice.fence()
 
 
-@rule("who has not logged in neither speaks nor hears", VERBS,
-      hint="Send to those who have a name, not to all connections; before login ALL gets ERR not-logged-in.")
+@rule("a client that has not logged in cannot send to all, and gets no ALL", VERBS,
+      hint="Send to connections that have a name, not to all; before login ALL gets ERR not-logged-in.")
 def test_who_has_not_logged_in_neither_speaks_nor_hears(chat):
     alice, stranger = chat.login("alice"), chat.connect("stranger")
     stranger.ask("ALL hello", "ERR not-logged-in ...")
@@ -51,8 +51,8 @@ def test_who_has_not_logged_in_neither_speaks_nor_hears(chat):
     alice.fence()
 
 
-@rule("who has left hears no more, and keeps nobody from hearing", VERBS,
-      hint="A user who goes is taken off the list; one who fails while you send to all must not end the loop.")
+@rule("a user who has left gets no more ALL, and the others still get it", VERBS,
+      hint="Take a user who leaves off the list. If a send to one user fails, the loop over all must go on.")
 def test_who_has_left_hears_no_more(chat):
     alice, bob, carol, dave = (chat.login(name) for name in ("alice", "bob", "carol", "dave"))
     bob.ask("LOGOUT", "OK ...")
@@ -92,8 +92,8 @@ def orders_agree(chat) -> bool:
 
 
 @pytest.mark.direct
-@rule("all users hear what is said to all in one same order", VERBS,
-      hint="To put one message into all queues must be one step, which no other thread's message can come between.")
+@rule("all users get the ALL events in the same order", VERBS,
+      hint="Put one message into all queues in one step, so that no other thread's message comes in between.")
 def test_all_users_hear_one_order(chat):
     assert orders_agree(chat), "two users heard two messages in different orders"
 

@@ -40,7 +40,7 @@ def users(*wires):
     return " ".join(["USERS", *(wire.name for wire in wires)])
 
 
-@rule("a newcomer hears OK, then who is online; the others hear of the newcomer", VERBS,
+@rule("a newcomer gets OK, then who is online; the others are told of the newcomer", VERBS,
       hint="In one step: take the name, send OK, send USERS with the others, and send ONLINE to each of them.")
 def test_a_newcomer_hears_ok_then_who_is_here_and_the_others_hear_of_her(chat):
     alice = chat.login("Alice")
@@ -58,7 +58,7 @@ def test_a_newcomer_hears_ok_then_who_is_here_and_the_others_hear_of_her(chat):
         wire.fence()
 
 
-@rule("WHO lists all users, oneself included, and then OK and how many they are", VERBS,
+@rule("WHO gets a list of all users, oneself too, and then OK with their number", VERBS,
       hint="USERS lines first, as many as it takes within 1024 bytes each, then OK <count> as the one reply.")
 def test_who_lists_everybody_and_counts_them(chat):
     alice, bob = chat.login("alice"), chat.login("Bob")
@@ -83,8 +83,8 @@ def half_close(wire):
     wire.read_to_eof()
 
 
-@rule("who leaves, in whatever way, is announced once, and is in no list any more", VERBS,
-      hint="Send OFFLINE in the one place that is reached however the connection ends, and only if it had a name.")
+@rule("a user who leaves, in whatever way, is announced once, and is then in no list", VERBS,
+      hint="Send OFFLINE in one place, which is reached however the connection ends, and only if it had a name.")
 @pytest.mark.parametrize("leave", [logout, half_close, lambda wire: wire.close(), lambda wire: wire.reset()],
                          ids=["LOGOUT", "half-close", "close", "reset"])
 def test_who_leaves_is_announced_once_and_is_in_no_list(chat, leave):
@@ -109,8 +109,8 @@ def test_a_user_who_is_cut_off_is_announced_once(connect, serve):
     assert carol.request("HELP").events == []
 
 
-@rule("who never logged in is never announced", VERBS,
-      hint="Announce after the name is taken, and OFFLINE only for who had one.")
+@rule("a client that never logged in is never announced", VERBS,
+      hint="Send ONLINE after the name is taken, and OFFLINE only for a client that had a name.")
 def test_who_never_logged_in_is_never_announced(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     alice.expect(f"ONLINE {bob.name}")
@@ -213,9 +213,9 @@ def consistent(lines: list[str], name: str) -> bool:
 
 
 @pytest.mark.direct
-@rule("no list of users contradicts the comings and goings that were told", VERBS,
-      hint="To take a name, to list the others and to tell them must be one step; so must WHO. Else a newcomer's list "
-           "lacks somebody of whom no ONLINE comes, or has somebody who is gone.")
+@rule("no list of users contradicts the ONLINE and OFFLINE lines before and after it", VERBS,
+      hint="Take the name, list the others and tell them in one step; WHO must be one step too. Otherwise a "
+           "newcomer's list may lack somebody whose ONLINE never comes, or contain somebody who has gone.")
 def test_no_list_contradicts_what_is_told_before_and_after_it(server, connect):
     for _ in range(3):
         assert all_agree(new_chat(server, connect)), "somebody was told of a coming or going that her list contradicts"

@@ -51,7 +51,7 @@ def expect_members(wire, room, *members):
                           ", then ".join([*events, reply]))
 
 
-@lesson.rule("JOIN gets the members, oneself included, then OK; the members hear JOINED", lesson.VERBS,
+@lesson.rule("JOIN gets the members, oneself too, then OK; the other members get JOINED", lesson.VERBS,
              hint="In one step: add the user, list the members, tell the others.")
 def test_who_joins_gets_the_members_and_they_hear_of_it(chat):
     (alice, bob, carol), tea = (chat.login(name) for name in ("alice", "bob", "carol")), chat.name("tea")
@@ -77,7 +77,7 @@ def test_a_message_reaches_the_others_in_the_room_and_nobody_else(chat):
         wire.fence()
 
 
-@lesson.rule("LEAVE gets OK, the members who stay hear LEFT, and who has left hears no more", lesson.VERBS,
+@lesson.rule("LEAVE gets OK, the members who stay get LEFT, and the one who has left gets nothing more", lesson.VERBS,
              hint="In one step: take the user out of the room, and tell those who are still in it.")
 def test_who_leaves_a_room_hears_no_more(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
@@ -93,7 +93,8 @@ def test_who_leaves_a_room_hears_no_more(chat):
     alice.fence()
 
 
-@lesson.rule("a room is found in any case, as a user is", lesson.VERBS, hint="Keep rooms by the lower-case form of their names.")
+@lesson.rule("a room is found in upper or lower case, as a user is", lesson.VERBS,
+             hint="Keep rooms by the lower-case form of their names.")
 def test_a_room_is_found_in_any_case(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     tea = chat.name("tea")
@@ -160,7 +161,7 @@ MISTAKES = {
 
 
 @lesson.rule("a mistake with rooms gets its code, and nobody else hears of it", lesson.VERBS,
-             hint="Check first, then change, then tell: what is refused has changed nothing.")
+             hint="Check first, then change, then tell the others: a request that is refused must change nothing.")
 def test_a_mistake_gets_its_code_and_nobody_else_hears_of_it(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     rooms = {name: chat.name(name) for name in ("tea", "coffee")}
@@ -173,15 +174,17 @@ def test_a_mistake_gets_its_code_and_nobody_else_hears_of_it(chat):
     bob.fence()
 
 
-@lesson.rule("rooms need a login", lesson.VERBS, hint="Ask whether the connection has a name before you do what the line says.")
+@lesson.rule("rooms need a login", lesson.VERBS,
+             hint="Check whether the connection has a name before you do what the line says.")
 def test_all_of_it_needs_a_login(chat):
     stranger = chat.connect("stranger")
     for line in ("JOIN tea", "LEAVE tea", "SAY tea hello", "ROOMS"):
         stranger.ask(line, "ERR not-logged-in ...")
 
 
-@lesson.rule("who is gone, in whatever way, has left all rooms, once each", lesson.VERBS,
-             hint="Leave the rooms in the one place that is reached however the connection ends, and take the rooms from a copy.")
+@lesson.rule("a user who goes, in whatever way, leaves each of her rooms once", lesson.VERBS,
+             hint="Leave the rooms in one place, which is reached however the connection ends, and loop over a copy "
+                  "of the list.")
 @pytest.mark.parametrize("leave", [lambda wire: wire.send("LOGOUT"), Wire.close, Wire.reset], ids=["LOGOUT", "close", "reset"])
 def test_who_is_gone_has_left_her_rooms_once(chat, leave):
     (alice, bob, carol) = (chat.login(name) for name in ("alice", "bob", "carol"))
@@ -379,8 +382,9 @@ def orders_agree(chat) -> bool:
 
 
 @pytest.mark.direct
-@lesson.rule("all members of a room hear what is said there in one same order", lesson.VERBS,
-             hint="To put one message into all members' queues must be one step, which no other thread's can come between.")
+@lesson.rule("all members of a room get its messages in the same order", lesson.VERBS,
+             hint="Put one message into all members' queues in one step, so that no other thread's message comes in "
+                  "between.")
 def test_twelve_users_hear_150_messages_of_each_other_in_one_order(chat):
     assert orders_agree(chat), "two members heard two messages in different orders"
 

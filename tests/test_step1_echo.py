@@ -42,8 +42,8 @@ def client(serve, connect):
 # What every echo server must do
 
 @rule("the bytes that come back are those that were sent", f"{CHAPTER}#you-will-build",
-      hint="Pass on what you received as it is: bytes, not text. Do not decode, strip, split or greet, and "
-           "wait for no line end.")
+      hint="Send back the bytes just as you received them. Do not decode, strip or split them, send no greeting, and "
+           "do not wait for the end of a line.")
 @pytest.mark.parametrize("data", [
     b"hello\n", b"no line end", "grüße, 世界 🌍".encode(), bytes(range(256)), b"\0", b"\r\n\r\n",
     b"\xff\xfe\xff\xf4\xff\xfd\x06", b"  two blanks each side  \n",
@@ -78,7 +78,8 @@ def test_bytes_come_back_before_a_line_ends(client):
 
 
 @rule("after a half-close everything is echoed, then the server ends the connection", f"{CHAPTER}#the-code-change-by-change",
-      hint="An empty recv() means that the client sends no more, and it still listens: write all that is left, then close.")
+      hint="An empty recv() means that the client sends nothing more, but it still reads: send all that is left, "
+           "then close.")
 @pytest.mark.parametrize("data", [b"hi", b"", b"x" * 100_000], ids=["two bytes", "nothing", "100,000 bytes"])
 def test_after_a_half_close_everything_is_echoed_then_eof(client, data):
     wire = client()
@@ -88,15 +89,15 @@ def test_after_a_half_close_everything_is_echoed_then_eof(client, data):
 
 
 @rule("megabytes come back, none lost, doubled or changed", f"{CHAPTER}#the-code-change-by-change",
-      hint="send() may take only a part of what you give it, and says how much; sendall() takes all.")
+      hint="send() may take only a part of the bytes, and returns how many; sendall() goes on until all are taken.")
 def test_megabytes_come_back(client):
     wire, data = client(), NUMBERS
     wire.compare(data, wire.exchange(data))
 
 
 @rule("megabytes come back to a client that begins to read late", f"{CHAPTER}#check-yourself",
-      hint="While the client does not read, the kernel's buffers fill and send() takes only a part, or would block. "
-           "What it did not take must be sent later.")
+      hint="While the client does not read, the kernel's buffers fill; then send() takes only a part, or has to "
+           "wait. You must send the rest later.")
 def test_a_client_that_reads_late_gets_everything(client):
     wire, sent = client(), bytearray()
     wire.sock.settimeout(FULL_S)  # send until both kernels are full
@@ -124,8 +125,8 @@ def test_a_client_that_says_nothing_keeps_nobody_waiting(client):
 
 
 @rule("many clients are served at once", f"{CHAPTER}#the-code-change-by-change",
-      hint="While you wait for one client's next bytes, others must be accepted: a thread for each, or one loop "
-           "that waits for all of them.")
+      hint="While you wait for the next bytes of one client, you must accept others: use a thread for each, or one "
+           "loop that waits for all of them.")
 def test_many_clients_are_served_at_once(client):
     wires = [client(f"client {number}") for number in range(50)]
     for number, wire in enumerate(wires):
@@ -148,8 +149,7 @@ def test_nobody_gets_what_another_sent(client):
 
 
 @rule("a client that does not read keeps nobody waiting", f"{CHAPTER}#check-yourself",
-      hint="sendall() waits while its client does not read. With one thread for all, that thread waits for the "
-           "slowest of them.")
+      hint="sendall() waits while its client does not read. If one thread serves all clients, then all of them wait.")
 def test_a_client_that_does_not_read_keeps_nobody_waiting(client):
     stuck, talker = client("stuck"), client("talker")
     stuck.sock.settimeout(FULL_S)

@@ -23,7 +23,8 @@ def server():
 
 
 @rule("what is typed is sent, what arrives is printed, both at once", CODE,
-      hint="Two things to wait for, the keyboard and the network: a thread for each, or one loop that waits for both. Flush what you print.")
+      hint="There are two things to wait for, the keyboard and the network: use a thread for each, or one loop that "
+           "waits for both. Flush what you print.")
 def test_what_is_typed_is_sent_and_what_arrives_is_printed(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -35,7 +36,7 @@ def test_what_is_typed_is_sent_and_what_arrives_is_printed(server, template):
 
 
 @rule("what arrives is printed at once, with a line end or without", CODE,
-      hint="Print each chunk as it comes, and flush: do not wait for a line, and not for the keyboard.")
+      hint="Print each chunk as it comes, and flush. Wait neither for the end of a line nor for the keyboard.")
 def test_the_server_may_speak_first_and_without_a_line_end(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -43,8 +44,9 @@ def test_the_server_may_speak_first_and_without_a_line_end(server, template):
         client.wait_for(b"login: ")
 
 
-@rule("the end of the input half-closes, and what still comes is printed", CODE,
-      hint="shutdown(SHUT_WR) says that you send no more; then go on reading until the server's end, and exit with status 0.")
+@rule("at the end of the input the client half-closes, and still prints what comes", CODE,
+      hint="shutdown(SHUT_WR) says that you send nothing more. Then go on reading until the server ends the "
+           "connection, and exit with status 0.")
 def test_the_end_of_input_half_closes_and_the_rest_is_still_printed(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -91,8 +93,9 @@ def test_megabytes_in_both_directions_at_once_do_not_block_each_other(server, te
         client.expect_printed(megabytes)
 
 
-@rule("the server's end is told, and ends the client with status 1", CODE,
-      hint="recv() returning nothing is the end, though nobody has typed anything: say so and exit, do not wait for the keyboard.")
+@rule("when the server ends the connection, the client says so and exits with status 1", CODE,
+      hint="If recv() returns nothing, the server has ended the connection: say so and exit at once, do not wait for "
+           "the keyboard.")
 @pytest.mark.parametrize("end", ["close", "reset"])
 @in_a_pipe_and_a_terminal
 def test_the_server_gone_while_the_client_waits_for_input_is_told(server, template, end, terminal):
@@ -126,7 +129,7 @@ def test_a_host_name_that_is_not_found_is_one_clear_line(template, host):
 
 
 @rule("Ctrl-D half-closes", CODE,
-      hint="On a terminal Ctrl-D is the end of the input: the same as where a pipe ends.")
+      hint="On a terminal, Ctrl-D is the end of the input, as when a pipe ends.")
 @needs_terminal
 def test_ctrl_d_half_closes(server, template):
     with Client(command_line(template, server.port), terminal=True) as client:
@@ -142,7 +145,7 @@ def test_ctrl_d_half_closes(server, template):
 
 
 @rule("Ctrl-C ends the client, without a stack trace", CODE,
-      hint="In Python Ctrl-C is a KeyboardInterrupt: catch it where the program begins.")
+      hint="In Python, Ctrl-C raises KeyboardInterrupt: catch it where the program begins.")
 @needs_terminal
 def test_ctrl_c_ends_the_client_without_a_traceback(server, template):
     with Client(command_line(template, server.port), terminal=True) as client:

@@ -61,7 +61,8 @@ def expect(wanted, name, *args):
 # Parsing
 
 @rule("a good line becomes its verb and its arguments, a text with its spaces", LINES,
-      hint="The verb ends at the first space and counts in any case; the last argument, where it is a text, is all the rest.")
+      hint="The verb ends at the first space, and may be in upper or lower case. If the last argument is a text, it "
+           "is all the rest of the line.")
 @pytest.mark.parametrize("line, request_", [
     (b"HELP", ("HELP", ())),
     (b"help", ("HELP", ())),
@@ -75,13 +76,13 @@ def test_a_good_line_is_a_request(line, request_):
     expect(request_, "parse_line", line)
 
 
-@rule("an empty line is nothing", LINES, hint="Return None for it, before you look for a verb.")
+@rule("an empty line is no request", LINES, hint="Return None for it, before you look for a verb.")
 def test_an_empty_line_is_nothing():
     expect(None, "parse_line", b"")
 
 
 @rule("a bad line gets the code of what is wrong with it", REQUESTS,
-      hint="Decode first, then look the verb up, then count the arguments against the verb's own.")
+      hint="First decode, then look the verb up, then compare the number of arguments with what the verb takes.")
 @pytest.mark.parametrize("line, code", [
     (b"DANCE", "unknown-command"), (b" HELP", "unknown-command"), (b" ", "unknown-command"),
     (b"HELP\tme", "unknown-command"), ("LOGıN alice".encode(), "unknown-command"),
@@ -95,7 +96,8 @@ def test_a_bad_line_is_a_code_and_a_text(line, code):
 
 
 @rule("before login only LOGIN, LOGOUT and HELP are allowed", REQUESTS,
-      hint="The third argument, logged_in, says which; what is not allowed yet is not-logged-in.")
+      hint="The third argument, logged_in, says whether she has logged in. A verb that is not allowed yet gets "
+           "not-logged-in.")
 @pytest.mark.parametrize("line, code", [
     (b"MSG bob hello", "not-logged-in"), (b"MSG", "not-logged-in"), (b"DANCE", "unknown-command")])
 def test_before_login_only_three_verbs_are_allowed(line, code):
@@ -104,8 +106,8 @@ def test_before_login_only_three_verbs_are_allowed(line, code):
         expect(request, "parse_line", allowed, VERBS, False)
 
 
-@rule("the table of verbs says which there are, and what they take", REQUESTS,
-      hint="Look the verb up in the second argument, and read the shape there, so that an extra can add its verbs.")
+@rule("the table of verbs says which verbs there are, and which arguments they take", REQUESTS,
+      hint="Look the verb up in the second argument, and find its arguments there: others may pass another table.")
 def test_the_table_of_verbs_drives_the_parser():
     verbs = {"SAY": "room text", "WHO": ""}
     expect(("SAY", ("tea", " more tea")), "parse_line", b"say tea  more tea", verbs)
@@ -113,7 +115,7 @@ def test_the_table_of_verbs_drives_the_parser():
 
 
 @rule("any bytes are a request, nothing, or a ProtocolError with a code", REQUESTS,
-      hint="Whatever a peer sends is its fault, not yours: no other error may leave parse_line().")
+      hint="A bad line is the peer's mistake, not yours: parse_line() may raise nothing but ProtocolError.")
 @given(st.binary())
 def test_any_bytes_are_a_request_or_nothing_or_a_protocol_error(line):
     call = Call("parse_line", line)
@@ -135,8 +137,9 @@ def test_parsing_undoes_formatting(name, text):
 
 # Formatting: words that make no line are our own mistake, and nothing is sent
 
-@rule("what would not come back as it was is refused with ValueError", LINES,
-      hint="Only the last word may hold a space, none may be empty, and a line end inside would make two lines of one.")
+@rule("words that parsing would not give back unchanged are refused with ValueError", LINES,
+      hint="Only the last word may contain a space, none may be empty, and a line end inside would turn one line "
+           "into two.")
 @pytest.mark.parametrize("words", [
     (), ("",), ("MSG", "", "text"), ("MSG", "bob smith", "text"), ("MSG", "bob", "two\nlines"),
     ("MSG", "bob", "return\r"), ("OK", "bob\n")])
@@ -147,7 +150,8 @@ def test_what_would_not_come_back_is_refused(words):
 # Names and texts
 
 name_rule = rule("a name is a letter, then letters, digits, _ or -, at most 20 in all", REQUESTS,
-                 hint="ASCII letters only: str.isalpha() says yes to many more, and $ in a pattern lets a newline through.")
+                 hint="ASCII letters only: str.isalpha() is true for many other letters, and $ in a pattern also "
+                      "matches before a newline.")
 text_rule = rule("a text has a character that is no space, and no control character but tab", REQUESTS,
                  hint="Control characters are 0x00 to 0x1f, 0x7f, and 0x80 to 0x9f; a tab is allowed.")
 

@@ -97,17 +97,19 @@ def short(line):
 
 same_lines = rule(
     "the same bytes give the same lines, wherever they are cut", CHAPTER,
-    hint="Which chunk in the table is the first that goes wrong? Feed just those chunks at a Python prompt. The usual "
-    "causes: a \\r at the end of a chunk, a \\n that is searched in the new chunk only, a flag not put back.")
+    hint="Which chunk in the table is the first that goes wrong? Feed just these chunks at a Python prompt. The "
+         "usual causes: a \\r at the end of a chunk, a search for \\n in the new chunk only, a flag that is not "
+         "reset.")
 limited = rule(
-    "a line over the limit is LineTooLong, a line of the limit is not, its delimiter not counted", CHAPTER,
-    hint="Compare with > and not >=, after the \\n or \\r\\n is off; a \\r at the end of what you hold may be half of one.")
+    "a line over the limit is LineTooLong, a line as long as the limit is not; the delimiter does not count", CHAPTER,
+    hint="Compare with > and not >=, without the \\n or \\r\\n. A \\r at the end of what you hold may be the first "
+         "half of \\r\\n.")
 bounded = rule(
     "a line over the limit is reported once and costs no more memory than the limit", CHAPTER,
     hint="When the line is over the limit, throw away what you hold and remember only that you are skipping.")
 linear = rule(
-    "twice the bytes are twice the work", CHAPTER,
-    hint="Remember how far you have searched, and do not copy all that is left for each line that you take out.")
+    "twice as many bytes take twice as much work, not more", CHAPTER,
+    hint="Remember how far you have searched, and do not copy the whole rest for each line that you take out.")
 
 
 # The lines are the same for every way to cut the stream
@@ -234,7 +236,7 @@ def alice(serve, connect):
     return Chat(serve(FramedServer), connect).login("alice")
 
 
-@rule("a server speaks when it is spoken to: no greeting, and one line for each reply", REQUESTS,
+@rule("a server sends no greeting, and one line for each reply", REQUESTS,
       hint="A client takes the first OK or ERR for the reply to its first request. Send nothing at the start, and no "
            "empty or second line after a reply.")
 def test_nothing_comes_that_nobody_asked_for(serve, connect):
@@ -282,7 +284,8 @@ def test_a_character_cut_in_two_arrives_whole(alice):
 
 
 @rule("a \\r before the \\n is dropped", LINES,
-      hint="telnet ends its lines with \\r\\n. Take one \\r off the end of a whole line, before you look at the words.")
+      hint="telnet ends its lines with \\r\\n. Remove one \\r from the end of a whole line, before you look at the "
+           "words.")
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut between the two"])
 def test_lines_of_telnet_end_in_cr_lf(alice, cut):
     for line, reply in ((b"HELP\r\n", ["OK ..."]), (b"DANCE\r\n", ["ERR unknown-command ..."]),
@@ -301,7 +304,7 @@ def test_empty_lines_get_no_reply(alice, empty):
 
 
 @rule("each reply is one line that ends with a bare \\n", LINES,
-      hint="Only readers put up with \\r\\n; a server writes \\n. A second \\n would be an empty line.")
+      hint="A reader accepts \\r\\n too, but a server writes only \\n. A second \\n would be an empty line.")
 def test_replies_end_with_a_bare_newline(alice):
     alice.ask(b"HELP\r\n", "OK ...")
     alice.ask("DANCE", "ERR unknown-command ...")
@@ -312,7 +315,7 @@ def test_replies_end_with_a_bare_newline(alice):
 
 @pytest.mark.direct
 @rule("a thousand requests in one go get their replies in order", REQUESTS,
-      hint="Answer every line that you have before you wait for more bytes, one after the other.")
+      hint="Before you wait for more bytes, answer every line that you have, one after the other.")
 def test_a_thousand_pipelined_requests_get_their_replies_in_order(alice):
     alice.send(b"HELP\nDANCE\nLOGIN x\n" * 333)
     alice.expect(*["OK ...", "ERR unknown-command ...", "ERR already-logged-in ..."] * 333)
@@ -320,7 +323,7 @@ def test_a_thousand_pipelined_requests_get_their_replies_in_order(alice):
 
 
 @pytest.mark.direct
-@rule("a line of 1024 bytes is not too long, its terminator not counted", LINES,
+@rule("a line of 1024 bytes is not too long; its end (\\n or \\r\\n) does not count", LINES,
       hint="Compare the length of the line without its \\n or \\r\\n, and with >, not >=.")
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"], ids=["LF", "CR LF"])
 def test_a_line_of_1024_bytes_is_not_too_long(alice, end):
@@ -354,7 +357,8 @@ def test_the_limit_counts_bytes(alice):
 
 
 @rule("a line that is not UTF-8 gets ERR bad-encoding, and the connection goes on", REQUESTS,
-      hint="Decode strictly, and answer where that fails: to replace or leave out bytes changes what somebody said.")
+      hint="Decode strictly, and answer with the ERR if that fails. If you replace or leave out bytes, you change "
+           "what somebody said.")
 @pytest.mark.parametrize("text", [b"\xff", b"caf\xe9", b"\xc3"], ids=["ff", "Latin-1", "half a character"])
 def test_bad_utf_8_is_answered(alice, text):
     alice.ask(f"MSG {alice.name} ".encode() + text + b"\n", "ERR bad-encoding ...")
@@ -362,7 +366,7 @@ def test_bad_utf_8_is_answered(alice, text):
 
 
 @rule("what was asked before a half-close is still answered", REQUESTS,
-      hint="EOF means that the client sends no more. It still listens: write all replies, then close.")
+      hint="EOF means that the client sends nothing more. It still reads: send all replies, then close.")
 def test_requests_before_a_half_close_are_answered(alice):
     alice.send(b"HELP\nDANCE\n")
     alice.send_eof()
@@ -371,7 +375,7 @@ def test_requests_before_a_half_close_are_answered(alice):
 
 
 @rule("LOGOUT gets OK, and then the server closes the connection", REQUESTS,
-      hint="Write the OK first, then close; a client that waits for the end must see it.")
+      hint="Send the OK first, then close: a client that waits for the end must see it.")
 def test_logout_ends_the_connection(alice):
     alice.ask("LOGOUT", "OK ...")
     alice.compare(b"", alice.read_to_eof())

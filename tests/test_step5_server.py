@@ -23,7 +23,7 @@ def chat(serve, connect):
 
 # First the rules without which everything else goes wrong too
 
-@rule("a server speaks when it is spoken to: no greeting, and one line for each reply", REQUESTS,
+@rule("a server sends no greeting, and one line for each reply", REQUESTS,
       hint="A client takes the first OK or ERR for the reply to its first request. Send nothing at the start, and no "
            "empty or second line after a reply.")
 def test_nothing_comes_that_nobody_asked_for(chat):
@@ -33,8 +33,8 @@ def test_nothing_comes_that_nobody_asked_for(chat):
     wire.ask("DANCE", "ERR unknown-command ... / ERR not-logged-in ...")
 
 
-@rule("a message reaches its user, with its sender and its text, and no one else", REQUESTS,
-      hint="Write MSG <sender> <text> to the one connection that has the name; the sender gets only OK.")
+@rule("a message reaches the named user, with its sender and its text, and nobody else", REQUESTS,
+      hint="Send MSG <sender> <text> to the one connection that has the name; the sender gets only OK.")
 def test_a_message_reaches_its_user_and_no_one_else(chat):
     alice, bob, carol = chat.login("alice"), chat.login("bob"), chat.login("carol")
     alice.ask(f"MSG {bob.name} hello", "OK ...")
@@ -79,8 +79,8 @@ def test_a_good_name_is_accepted(chat, stem):
     chat.connect(stem).ask(f"LOGIN {name}", "OK ...")
 
 
-@rule("LOGIN with what is no name gets ERR bad-name", REQUESTS,
-      hint="Check the whole name against one pattern, ASCII only, and say what is wrong before you look who has it.")
+@rule("LOGIN with a bad name gets ERR bad-name", REQUESTS,
+      hint="Check the whole name with one pattern, ASCII only, before you look whether somebody has it.")
 @pytest.mark.parametrize("name", ["1st", "_x", "-x", "a" * 21, "al!ce", "al.ice", "élan", "aliçe", "a/b"])
 def test_a_bad_name_is_refused(chat, name):
     wire = chat.connect()
@@ -88,7 +88,7 @@ def test_a_bad_name_is_refused(chat, name):
     wire.ask(f"LOGIN {chat.name('alice')}", "OK ...")
 
 
-@rule("two users cannot have one name; capital or small makes no difference", REQUESTS, hint=NAMES_RULE)
+@rule("two users cannot have the same name, in upper or lower case", REQUESTS, hint=NAMES_RULE)
 @pytest.mark.parametrize("change", [str, str.upper, str.swapcase], ids=["same", "capitals", "swapped"])
 def test_a_name_is_taken_in_any_case(chat, change):
     alice, other = chat.login("Alice"), chat.connect("other")
@@ -97,8 +97,8 @@ def test_a_name_is_taken_in_any_case(chat, change):
     alice.fence()
 
 
-@rule("who is logged in cannot log in again, and keeps the name", REQUESTS,
-      hint="Look whether this connection has a name before anything else, and change nothing when you refuse.")
+@rule("a user who is logged in cannot log in again, and keeps her name", REQUESTS,
+      hint="Before anything else, look whether this connection has a name. If you refuse, change nothing.")
 def test_a_second_login_is_refused(chat):
     alice, other = chat.login("alice"), chat.connect("other")
     alice.ask(f"LOGIN {chat.name('carol')}", "ERR already-logged-in ...")
@@ -107,8 +107,9 @@ def test_a_second_login_is_refused(chat):
 
 
 @direct
-@rule("when many ask for one name at the same moment, one gets it", REQUESTS,
-      hint="To look whether a name is free and to take it must be one step that no other thread can come between: a lock.")
+@rule("if many ask for the same name at the same moment, one gets it", REQUESTS,
+      hint="Look whether a name is free and take it in one step, so that no other thread comes in between: use a "
+           "lock.")
 def test_one_of_many_gets_the_name(chat):
     for attempt in range(5):
         wires = [chat.connect(f"client {number}") for number in range(10)]
@@ -145,7 +146,8 @@ def test_logout_ends_the_connection(chat, logged_in):
 
 
 @rule("a name is free again when its owner has gone, in whatever way", REQUESTS,
-      hint="Free the name in one place that is reached however the connection ends: LOGOUT, EOF, or an error in recv().")
+      hint="Free the name in one place, which is reached however the connection ends: LOGOUT, EOF, or an error in "
+           "recv().")
 @pytest.mark.parametrize("way", ["LOGOUT", "half-close", "close", "reset", "close in the middle of a line"])
 def test_a_name_is_freed(chat, way):
     alice, bob = chat.login("alice"), chat.login("bob")
@@ -168,7 +170,7 @@ def test_a_name_is_freed(chat, way):
 # Messages
 
 @rule("a text arrives as it was sent, with all its spaces", REQUESTS,
-      hint="Cut the line at its first two spaces only; all that follows is the text. Do not split, strip or join.")
+      hint="Cut the line at its first two spaces only: all the rest is the text. Do not split, strip or join it.")
 @pytest.mark.parametrize("text", [
     "a  b   c", "  two before", "two after  ", "tab\there", "grüße 世界 🌍", ":-) \\n 100% {x} \"q\"", "OK", "x" * 100])
 def test_a_text_arrives_as_it_was_sent(chat, text):
@@ -177,7 +179,7 @@ def test_a_text_arrives_as_it_was_sent(chat, text):
     bob.expect(f"MSG {alice.name} {text}")
 
 
-@rule("a name is found in any case, and shown as its owner typed it", REQUESTS, hint=NAMES_RULE)
+@rule("a name is found in upper or lower case, and shown as its owner typed it", REQUESTS, hint=NAMES_RULE)
 def test_names_are_shown_as_typed_and_found_in_any_case(chat):
     alice, bob = chat.login("AliCe"), chat.login("Bob")
     alice.ask(f"MSG {bob.name.swapcase()} hi", "OK ...")
@@ -195,7 +197,8 @@ def test_a_message_to_oneself(chat):
 
 
 @rule("a message that got OK arrives, though its sender leaves at once", REQUESTS,
-      hint="OK means that the message is queued for its receiver; what happens to the sender then is of no account.")
+      hint="OK means that the message is queued for its receiver. What happens to the sender afterwards does not "
+           "matter.")
 def test_a_message_outlives_its_sender(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     alice.send(f"MSG {bob.name} last words\nLOGOUT\n".encode())
@@ -205,7 +208,7 @@ def test_a_message_outlives_its_sender(chat):
 
 @direct
 @rule("messages from one user to another arrive in order, once each", REQUESTS,
-      hint="One queue for each receiver, and one writer at a time that empties it.")
+      hint="Have one queue for each receiver, and only one writer at a time that empties it.")
 def test_messages_arrive_in_order_once_each(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     for start in range(0, 500, 100):
@@ -217,7 +220,8 @@ def test_messages_arrive_in_order_once_each(chat):
 
 @direct
 @rule("lines of several senders do not mix", REQUESTS,
-      hint="Two threads that write to one socket must take turns, a whole line each, with its \\n: a lock or a queue.")
+      hint="Two threads that write to one socket must take turns, each with a whole line and its \\n: use a lock or "
+           "a queue.")
 def test_lines_of_several_senders_do_not_mix(chat):
     bob, senders = chat.login("bob"), [chat.login(name) for name in ("alice", "carol", "dave", "erin")]
     text = "x" * 700
@@ -237,7 +241,7 @@ def test_lines_of_several_senders_do_not_mix(chat):
 
 
 @rule("a message to nobody gets ERR no-such-user", REQUESTS,
-      hint="Look the name up at the moment of the message; who has left is nobody, and so is who never logged in.")
+      hint="Look the name up when the message comes: nobody has the name of a user who has left or never logged in.")
 def test_a_message_to_nobody(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     alice.ask(f"MSG {chat.name('nobody')} hi", "ERR no-such-user ...")
@@ -250,7 +254,7 @@ def test_a_message_to_nobody(chat):
 
 
 @rule("a text of spaces only, or with control characters, is refused and reaches nobody", REQUESTS,
-      hint="Check the text before you queue it. Escape (0x1b) would let a message drive its reader's terminal.")
+      hint="Check the text before you queue it. With Escape (0x1b) a message could control its reader's terminal.")
 @pytest.mark.parametrize("text", ["   ", "\x1b[2J", "bell\x07", "nul\x00", "back\x08space"])
 def test_a_bad_text_is_refused(chat, text):
     alice, bob = chat.login("alice"), chat.login("bob")
@@ -274,7 +278,7 @@ def test_a_line_too_long(chat, size):
 
 
 @direct
-@rule("a line of 1024 bytes is not too long, its terminator not counted", LINES,
+@rule("a line of 1024 bytes is not too long; its end (\\n or \\r\\n) does not count", LINES,
       hint="Compare the length of the line without its \\n or \\r\\n, and with >, not >=.")
 def test_a_line_of_1024_bytes(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
@@ -302,7 +306,7 @@ def test_login_without_a_name(chat):
 
 
 @rule("before login MSG gets ERR not-logged-in; HELP and LOGIN are allowed", REQUESTS,
-      hint="Keep for each connection whether it has a name, and ask that before you do what the line says.")
+      hint="Remember for each connection whether it has a name, and check that before you do what the line says.")
 def test_before_login(chat):
     bob, wire = chat.login("bob"), chat.connect()
     wire.ask(f"MSG {bob.name} hi", "ERR not-logged-in ...")
@@ -322,7 +326,8 @@ def test_help_lists_the_verbs(chat):
     wire.fence()
 
 
-@rule("a verb counts in any case", REQUESTS, hint="Compare the first word in capitals; leave the rest as it is.")
+@rule("a verb may be in upper or lower case", REQUESTS,
+      hint="Compare the first word in capitals; leave the rest as it is.")
 def test_a_verb_counts_in_any_case(chat):
     wire, name = chat.connect(), chat.name("alice")
     wire.ask("help", "OK ...")
@@ -334,7 +339,7 @@ def test_a_verb_counts_in_any_case(chat):
 
 @direct
 @rule("each request gets exactly one reply, in order, however many are sent at once", REQUESTS,
-      hint="Answer a line wholly before you look at the next; an empty line is no request.")
+      hint="Finish the answer to one line before you look at the next. An empty line is no request.")
 def test_one_reply_each_in_order(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     nobody = chat.name("nobody")
@@ -346,7 +351,8 @@ def test_one_reply_each_in_order(chat):
 
 
 @rule("a \\r before the \\n is dropped", LINES,
-      hint="telnet ends its lines with \\r\\n. Take one \\r off the end of a whole line, before you look at the words.")
+      hint="telnet ends its lines with \\r\\n. Remove one \\r from the end of a whole line, before you look at the "
+           "words.")
 def test_lines_may_end_in_cr_lf(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     alice.ask(b"HELP\r\n", "OK ...")
@@ -356,7 +362,8 @@ def test_lines_may_end_in_cr_lf(chat):
     alice.fence()
 
 
-@rule("replies and events end with a bare \\n", LINES, hint="Only readers put up with \\r\\n; a server writes \\n.")
+@rule("replies and events end with a bare \\n", LINES,
+      hint="A reader accepts \\r\\n too, but a server writes only \\n.")
 def test_lines_end_with_a_bare_newline(chat):
     alice = chat.login("alice")
     alice.send(f"MSG {alice.name} hi")
@@ -369,7 +376,8 @@ def test_lines_end_with_a_bare_newline(chat):
 # Many users
 
 @direct
-@rule("fifty users talk at once", REQUESTS, hint="Each connection is served while the others wait: a thread each, or one loop.")
+@rule("fifty users talk at once", REQUESTS,
+      hint="Serve all connections at the same time: a thread for each, or one loop for all.")
 def test_fifty_users(chat):
     users = [chat.login(f"u{number}") for number in range(50)]
     for user, neighbour in zip(users, users[1:] + users[:1]):
@@ -394,7 +402,7 @@ def test_a_silent_client_keeps_nobody_waiting(chat):
 
 @direct
 @rule("a client that crashes harms nobody else", REQUESTS,
-      hint="When recv() or send() fails, end that one connection, and nothing else: also where you send to somebody else.")
+      hint="If recv() or send() fails, end that one connection and nothing else, also when you send to another user.")
 def test_a_crash_harms_nobody_else(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     for number in range(5):
@@ -413,8 +421,8 @@ def test_a_crash_harms_nobody_else(chat):
 
 @direct
 @rule("a user who does not read keeps nobody else waiting", UNASKED,
-      hint="A send to somebody who does not read blocks. Queue for each receiver, and let nobody wait for the queue; "
-           "where too much waits, drop that connection.")
+      hint="A send to a user who does not read blocks. Give each receiver a queue, and let nobody wait for it. If "
+           "too much waits in it, close that connection.")
 def test_a_user_who_does_not_read_delays_nobody(chat):
     mallory, alice, bob, carol = (chat.login(name) for name in ("mallory", "alice", "bob", "carol"))
     line = f"MSG {mallory.name} {'x' * 900}\n".encode()
@@ -441,7 +449,7 @@ def test_a_user_who_does_not_read_delays_nobody(chat):
 
 @direct
 @rule("users who come and go leave nothing behind", REQUESTS,
-      hint="Whatever a connection has taken (its name, its socket, its thread) it gives back when it ends.")
+      hint="When a connection ends, it must give back all that it has taken: its name, its socket, its thread.")
 def test_users_come_and_go(chat):
     alice = chat.login("alice")
     for number in range(100):

@@ -52,7 +52,8 @@ def log_in(client, server, name=b"alice"):
 # Logging in
 
 @rule("a name is asked for until the server accepts one", CODE,
-      hint="What is typed first is a name: LOGIN it. On ERR show why, and take the next line for a name again.")
+      hint="The first line that is typed is a name: send LOGIN with it. After an ERR show why, and take the next "
+           "line as a name again.")
 @in_a_pipe_and_a_terminal
 def test_a_name_is_asked_for_until_the_server_accepts_one(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -68,7 +69,8 @@ def test_a_name_is_asked_for_until_the_server_accepts_one(server, template, term
 
 
 @rule("an event before the reply to LOGIN is not the reply", REQUESTS,
-      hint="Only a line that begins with OK or ERR is a reply; all else is an event, at any time.")
+      hint="Only a line that begins with OK or ERR is a reply. Every other line is an event, and may come at any "
+           "time.")
 def test_an_event_before_the_reply_to_the_login_is_not_the_reply(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -96,7 +98,7 @@ def test_plain_text_goes_on_to_the_user_of_the_last_msg(server, template, termin
 
 
 @rule("/raw LINE sends the line as it is, and the reply is shown", CODE,
-      hint="Send all that follows /raw and one space; show the text of an OK that has one.")
+      hint="Send everything behind /raw and one space. If an OK has a text, show it.")
 def test_raw_sends_the_line_as_it_is(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -130,7 +132,7 @@ def test_an_event_longer_than_any_request_is_shown_whole(server, template):
 
 
 @rule("an ERR reply is shown", CODE,
-      hint="Print the code or the text of each ERR: else she believes that bob has got it.")
+      hint="Print the code or the text of each ERR: otherwise she believes that bob has got her message.")
 def test_an_error_reply_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -140,7 +142,8 @@ def test_an_error_reply_is_shown(server, template):
 
 
 @rule("an event between a request and its reply is shown, and so is the reply", REQUESTS,
-      hint="Do not read one line and take it for the reply: read lines all the time, and sort them by their first word.")
+      hint="Do not read one line and take it as the reply: read lines all the time, and tell them apart by their "
+           "first word.")
 def test_an_event_between_a_request_and_its_reply_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -153,7 +156,7 @@ def test_an_event_between_a_request_and_its_reply_is_shown(server, template):
 
 
 @rule("an unknown event is shown, not lost", REQUESTS,
-      hint="A later server knows more verbs than you: print what you do not know as it is.")
+      hint="A newer server may know more verbs than your client: print a line that you do not know as it is.")
 def test_an_unknown_event_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -161,7 +164,7 @@ def test_an_unknown_event_is_shown(server, template):
         client.wait_for_line(b"PINEAPPLE", b"on", b"pizza")
 
 
-@rule("lines are the same, however they are cut and glued", LINES,
+@rule("lines are shown the same, however they are cut into chunks", LINES,
       hint="A recv() returns bytes, not lines: collect them, and take out whole lines, as step 4 does. Decode whole lines.")
 def test_lines_cut_anywhere_and_glued_are_the_same_lines(server, template):
     lines = "MSG bob d\u00e9j\u00e0 vu\nMSG bob second\r\nMSG carol third \u20ac\n".encode()
@@ -177,7 +180,7 @@ def test_lines_cut_anywhere_and_glued_are_the_same_lines(server, template):
 # The person's terminal
 
 @rule("a message that comes while she types leaves her half-typed line intact", CODE,
-      hint="Clear the line, print the message, and draw the prompt and what is typed so far again.")
+      hint="Clear the line, print the message, and draw the prompt again, with what is typed so far.")
 @needs_terminal
 def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, template):
     def shows(message, only):
@@ -204,7 +207,7 @@ def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, tem
 
 @pytest.mark.direct
 @rule("no key is lost, however many messages come while she types", CODE,
-      hint="To draw the line again must not throw away what is typed and not read yet.")
+      hint="When you draw the line again, do not throw away keys that are typed and not read yet.")
 @needs_terminal
 def test_no_key_is_lost_however_many_messages_come_while_she_types(server, template):
     with Client(command_line(template, server.port), terminal=True) as client:
@@ -251,8 +254,9 @@ def test_what_others_send_cannot_drive_the_terminal(server, template, line, term
 
 # The end
 
-@rule("the end of the input half-closes, and what still comes is shown", CODE,
-      hint="Ctrl-D or the end of a pipe: shutdown(SHUT_WR), then read and show until the server's end; exit with status 0.")
+@rule("at the end of the input the client half-closes, and still shows what comes", CODE,
+      hint="After Ctrl-D or the end of a pipe: shutdown(SHUT_WR), then read and show until the server ends the "
+           "connection; exit with status 0.")
 @in_a_pipe_and_a_terminal
 def test_the_end_of_input_half_closes_and_all_that_still_comes_is_shown(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -274,7 +278,7 @@ def test_the_end_of_input_half_closes_and_all_that_still_comes_is_shown(server, 
 
 
 @rule("in a pipe it reads commands and prints plain lines", CODE,
-      hint="Where standard input is no terminal, draw no prompt and send no escape sequences.")
+      hint="If standard input is not a terminal, draw no prompt and print no escape sequences.")
 def test_a_whole_conversation_in_a_pipe_is_plain_lines(server, template):
     with Client(command_line(template, server.port)) as client:
         client.type(b"alice\n/msg bob one\ntwo\n")
@@ -315,8 +319,9 @@ def test_a_logout_that_was_sent_raw_ends_well_too(server, terminal):
 
 
 @pytest.mark.direct
-@rule("the server's end is told, and ends the client with status 1", CODE,
-      hint="recv() returning nothing, or failing, is the end: say so on a line, leave the terminal as it was, exit with status 1.")
+@rule("when the server ends the connection, the client says so and exits with status 1", CODE,
+      hint="If recv() returns nothing, or fails, the connection has ended: say so on a line, leave the terminal as "
+           "it was, exit with status 1.")
 @pytest.mark.parametrize("end", ["close", "reset"])
 @in_a_pipe_and_a_terminal
 def test_the_server_gone_is_told_and_ends_the_client(server, template, end, terminal):
@@ -334,8 +339,8 @@ def test_the_server_gone_is_told_and_ends_the_client(server, template, end, term
                 raise lesson("the terminal as it was", "it echoes no more what is typed, or gives keys and not lines")
 
 
-@rule("a server's last words are shown", UNASKED,
-      hint="ERR may come unasked, before the end: show it, like any other.")
+@rule("what the server says before it closes is shown", UNASKED,
+      hint="An ERR may come without a request, before the end: show it like any other.")
 def test_a_servers_last_words_are_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -345,8 +350,8 @@ def test_a_servers_last_words_are_shown(server, template):
         client.expect_told(b"shutting-down", b"back at noon")
 
 
-@rule("last words before the login are shown, too", UNASKED,
-      hint="ERR server-full answers no LOGIN: show it, and exit with status 1 when the end comes.")
+@rule("what the server says before it closes is shown, before the login too", UNASKED,
+      hint="ERR server-full is not the reply to a LOGIN: show it, and exit with status 1 when the connection ends.")
 @in_a_pipe_and_a_terminal
 def test_the_server_gone_before_a_name_was_accepted_is_told(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:

@@ -1,4 +1,4 @@
-"""IRC's lines: step 4's buffer and step 5's connection, with three differences.
+"""IRC's lines: step 4's buffer and broadcast's connection, with three differences.
 
 A line may be longer, because of tags; a CR alone also ends a line; and a peer that speaks TLS is
 recognised at once, even if it never sends a line.  Source: RFC 1459 section 2.3 wants CR LF,
