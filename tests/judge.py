@@ -58,20 +58,23 @@ def judge() -> None:
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)  # what her code prints is no answer
     runs = json.loads(orders.readline())
-    threading.Thread(target=end_with, args=(orders,), daemon=True).start()
 
     def tell(**what):
         with contextlib.suppress(OSError):  # NOTE: nobody listens any more, so we are about to end
             print(json.dumps(what), file=answers, flush=True)
 
-    for arguments in runs:
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            status = pytest.main([*QUICK, *arguments], plugins=[Teller(tell)])
-        if status == pytest.ExitCode.INTERRUPTED:
-            return
-        if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-            tell(lesson=printed.getvalue().strip().removeprefix("ERROR: ").removeprefix("--python: "))
+    # Ctrl-C may come at any moment, also when pytest does not expect it: that is the end, and no traceback.
+    with contextlib.suppress(KeyboardInterrupt):
+        threading.Thread(target=end_with, args=(orders,), daemon=True).start()
+        for arguments in runs:
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+                status = pytest.main([*QUICK, *arguments], plugins=[Teller(tell)])
+            if status == pytest.ExitCode.INTERRUPTED:
+                break
+            if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+                tell(lesson=printed.getvalue().strip().removeprefix("ERROR: ").removeprefix("--python: "))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be stopped
 
 
 def end_with(orders) -> None:

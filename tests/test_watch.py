@@ -381,6 +381,21 @@ def test_a_save_while_the_checks_run_ends_them_and_begins_anew(tmp_path, silent)
         assert "rule  " not in read_until(process, "step 1 ✗").partition("echo.py, line 1")[2]
 
 
+INTERRUPTED = """\
+from tests import judge
+def main(*args, **kwargs):
+    raise KeyboardInterrupt
+judge.pytest.main = main
+judge.judge()
+"""
+
+
+def test_a_save_stops_the_judge_without_a_traceback_wherever_pytest_is():
+    judge = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=ROOT, input="[[]]\n", text=True,
+                           capture_output=True, timeout=DEADLINE_S)
+    assert (judge.returncode, judge.stdout, judge.stderr) == (0, "", "")
+
+
 @on_posix
 @pytest.mark.parametrize("flag, status", [("--step=1", 0), ("--once", 130)])
 def test_ctrl_c_ends_it_and_the_server_that_it_judges(tmp_path, silent, flag, status):
