@@ -9,6 +9,7 @@ serve     the server under test: ours, in a thread, or the foreign one
 
 import contextlib
 import itertools
+import os
 import random
 import selectors
 import shlex
@@ -102,8 +103,12 @@ def pytest_unconfigure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """With a flag, keep only the checks for the program that it names."""
+    """With a flag, keep only the checks for the program that it names; without any argument, leave out what is long."""
     if not config.flag:
+        if config.args_source == pytest.Config.ArgsSource.TESTPATHS and os.environ.get("CI") != "true":
+            config.long = [item for item in items if item.get_closest_marker("long")]
+            config.hook.pytest_deselected(items=config.long)
+            items[:] = [item for item in items if item not in config.long]
         return
     checks = [item for item in items if item.get_closest_marker("rule") and judges(item, config)]
     config.deselected = len(items) - len(checks)
@@ -123,6 +128,8 @@ def pytest_report_collectionfinish(config, items):
     if config.flag:
         return (f"{config.flag}: {len(items)} checks judge what you gave; "
                 f"{config.deselected} tests of our own Python code are deselected")
+    if getattr(config, "long", None):
+        return f"{len(config.long)} long tests are left out; .ci/run runs them, and so does naming their file"
 
 
 # The servers under test

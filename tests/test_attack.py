@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="the benchmark is for Linux and macOS")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(os.name != "posix", reason="the benchmark is for Linux and macOS")]
 
 if os.name == "posix":
     from extras.bench import attack, witness

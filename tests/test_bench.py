@@ -62,6 +62,7 @@ def run_pairs(serve, handler_class):
     return bench.main(["--quick", "--workloads", "pairs", "--connect", f"{host}:{port}", "--dialect", "chat"])
 
 
+@pytest.mark.long
 def test_a_quick_run_measures_every_workload(tmp_path):
     report, picture = tmp_path / "report.json", tmp_path / "picture.svg"
     run = subprocess.run(

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 CABLE = Path(__file__).with_name("cable.py")
 DEAD_AFTER_S = 4  # the shortest time of which the server can take a quarter
 

@@ -32,11 +32,13 @@ def runs(request):
         yield runs
 
 
+@pytest.mark.long
 @each_exercise_with("start")
 def test_it_fails_as_it_is_given(asked, runs):
     assert "failed" in {report.outcome for report in runs[asked]().reports}, "nothing is left to do"
 
 
+@pytest.mark.long
 @each_exercise_with("solution")
 def test_it_passes_as_it_is_solved(asked, runs):
     run = runs[asked]()

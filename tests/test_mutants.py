@@ -24,6 +24,8 @@ from chat_servers import CHAT_SERVERS  # noqa: E402
 from clients import STEP_2, STEP_6  # noqa: E402
 from echo_servers import ECHO_SERVERS  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
 
 # Normally only some, since a hundred small runs take longer than all other tests; in CI every one.

@@ -110,17 +110,20 @@ def test_a_piece_is_short_and_explained_and_leaves_a_program(chapter):
         compile(typed(chapter, piece.line_number + 1)[file_of(piece)], str(piece), "exec")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rung", [rung for rung in LAST if her_name(rung) in JUDGED], ids=lambda rung: rung.name)
 def test_the_last_rung_passes_all_checks_of_its_step(rung, judgements):
     run = judgements[rung]()
     assert {report.outcome for report in run.reports} == {"passed"}, run.printed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rung", [rung for rung in FIRST if rung.name not in FAILS], ids=lambda rung: rung.name)
 def test_a_rung_fails_where_the_next_section_says(rung, judgements):
     assert "failed" in {report.outcome for report in judgements[rung]().reports}, judgements[rung]().printed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rung", [rung for rung in FIRST if rung.name in FAILS], ids=lambda rung: rung.name)
 def test_a_rung_fails_in_what_the_next_section_mends_and_in_nothing_else(rung, judgements):
     failed = {re.sub(r"^.*::|\[.*", "", report.test) for report in judgements[rung]().reports if report.outcome == "failed"}

@@ -7,6 +7,8 @@ import pytest
 from tests.dialects import DIALECTS
 from tests.soak import soak
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors and threads in /proc")
 @pytest.mark.parametrize("dialect", DIALECTS, ids=repr)

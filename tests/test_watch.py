@@ -16,6 +16,8 @@ from tests import watch
 from tests.chapter import ROOT, fences
 from tests.progress import STEPS, Progress
 
+pytestmark = pytest.mark.long  # it starts pytest, again and again
+
 OUR_PROTOCOL = (ROOT / "step3_protocol" / "protocol.py").read_text(encoding="utf-8")
 NO_PYTHON = "def answer(:\n"
 DEADLINE_S = 60  # for what takes a second or two

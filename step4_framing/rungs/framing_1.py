@@ -1,5 +1,5 @@
 class LineBuffer:
-    def __init__(self):
+    def __init__(self, max_line_bytes=1024):
         self.rest = b""
 
     def feed(self, chunk):
