@@ -1,6 +1,9 @@
 """Step 5's server: the whole protocol, many users, nobody waits for anybody."""
 
+import contextlib
 import re
+import select
+import socket
 import time
 
 import pytest
@@ -11,8 +14,13 @@ from tests.lesson import LINES, PROTOCOL, REQUESTS, Lesson, Meanwhile, rule, sho
 
 UNASKED = f"{PROTOCOL}#what-the-server-may-say-before-it-closes-a-connection"
 direct = pytest.mark.direct  # megabytes, or dozens of clients: not through the wiretap, a byte at a time
+LATE_S = 0.2  # a client that begins to read so late has lost what a hasty server throws away
+SMALL_WINDOW = 32768  # bytes in a client's kernel: so most of what it does not read is still at the server
+UNBOUNDED_BYTES = 40_000_000  # of messages that nobody reads: whoever keeps so many has no bound
 UNREAD_BYTES = 16_000_000  # more than two kernels hold for a connection that nobody reads
 NAMES_RULE = "Keep the names in one table, by their lower-case form, and each beside the name as its owner typed it."
+
+HALF_CLOSED = "EOF means that the client sends nothing more. It still reads: send all replies, then close."
 
 
 @pytest.fixture
@@ -165,6 +173,107 @@ def test_a_name_is_freed(chat, way):
     newcomer = claim_when_free(chat, alice.name)
     bob.ask(f"MSG {alice.name} welcome", "OK ...")
     newcomer.expect(f"MSG {bob.name} welcome")
+
+
+@rule("a LOGIN that was refused gives no name, and frees none when its connection ends", REQUESTS,
+      hint="Remember a connection's name only when the LOGIN has succeeded. At its end free the name only if the "
+           "table still says that it belongs to this very connection.")
+@pytest.mark.parametrize("way", ["LOGOUT", "half-close", "reset"])
+def test_a_refused_login_frees_nobodys_name(chat, way):
+    alice, bob = chat.login("Alice"), chat.login("bob")
+    for number in range(3):
+        other = chat.connect(f"other {number}")
+        other.ask(f"LOGIN {alice.name if number else alice.name.lower()}", "ERR name-taken ...")
+        other.ask(f"MSG {bob.name} hi", "ERR not-logged-in ...")
+        if way == "reset":
+            other.reset()
+            continue
+        if way == "LOGOUT":
+            other.ask("LOGOUT", "OK ...")
+        else:
+            other.send_eof()
+        other.read_to_eof()
+    bob.send_cut(b"HE", b"LP\n")  # a moment for the server to see the ends
+    bob.expect("OK ...")
+    chat.connect("newcomer").ask(f"LOGIN {alice.name}", "ERR name-taken ...")
+    bob.ask(f"MSG {alice.name} still there?", "OK ...")
+    alice.expect(f"MSG {bob.name} still there?")
+
+
+@rule("a second LOGIN that was refused frees nobody's name when its connection ends", REQUESTS,
+      hint="Free the name that the connection has, not the one that it last asked for.")
+def test_a_refused_second_login_frees_only_her_own_name(chat):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    bob.ask(f"LOGIN {alice.name}", "ERR already-logged-in ... / ERR name-taken ...")
+    bob.ask("LOGOUT", "OK ...")
+    claim_when_free(chat, bob.name)
+    chat.connect("newcomer").ask(f"LOGIN {alice.name}", "ERR name-taken ...")
+
+
+@rule("after LOGOUT nothing counts that the client has sent, in the same segment or later", REQUESTS,
+      hint="Note for the connection that it is over. From then on throw away what comes, and what you hold already.")
+@pytest.mark.parametrize("when", ["in the same segment", "later"])
+def test_what_follows_a_logout_does_not_count(chat, when):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    more = f"MSG {bob.name} ghost\nLOGIN {chat.name('ghost')}\nHELP\n".encode()
+    if when == "later":
+        alice.ask("LOGOUT", "OK ...")
+        with contextlib.suppress(Lesson):  # the server may be gone
+            for _ in range(3):
+                alice.send_cut(more, more)
+    else:
+        alice.send(b"LOGOUT\n" + more)
+        alice.expect("OK ...")
+    alice.compare(b"", alice.read_to_eof())
+    bob.send_cut(b"HE", b"LP\n")  # a moment for the server to obey what it should not
+    bob.expect("OK ...")
+    bob.ask(f"MSG {chat.name('ghost')} hi", "ERR no-such-user ...")
+
+
+@rule("what was asked before a half-close is still answered, then comes the server's EOF", REQUESTS, hint=HALF_CLOSED)
+def test_requests_before_a_half_close_are_answered(chat):
+    for wire in chat.connect("stranger"), chat.login("alice"):
+        wire.send(b"HELP\nDANCE\n")
+        wire.send_eof()
+        wire.expect("OK ...", "ERR ...")
+        wire.expect_end()
+
+
+@direct
+@rule("a client that half-closes and reads late gets all its replies, then the server's EOF", REQUESTS, hint=HALF_CLOSED)
+def test_a_late_reader_gets_all_replies_after_a_half_close(chat):
+    alice = chat.login("alice")
+    alice.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_WINDOW)
+    text = "x" * 900
+    requests = "".join(f"MSG {alice.name} {n} {text}\n" for n in range(200))
+    sender = Meanwhile(lambda: (alice.send(requests.encode()), alice.send_eof()))
+    select.select([], [], [], LATE_S)
+    left = [f"MSG {alice.name} {n} {text}" for n in range(200)]
+    for _ in range(400):
+        line = alice.read_line()
+        if line.startswith("MSG") and (not left or line != left.pop(0)) or not line.startswith(("MSG", "OK")):
+            raise alice.lesson("OK ..., and her 200 messages in order", show(line.encode()))
+    sender.join()
+    alice.expect_end()
+
+
+@rule("half a line at the end of the stream is dropped, never obeyed", LINES,
+      hint="recv() has returned nothing: what you hold is half a line, and may mean something else than the whole "
+           "one. Forget it.")
+@pytest.mark.parametrize("way", ["half-close", "close"])
+def test_half_a_line_at_the_end_is_not_obeyed(chat, way):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    alice.send(f"MSG {bob.name} I owe you 100\nMSG {bob.name} I pay 10".encode())
+    alice.expect("OK ...")
+    bob.expect(f"MSG {alice.name} I owe you 100")
+    if way == "half-close":
+        alice.send_eof()
+        alice.expect_end()
+    else:
+        alice.close()
+        claim_when_free(chat, alice.name)
+    bob.send_cut(b"HE", b"LP\n")  # a moment for the server to obey what it should not
+    bob.expect("OK ...")
 
 
 # Messages
@@ -445,6 +554,38 @@ def test_a_user_who_does_not_read_delays_nobody(chat):
     alice.ask(f"MSG {carol.name} hello", "OK ...")
     carol.expect(f"MSG {alice.name} hello")
     chat.login("dave").fence()
+
+
+@direct
+@rule("what waits for one client is bounded: a client that does not read is closed in the end", REQUESTS,
+      hint="Count what waits in a receiver's queue. Above a bound, a megabyte say, close that connection and forget "
+           "the queue. To drop single messages is no way: they got OK.")
+def test_what_waits_for_one_client_is_bounded(chat):
+    alice, mallory = chat.login("alice"), chat.login("mallory")
+    mallory.story.add(mallory.name, "", "(reads nothing from here on)")
+    text, replies = "x" * 950, []
+    while len(replies) < UNBOUNDED_BYTES // 1000 and replies[-1:] in ([], ["OK"]):
+        start = len(replies)
+        alice.send("".join(f"MSG {mallory.name} {n} {text}\n" for n in range(start, start + 100)).encode())
+        replies += [" ".join(alice.read_line().split(" ")[:2]) for _ in range(100)]
+        replies = ["OK" if reply.startswith("OK ") else reply for reply in replies]
+    if bad := set(replies) - {"OK", "ERR no-such-user", "ERR unavailable"}:
+        raise alice.lesson("OK or ERR no-such-user", bad.pop())
+    for number in [number for number, reply in enumerate(replies) if reply == "OK"]:
+        try:
+            line = mallory.read_line()
+        except Lesson as lesson:
+            if lesson.waited:
+                lesson.expected = f"message number {number}, which got OK, or the end of the connection"
+                raise
+            return  # the end
+        if line.startswith("ERR too-slow"):
+            return
+        if line != f"MSG {alice.name} {number} {text}":
+            raise mallory.lesson(f"message number {number}, or the end of the connection", show(line.encode()))
+    if replies[-1] == "OK":
+        raise mallory.lesson(f"the end of {mallory.name}'s connection, since so much waited for her",
+                             f"the server has kept all of {len(replies)} messages, of 1000 bytes each")
 
 
 @direct

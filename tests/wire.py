@@ -13,6 +13,7 @@ from tests.lesson import Lesson, Story, difference, show
 
 DEADLINE_S = 10.0  # so that no test hangs; a server that is only slow is faster than this
 END = "(sees the end of the connection)"
+RESET = "(sees that the connection was reset)"
 CHANCE_S = 0.03  # between the pieces of a cut line, so that a server gets them one by one
 
 
@@ -32,6 +33,7 @@ class Wire:
         self.sift = sift  # line -> the part of it that concerns this test, or ""
         self.raw_lines = []  # as they came
         self._held = bytearray()
+        self.was_reset = False  # RST, where an EOF should be: it may destroy what is still on its way
         try:
             self.sock = socket.create_connection(address[:2], timeout=deadline_s)
         except OSError as error:
@@ -195,12 +197,18 @@ class Wire:
         data = self._take(len(self._held))
         if data:
             self.story.add(self.name, "<", data)
-        self.story.add(self.name, "", END)
+        self.story.add(self.name, "", RESET if self.was_reset else END)
         return data
 
     def expect_eof(self) -> bytes:
         """Read to the EOF and return what came before it."""
         return self.read_to_eof()
+
+    def expect_end(self, data: bytes = b"") -> None:
+        """Read to the EOF: `data` must be all that comes before it, and a reset is no EOF."""
+        self.compare(data, self.read_to_eof())
+        if self.was_reset:
+            raise self.lesson(f"{self.name}: the end of the connection (EOF)", f"{self.name}: a reset of the connection")
 
     def exchange(self, data: bytes) -> bytes:
         """Send data and read as many bytes at the same time; return what came."""
@@ -236,7 +244,7 @@ class Wire:
             came = f"only {show(bytes(self._held))}   and nothing more" if self._held else "nothing"
             raise self.lesson(what, f"{came} in {time.monotonic() - start:.0f} s", waited=True) from None
         except OSError:
-            chunk = b""  # RST: the end for us, like EOF
+            chunk, self.was_reset = b"", True  # the end for us, like EOF
         self._held += chunk
         return bool(chunk)
 

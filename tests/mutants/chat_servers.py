@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import socket
 import socketserver
+import struct
 import sys
 import threading
 import time
@@ -354,6 +356,83 @@ class LeavesWithoutAWord(Mutant):
         self.conn.hang_up()
 
 
+@caught_by("test_a_refused_login_frees_nobodys_name")
+class FreesANameItDidNotGet(Mutant):
+    """It remembers the name before the LOGIN has succeeded, and frees it at the end."""
+
+    asked_for = None
+
+    def do_LOGIN(self, name):
+        self.asked_for = name
+        super().do_LOGIN(name)
+
+    def on_gone(self):
+        if self.asked_for:
+            self.registry._members.pop(self.registry.key(self.asked_for), None)
+
+
+@caught_by("test_a_refused_second_login_frees_only_her_own_name")
+class FreesTheNameItAskedForLast(FreesANameItDidNotGet):
+    """It frees the name of another user, if a second LOGIN has asked for it."""
+
+    def on_gone(self):
+        if self.name:
+            super().on_gone()
+            self.registry.release(self.name, self)
+
+
+@caught_by("test_what_follows_a_logout_does_not_count")
+class ObeysTheLinesBehindALogout(Mutant):
+    """It goes through all lines of a chunk, and then looks whether one of them was LOGOUT."""
+
+    def answer_lines(self):
+        while (line := self.conn.next_line()) is not None:
+            with self.registry.lock:
+                self.answer(line)
+
+
+@caught_by("test_what_follows_a_logout_does_not_count")
+class ListensAfterALogout(Mutant):
+    """It says OK to LOGOUT, ends its own side, and obeys what still comes."""
+
+    def do_LOGOUT(self):
+        self.ok("bye")
+        self.on_gone()
+        self.conn.deliver()
+        self.request.shutdown(socket.SHUT_WR)
+
+
+@caught_by("test_half_a_line_at_the_end_is_not_obeyed")
+class ObeysHalfALine(Mutant):
+    """It takes what is left at EOF for a line, as a loop over a file's lines does."""
+
+    def finish(self):
+        if self.conn.end_reason == "EOF":
+            self.conn._buffer.feed(b"\n")
+            self.answer_lines()
+        super().finish()
+
+
+@caught_by("test_half_a_line_at_eof_is_not_a_request")
+class ObeysHalfALineOfStep4(ObeysHalfALine):
+    """The same, judged by the checks of step 4."""
+
+    test_file = "test_step4_framing.py"
+
+
+@caught_by("test_requests_before_a_half_close_are_answered")
+class ResetsAfterAHalfClose(Mutant):
+    """It ends the connection of a client that has half-closed with a reset."""
+
+    def on_gone(self):
+        super().on_gone()
+        if self.conn.end_reason == "EOF":
+            self.conn.deliver()
+            self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.request.close()
+            self.outbox._give_up()
+
+
 # Messages
 
 @caught_by("test_a_message_reaches_its_user_and_no_one_else")
@@ -463,6 +542,25 @@ class MixesLines(Mutant):
             time.sleep(0.001)
             self.registry.lock.acquire()
             self.conn.send_to(half[0].outbox, half[1])
+
+
+@caught_by("test_what_waits_for_one_client_is_bounded")
+class KeepsWithoutABound(Mutant):
+    """It keeps all that a client does not read."""
+
+    def connect(self):
+        conn = super().connect()
+        conn.outbox.max_pending_bytes = 10**12
+        return conn
+
+
+@caught_by("test_what_waits_for_one_client_is_bounded")
+class DropsWhatDoesNotFit(Mutant):
+    """It says OK to a message for a client with a full queue, and drops it."""
+
+    def send_to(self, member, line):
+        if member.outbox.pending_bytes < 300_000:
+            super().send_to(member, line)
 
 
 # Many users
