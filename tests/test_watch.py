@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 
 import pytest
@@ -81,10 +82,10 @@ def pytest_is(monkeypatch):
 
 
 @contextlib.contextmanager
-def watching(folder, *flags):
+def watching(folder, *flags, stderr=subprocess.STDOUT):
     """Run the command; yield its process."""
     with subprocess.Popen([sys.executable, ROOT / "tests" / "watch.py", "--folder", folder, *flags],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+                          stdout=subprocess.PIPE, stderr=stderr, encoding="utf-8",
                           env=os.environ | {"PYTHONIOENCODING": "utf-8"}) as process:
         alarm = threading.Timer(DEADLINE_S, process.kill)
         alarm.start()
@@ -140,10 +141,10 @@ def test_it_counts_each_rule_once_and_says_what_comes_next(tmp_path):
     (tmp_path / "protocol.py").write_text(OUR_PROTOCOL)
     status, printed = once(tmp_path)
     assert status == 0
-    line, next_line = printed.splitlines()
+    line, all_line, next_line = printed.splitlines()
     assert line == "step 1 ·  step 2 ·  step 3 ✓  step 4 ·  step 5 ·  step 6 ·"
-    assert next_line.startswith(f"All {len(titles(STEPS[2]))} checks of step 3 pass; read its chapter to the end. Next: ")
-    assert f"step4_framing/README.md, and begin {tmp_path.as_posix()}/framing.py" in next_line
+    assert all_line == f"All {len(titles(STEPS[2]))} checks of step 3 pass; read its chapter to the end."
+    assert next_line.endswith(f"step4_framing/README.md, and begin an empty {tmp_path.as_posix()}/framing.py.")
 
 
 def test_a_program_in_any_language_is_started_by_its_command(tmp_path):
@@ -159,7 +160,7 @@ def test_a_step_of_two_files_counts_the_checks_of_both_and_names_the_one_that_is
     status, printed = once(tmp_path)
     passed, rules = map(int, printed.split("step 4 ")[1].split(" ")[0].split("/"))
     assert 0 < passed < rules == len(titles(STEPS[3]))
-    assert status == 1 and f"begin {tmp_path.as_posix()}/line_server.py" in printed
+    assert status == 1 and f"begin an empty {tmp_path.as_posix()}/line_server.py" in printed
 
 
 def test_code_that_cannot_be_imported_is_told_with_its_place(tmp_path):
@@ -293,13 +294,16 @@ def test_a_bad_line_is_told_by_its_number(tmp_path, line, wrong):
 def test_a_command_takes_the_place_of_the_program_in_the_table(tmp_path, pytest_is):
     (tmp_path / "commands.txt").write_text(f"step 4: node {tmp_path.as_posix()}/lines.js {{port}}\n"
                                            f"step 6: node {tmp_path.as_posix()}/later.js {{port}}\n")
-    (tmp_path / "lines.js").touch()
-    (tmp_path / "helper.js").touch()
+    (tmp_path / "lines.js").write_text('const { lines } = require("./helper");\n')
+    for name in ("helper.js", "echo.js"):
+        (tmp_path / name).touch()
     status, printed = once(tmp_path)
     assert status == 0
     assert [run[1] for run in pytest_is.asked] == [f"--server=node {tmp_path.as_posix()}/lines.js {{port}}"]
     assert "In another language than Python, only the server's checks of step 4" in printed
-    (tmp_path / "helper.js").write_text("// which lines.js may use\n")
+    (tmp_path / "echo.js").write_text("// which lines.js does not need\n")
+    assert not Progress(tmp_path).unfinished()
+    (tmp_path / "helper.js").write_text("// which it does\n")
     assert [step.number for step in Progress(tmp_path).unfinished()] == [4]
 
 
@@ -423,6 +427,17 @@ def test_without_pytest_it_gives_the_command_of_the_readme(monkeypatch, capsys):
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and told.endswith(f"  {watch.INSTALL}\n")
     assert watch.INSTALL.rpartition(".venv")[0].rstrip(".& ") in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@on_posix
+def test_a_reader_that_ends_ends_it_without_a_trace(tmp_path):
+    with tempfile.TemporaryFile() as errors, watching(tmp_path, stderr=errors) as process:
+        read_until(process, "begin ")
+        process.stdout.close()
+        (tmp_path / "protocol.py").write_text(NO_PYTHON)
+        assert process.wait(DEADLINE_S) == 1
+        errors.seek(0)
+        assert errors.read() == b""
 
 
 # Her folder
