@@ -420,7 +420,7 @@ def test_a_save_stops_the_judge_without_a_traceback_wherever_pytest_is():
 @on_posix
 @pytest.mark.parametrize("flag, status", [("--step=1", 0), ("--once", 130)])
 def test_ctrl_c_ends_it_and_the_server_that_it_judges(tmp_path, silent, flag, status):
-    with watching(tmp_path, flag) as process:
+    with watching(tmp_path, flag, "--patience=600") as process:
         server = silent()
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all that runs in it
         assert server.recv(1) == b""  # it has ended
@@ -429,7 +429,7 @@ def test_ctrl_c_ends_it_and_the_server_that_it_judges(tmp_path, silent, flag, st
 
 
 def test_the_server_that_it_judges_ends_even_if_it_is_killed(tmp_path, silent):
-    with watching(tmp_path) as process:
+    with watching(tmp_path, "--patience=600") as process:
         server = silent()
         process.kill()
         assert server.recv(1) == b""
