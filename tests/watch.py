@@ -230,7 +230,8 @@ class Watch:
     def what_next(self) -> str:
         """Say what passes, and what to begin."""
         progress = self.progress
-        told = [f"All {progress.result(step)['rules']} checks of {step} pass; read its chapter to the end." for step in self.passed]
+        told = [f"All {progress.result(step)['rules']} checks of {step} pass; read its chapter to the end."
+                for step in self.passed]
         if next_one := progress.next(self.only):
             step, name = next_one
             told.append(f"Next: open {step.folder}/README.md, and begin an empty {progress.shown(name)}.")
