@@ -125,28 +125,6 @@ def test_any_bytes_are_a_request_or_nothing_or_a_protocol_error(line):
         raise Lesson("a Request, a ProtocolError, or None for an empty line", repr(got), call)
 
 
-@rule("parsing undoes formatting", LINES, hint="Put one space between the words, and nothing else anywhere.")
-@given(NAMES, TEXTS)
-def test_parsing_undoes_formatting(name, text):
-    call = Call("format_line", "MSG", name, text)
-    line = call.result()
-    if not isinstance(line, bytes):
-        raise Lesson("a line, as bytes", repr(line), call)
-    expect(("MSG", (name, text)), "parse_line", line)
-
-
-# Formatting: words that make no line are our own mistake, and nothing is sent
-
-@rule("words that parsing would not give back unchanged are refused with ValueError", LINES,
-      hint="Only the last word may contain a space, none may be empty, and a line end inside would turn one line "
-           "into two.")
-@pytest.mark.parametrize("words", [
-    (), ("",), ("MSG", "", "text"), ("MSG", "bob smith", "text"), ("MSG", "bob", "two\nlines"),
-    ("MSG", "bob", "return\r"), ("OK", "bob\n")])
-def test_what_would_not_come_back_is_refused(words):
-    expect("ValueError", "format_line", *words)
-
-
 # Names and texts
 
 name_rule = rule("a name is a letter, then letters, digits, _ or -, at most 20 in all", REQUESTS,
@@ -180,6 +158,28 @@ def test_a_good_text(text):
     "", " ", "   ", "\x00", "bell\x07", "\x1b[2J", "delete\x7f", "c1\x9b31m", "half\rline", "a\x85b"])
 def test_a_bad_text(text):
     expect(Code("bad-text"), "check_text", text)
+
+
+# Formatting: words that make no line are our own mistake, and nothing is sent
+
+@rule("parsing undoes formatting", LINES, hint="Put one space between the words, and nothing else anywhere.")
+@given(NAMES, TEXTS)
+def test_parsing_undoes_formatting(name, text):
+    call = Call("format_line", "MSG", name, text)
+    line = call.result()
+    if not isinstance(line, bytes):
+        raise Lesson("a line, as bytes", repr(line), call)
+    expect(("MSG", (name, text)), "parse_line", line)
+
+
+@rule("words that parsing would not give back unchanged are refused with ValueError", LINES,
+      hint="Only the last word may contain a space, none may be empty, and a line end inside would turn one line "
+           "into two.")
+@pytest.mark.parametrize("words", [
+    (), ("",), ("MSG", "", "text"), ("MSG", "bob smith", "text"), ("MSG", "bob", "two\nlines"),
+    ("MSG", "bob", "return\r"), ("OK", "bob\n")])
+def test_what_would_not_come_back_is_refused(words):
+    expect("ValueError", "format_line", *words)
 
 
 def test_an_error_tells_a_person_what_is_wrong():

@@ -510,25 +510,6 @@ def test_a_silent_client_keeps_nobody_waiting(chat):
 
 
 @direct
-@rule("a client that crashes harms nobody else", REQUESTS,
-      hint="If recv() or send() fails, end that one connection and nothing else, also when you send to another user.")
-def test_a_crash_harms_nobody_else(chat):
-    alice, bob = chat.login("alice"), chat.login("bob")
-    for number in range(5):
-        victim = chat.login(f"victim{number}")
-        alice.send(f"MSG {victim.name} hello\n".encode() * 50)
-        victim.send(b"HELP\n" * 50)
-        victim.reset()
-        for _ in range(50):
-            reply = alice.read_line()
-            if not reply.startswith(("OK", "ERR no-such-user")):
-                raise alice.lesson("OK or ERR no-such-user", reply)
-    alice.ask(f"MSG {bob.name} still here?", "OK ...")
-    bob.expect(f"MSG {alice.name} still here?")
-    chat.login("carol").fence()
-
-
-@direct
 @rule("a user who does not read keeps nobody else waiting", UNASKED,
       hint="A send to a user who does not read blocks. Give each receiver a queue, and let nobody wait for it. If "
            "too much waits in it, close that connection.")
@@ -554,6 +535,25 @@ def test_a_user_who_does_not_read_delays_nobody(chat):
     alice.ask(f"MSG {carol.name} hello", "OK ...")
     carol.expect(f"MSG {alice.name} hello")
     chat.login("dave").fence()
+
+
+@direct
+@rule("a client that crashes harms nobody else", REQUESTS,
+      hint="If recv() or send() fails, end that one connection and nothing else, also when you send to another user.")
+def test_a_crash_harms_nobody_else(chat):
+    alice, bob = chat.login("alice"), chat.login("bob")
+    for number in range(5):
+        victim = chat.login(f"victim{number}")
+        alice.send(f"MSG {victim.name} hello\n".encode() * 50)
+        victim.send(b"HELP\n" * 50)
+        victim.reset()
+        for _ in range(50):
+            reply = alice.read_line()
+            if not reply.startswith(("OK", "ERR no-such-user")):
+                raise alice.lesson("OK or ERR no-such-user", reply)
+    alice.ask(f"MSG {bob.name} still here?", "OK ...")
+    bob.expect(f"MSG {alice.name} still here?")
+    chat.login("carol").fence()
 
 
 @direct
