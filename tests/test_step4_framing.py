@@ -60,12 +60,17 @@ def take_all(buffer, at_most=10**9):
     return [*found, "and so on without end: next_line() never returns None"]
 
 
+def new_buffer(limit):
+    """Return a buffer; without a word about the limit if it is the usual one, for a buffer that has none yet."""
+    return framing.LineBuffer() if limit == MAX_LINE_BYTES else framing.LineBuffer(limit)
+
+
 def check(chunks, limit):
     """Feed the chunks one by one, and compare what comes out of each with the reference.
 
     A line that is too long may be reported as soon as it is too long, or at its end.
     """
-    buffer, fed, all_came = framing.LineBuffer(limit), b"", []
+    buffer, fed, all_came = new_buffer(limit), b"", []
     picture = Picture(limit)
     for number, chunk in enumerate(chunks, 1):
         buffer.feed(chunk)
@@ -99,9 +104,13 @@ same_lines = rule(
     hint="Which chunk in the table is the first that goes wrong? Feed just these chunks at a Python prompt. The "
          "usual causes: a \\r at the end of a chunk, a search for \\n in the new chunk only, a flag that is not "
          "reset.")
+any_limit = rule(
+    "with any limit, too, the same bytes give the same lines, wherever they are cut", CHAPTER,
+    hint="LineBuffer(4) is a buffer with a limit of 4 bytes. Which chunk in the table is the first that goes wrong? A "
+         "usual cause: a \\r at the end of a chunk, or a flag that is not reset.")
 limited = rule(
     "a line over the limit is LineTooLong, a line as long as the limit is not; the delimiter does not count", CHAPTER,
-    hint="Compare with > and not >=, without the \\n or \\r\\n. A \\r at the end of what you hold may be the first "
+    hint="Raise LineTooLong for it. Compare with > and not >=, without the \\n or \\r\\n. A \\r at the end may be the first "
          "half of \\r\\n.")
 bounded = rule(
     "a line over the limit is reported once and costs no more memory than the limit", CHAPTER,
@@ -112,35 +121,6 @@ linear = rule(
 
 
 # The lines are the same for every way to cut the stream
-
-@same_lines
-@settings(report_multiple_bugs=False)
-@given(st.lists(st.lists(PIECES).map(b"".join)))
-@example([b"aaaa\r", b"\n"])            # a CR at the limit, its LF still on the way
-@example([b"aaaa\r", b"b\n"])           # a CR at the limit that was part of the line
-@example([b"aaaaa", b"a", b"\na\n"])    # too long, reported at once, and once
-@example([b"aaaaa\naaaaa\n"])
-def test_any_cut_gives_the_lines_of_the_whole(chunks):
-    check(chunks, LIMIT)
-    check([b"".join(chunks)], LIMIT)
-
-
-@same_lines
-@settings(report_multiple_bugs=False)
-@given(st.binary(), st.lists(st.integers(0, 50)), st.integers(1, 60))
-def test_any_bytes_at_any_limit(stream, cuts, limit):
-    edges = [0, *sorted(cuts), len(stream)]
-    check([stream[start:end] for start, end in itertools.pairwise(edges)] + [b""], limit)
-
-
-@same_lines
-@pytest.mark.parametrize("stream", [b"ab\r\ncd\n\r\nef", b"aaaa\r\n12345\nb", b"\r\r\n\n\raaa\r\r\n"])
-def test_every_split_of_a_short_stream(stream):
-    """There are 2 ** (n - 1): between any two bytes there is a cut or not."""
-    for cuts in itertools.product([False, True], repeat=len(stream) - 1):
-        edges = [0, *(at for at, cut in enumerate(cuts, 1) if cut), len(stream)]
-        check([stream[start:end] for start, end in itertools.pairwise(edges)], LIMIT)
-
 
 @same_lines
 @pytest.mark.parametrize("chunks", [
@@ -165,6 +145,35 @@ def test_the_limit_counts_the_line_without_its_delimiter(size, ending):
     line = b"x" * size
     for chunks in ([line + ending], [line, ending], [line[:-1], line[-1:] + ending[:1], ending[1:]]):
         check(chunks + [b"next\n"], MAX_LINE_BYTES)
+
+
+@any_limit
+@settings(report_multiple_bugs=False)
+@given(st.lists(st.lists(PIECES).map(b"".join)))
+@example([b"aaaa\r", b"\n"])            # a CR at the limit, its LF still on the way
+@example([b"aaaa\r", b"b\n"])           # a CR at the limit that was part of the line
+@example([b"aaaaa", b"a", b"\na\n"])    # too long, reported at once, and once
+@example([b"aaaaa\naaaaa\n"])
+def test_any_cut_gives_the_lines_of_the_whole(chunks):
+    check(chunks, LIMIT)
+    check([b"".join(chunks)], LIMIT)
+
+
+@any_limit
+@settings(report_multiple_bugs=False)
+@given(st.binary(), st.lists(st.integers(0, 50)), st.integers(1, 60))
+def test_any_bytes_at_any_limit(stream, cuts, limit):
+    edges = [0, *sorted(cuts), len(stream)]
+    check([stream[start:end] for start, end in itertools.pairwise(edges)] + [b""], limit)
+
+
+@any_limit
+@pytest.mark.parametrize("stream", [b"ab\r\ncd\n\r\nef", b"aaaa\r\n12345\nb", b"\r\r\n\n\raaa\r\r\n"])
+def test_every_split_of_a_short_stream(stream):
+    """There are 2 ** (n - 1): between any two bytes there is a cut or not."""
+    for cuts in itertools.product([False, True], repeat=len(stream) - 1):
+        edges = [0, *(at for at, cut in enumerate(cuts, 1) if cut), len(stream)]
+        check([stream[start:end] for start, end in itertools.pairwise(edges)], LIMIT)
 
 
 @bounded
