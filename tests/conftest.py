@@ -27,7 +27,7 @@ from extras.wiretap.relay import Spoiling
 from extras.wiretap.wiretap import Wiretap
 from step5_server import connection
 from tests import client_process
-from tests.foreign import NeverListened, RunningServer, ServerCommand, parse_address
+from tests.foreign import ForeignServer, NeverListened, RunningServer, ServerCommand, parse_address
 from tests.lesson import Lesson, Story
 from tests.wire import DEADLINE_S, Wire
 from tests.yours import choose, chosen
@@ -181,6 +181,8 @@ def serve(request, foreign_server):
     except NeverListened as error:
         pytest.exit(str(error), returncode=1)
     yield lambda server_class: foreign_server
+    if unused := foreign_server.take_first():
+        unused.close()
     if request.node.stash.get(FAILED, False):
         foreign_server.stop()  # the failure may have left it in any state: the next check gets a new one
     elif foreign_server.ended():
@@ -235,7 +237,8 @@ def connect(request, serve, network):
         def connect(to, name="client", **options):
             nonlocal story
             deadline_s = patience(request.config)
-            wire = Wire(network(getattr(to, "server_address", to)), name, story, deadline_s, **options)
+            sock = to.take_first() if isinstance(to, ForeignServer) else None
+            wire = Wire(network(getattr(to, "server_address", to)), name, story, deadline_s, sock=sock, **options)
             story = wire.story
             return stack.enter_context(wire)
 

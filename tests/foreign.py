@@ -25,7 +25,17 @@ class NeverListened(Exception):
     """The command did not give us a server."""
 
 
-class RunningServer:
+class ForeignServer:
+    """What both kinds have: its address, and the connection that showed that it listens."""
+
+    first = None  # the socket; a check's first client gets it, since some servers have one conversation and end
+
+    def take_first(self) -> socket.socket | None:
+        sock, self.first = self.first, None
+        return sock
+
+
+class RunningServer(ForeignServer):
     """A server that somebody else started: --connect HOST:PORT."""
 
     def __init__(self, address: tuple[str, int]):
@@ -34,7 +44,7 @@ class RunningServer:
     def start(self) -> None:
         """Check that it listens.  Raises: NeverListened."""
         try:
-            socket.create_connection(self.server_address, timeout=START_S).close()
+            self.first = socket.create_connection(self.server_address, timeout=START_S)
         except OSError as error:
             host, port = self.server_address
             raise NeverListened(f"cannot connect to {host}:{port}: {error}") from None
@@ -50,7 +60,7 @@ class RunningServer:
         return False
 
 
-class ServerCommand:
+class ServerCommand(ForeignServer):
     """A server that we start, and stop with all its processes: --server "COMMAND {port}"."""
 
     def __init__(self, template: str, directory: str):
@@ -60,10 +70,11 @@ class ServerCommand:
 
     def start(self) -> None:
         """Start it if it does not run, and wait until it listens.  Raises: NeverListened."""
-        if self.process and not self.ended():
+        status = self.process.poll() if self.process else 1
+        if status is None or status == 0 and self._listens(self.port):  # 0: it may have left itself in the background
             return
         self.stop()
-        port = free_port()
+        self.port = port = free_port()
         self.command = self.template.replace("{port}", str(port)).replace("{host}", "127.0.0.1")
         self.command = self.command.replace("{python}", PYTHON)
         # A file and not a pipe: a pipe that nobody reads would stop a server that prints a lot.
@@ -86,7 +97,7 @@ class ServerCommand:
     def _listens(self, port: int) -> bool:
         for host in ("127.0.0.1", "::1"):
             try:
-                socket.create_connection((host, port), timeout=1).close()
+                self.first = socket.create_connection((host, port), timeout=1)
             except OSError:
                 continue
             self.server_address = host, port

@@ -27,7 +27,7 @@ class Answer(NamedTuple):
 class Wire:
     """A connection to a server under test."""
 
-    def __init__(self, address, name="client", story=None, deadline_s=DEADLINE_S, sift=lambda line: line):
+    def __init__(self, address, name="client", story=None, deadline_s=DEADLINE_S, sift=lambda line: line, sock=None):
         self.name = name
         self.story = story or Story()
         self.sift = sift  # line -> the part of it that concerns this test, or ""
@@ -35,10 +35,11 @@ class Wire:
         self._held = bytearray()
         self.was_reset = False  # RST, where an EOF should be: it may destroy what is still on its way
         try:
-            self.sock = socket.create_connection(address[:2], timeout=deadline_s)
+            self.sock = sock or socket.create_connection(address[:2], timeout=deadline_s)
         except OSError as error:
             self.story.add(name, "", "(wants to connect)")
             raise self.lesson("a connection", str(error)) from None
+        self.sock.settimeout(deadline_s)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self):
@@ -114,6 +115,18 @@ class Wire:
             lesson.expected = f"{self.name}: {show(data)}"
             raise
         self.compare(data, came)
+
+    def expect_among(self, data: bytes) -> None:
+        """Read until `data` has come, whatever stands before it, and the line end behind it."""
+        while (at := self._held.find(data)) < 0:
+            try:
+                if not self._receive():
+                    self.compare(data, self.read(len(data)))
+            except Lesson as lesson:
+                lesson.expected = f"{self.name}: {show(data)}"
+                raise
+        end = at + len(data)
+        self.story.add(self.name, "<", self._take(end + (self._held[end : end + 1] == b"\n")))
 
     def compare(self, data: bytes, came: bytes) -> None:
         """If they are not the same, fail and show where they differ."""
