@@ -1,7 +1,6 @@
 """Exercise: greet each client with its number."""
 
-import sys
-import threading
+from tests.interleave import anew, explore
 
 
 def test_each_client_is_greeted_with_its_number(exercise, serve, connect):
@@ -17,22 +16,17 @@ def test_after_the_greeting_it_echoes(exercise, serve, connect):
     assert wire.read_line() == "hello"
 
 
-def test_no_two_clients_get_the_same_number(exercise, serve):
-    server = serve(exercise.CountServer)
-    numbers = []
+def test_no_two_clients_get_the_same_number(exercise):
+    """All orders are tried in which two threads can run the lines of your file; one that breaks is shown."""
 
-    def take_numbers():
-        for _ in range(1000):
-            numbers.append(server.next_number())
+    def scene():
+        server = anew(exercise).CountServer(("127.0.0.1", 0))
+        server.server_close()  # nobody connects: here it only counts
 
-    threads = [threading.Thread(target=take_numbers) for _ in range(8)]
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # threads take turns so often that a race happens soon
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        sys.setswitchinterval(interval)
-    assert (len(set(numbers)), max(numbers)) == (8000, 8000)
+        def check(saw):
+            assert len(set(saw.values())) == 2, "two clients got the same number"
+            assert server.next_number() == max(saw.values()) + 1, "a number was left out"
+
+        return {"one client": server.next_number, "another": server.next_number}, check
+
+    explore(scene, exercise)
