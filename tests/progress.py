@@ -94,12 +94,11 @@ def check_syntax(path: Path) -> None:
 
 
 def used_by(path: Path, names) -> set[str]:
-    """Return which of the named files a program may use: those that it imports, or those with the same ending."""
-    if path.suffix != ".py":
-        return {name for name in names if path.suffix and Path(name).suffix == path.suffix}
+    """Return which of the named files a program may use: those whose names stand where it imports something."""
+    brings = re.compile(r"\s*(import|from)\b" if path.suffix == ".py" else r".*\b(import|from|include|require|use|mod)\b")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    imports = [line for line in lines if line.lstrip().startswith(("import ", "from "))]
-    return {f"{word}.py" for line in imports for word in re.findall(r"\w+", line)} & set(names)
+    words = {word for line in lines if brings.match(line) for word in re.findall(r"\w+", line)}
+    return {name for name in names if Path(name).stem in words}
 
 
 class Progress:

@@ -3,18 +3,20 @@
 import contextlib
 import importlib
 import io
+import itertools
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 
 import pytest
 
 from tests import watch
 from tests.chapter import ROOT, fences
-from tests.progress import STEPS, Progress
+from tests.progress import STEPS, Progress, Step
 
 pytestmark = pytest.mark.long  # it starts pytest, again and again
 
@@ -81,10 +83,10 @@ def pytest_is(monkeypatch):
 
 
 @contextlib.contextmanager
-def watching(folder, *flags):
+def watching(folder, *flags, stderr=subprocess.STDOUT):
     """Run the command; yield its process."""
     with subprocess.Popen([sys.executable, ROOT / "tests" / "watch.py", "--folder", folder, *flags],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8",
+                          start_new_session=True, stdout=subprocess.PIPE, stderr=stderr, encoding="utf-8",
                           env=os.environ | {"PYTHONIOENCODING": "utf-8"}) as process:
         alarm = threading.Timer(DEADLINE_S, process.kill)
         alarm.start()
@@ -140,10 +142,10 @@ def test_it_counts_each_rule_once_and_says_what_comes_next(tmp_path):
     (tmp_path / "protocol.py").write_text(OUR_PROTOCOL)
     status, printed = once(tmp_path)
     assert status == 0
-    line, next_line = printed.splitlines()
+    line, all_line, next_line = printed.splitlines()
     assert line == "step 1 ·  step 2 ·  step 3 ✓  step 4 ·  step 5 ·  step 6 ·"
-    assert next_line.startswith(f"All {len(titles(STEPS[2]))} checks of step 3 pass; read its chapter to the end. Next: ")
-    assert f"step4_framing/README.md, and begin {tmp_path.as_posix()}/framing.py" in next_line
+    assert all_line == f"All {len(titles(STEPS[2]))} checks of step 3 pass; read its chapter to the end."
+    assert next_line.endswith(f"step4_framing/README.md, and begin an empty {tmp_path.as_posix()}/framing.py.")
 
 
 def test_a_program_in_any_language_is_started_by_its_command(tmp_path):
@@ -159,7 +161,7 @@ def test_a_step_of_two_files_counts_the_checks_of_both_and_names_the_one_that_is
     status, printed = once(tmp_path)
     passed, rules = map(int, printed.split("step 4 ")[1].split(" ")[0].split("/"))
     assert 0 < passed < rules == len(titles(STEPS[3]))
-    assert status == 1 and f"begin {tmp_path.as_posix()}/line_server.py" in printed
+    assert status == 1 and f"begin an empty {tmp_path.as_posix()}/line_server.py" in printed
 
 
 def test_code_that_cannot_be_imported_is_told_with_its_place(tmp_path):
@@ -221,6 +223,13 @@ def test_a_step_that_passed_is_judged_again_only_when_a_file_of_its_has_changed(
     (tmp_path / "framing.py").write_text("# which both import\n")
     assert once(tmp_path)[0] == 0
     assert [run[0] for run in pytest_is.asked] == [str(STEPS[3].test_file)] * 2 + [str(STEPS[4].test_file)]
+
+
+def test_an_update_of_the_checks_has_a_step_judged_again(tmp_path, pytest_is, monkeypatch):
+    (tmp_path / "echo.py").touch()
+    assert once(tmp_path)[0] == 0
+    monkeypatch.setattr(Step, "test_file", tmp_path / "echo.py")
+    assert Progress(tmp_path).unfinished() == [STEPS[0]]
 
 
 def test_a_step_that_has_changed_is_shown_as_not_known(tmp_path, pytest_is):
@@ -293,13 +302,16 @@ def test_a_bad_line_is_told_by_its_number(tmp_path, line, wrong):
 def test_a_command_takes_the_place_of_the_program_in_the_table(tmp_path, pytest_is):
     (tmp_path / "commands.txt").write_text(f"step 4: node {tmp_path.as_posix()}/lines.js {{port}}\n"
                                            f"step 6: node {tmp_path.as_posix()}/later.js {{port}}\n")
-    (tmp_path / "lines.js").touch()
-    (tmp_path / "helper.js").touch()
+    (tmp_path / "lines.js").write_text('const { lines } = require("./helper");\n')
+    for name in ("helper.js", "echo.js"):
+        (tmp_path / name).touch()
     status, printed = once(tmp_path)
     assert status == 0
     assert [run[1] for run in pytest_is.asked] == [f"--server=node {tmp_path.as_posix()}/lines.js {{port}}"]
     assert "In another language than Python, only the server's checks of step 4" in printed
-    (tmp_path / "helper.js").write_text("// which lines.js may use\n")
+    (tmp_path / "echo.js").write_text("// which lines.js does not need\n")
+    assert not Progress(tmp_path).unfinished()
+    (tmp_path / "helper.js").write_text("// which it does\n")
     assert [step.number for step in Progress(tmp_path).unfinished()] == [4]
 
 
@@ -335,10 +347,10 @@ def test_a_file_that_is_written_twice_or_by_renaming_is_saved_once(tmp_path, wat
 def test_she_is_in_the_step_whose_file_she_saved_last(tmp_path, watcher):
     assert watcher.step_of({"line_server.py"}) == watcher.step_of({"framing.py"}) == STEPS[3]
     assert watcher.step_of({"chat_server.py"}) == STEPS[4]
-    os.utime(tmp_path / "line_server.py", ns=(0, 2**62))
-    os.utime(tmp_path / "chat_server.py", ns=(0, 2**61))
-    watcher.judge_saved()
-    assert watcher.step_of({"line_server.py", "chat_server.py"}) == STEPS[3]
+    for name, step in (("line_server.py", STEPS[3]), ("chat_server.py", STEPS[4])):
+        os.utime(tmp_path / name, ns=(0, 2**62 + step.number))
+        watcher.judge_saved()
+        assert watcher.step_of({"line_server.py", "chat_server.py"}) == step
 
 
 def test_a_module_that_several_steps_use_belongs_to_the_step_that_she_is_in(tmp_path, watcher):
@@ -360,6 +372,13 @@ def test_a_save_that_changes_nothing_is_judged_anew_and_stops_no_judging(tmp_pat
     assert [watcher.edited(), watcher.edited()] == [False, True]
 
 
+def test_what_her_program_writes_while_it_is_judged_is_no_save(tmp_path, watcher, monkeypatch):
+    saves = itertools.chain([lambda: (tmp_path / "chat_server.py").write_text("now")], itertools.repeat(lambda: None))
+    monkeypatch.setattr(watch.time, "sleep", lambda seconds: next(saves)())
+    (tmp_path / "log.txt").touch()
+    assert watcher.wait() == {"chat_server.py"}
+
+
 # The command
 
 def test_it_judges_whenever_a_file_is_saved(tmp_path):
@@ -376,11 +395,11 @@ def test_it_judges_whenever_a_file_is_saved(tmp_path):
 
 
 def test_a_save_while_the_checks_run_ends_them_and_begins_anew(tmp_path, silent):
-    with watching(tmp_path) as process:
+    with watching(tmp_path, "--patience=600") as process:
         server = silent()
         (tmp_path / "echo.py").write_text(NO_PYTHON)
         assert server.recv(1) == b""  # it has ended
-        assert "rule  " not in read_until(process, "step 1 ✗").partition("echo.py, line 1")[2]
+        assert read_until(process, "step 1 ✗").strip().startswith("echo.py, line 1")
 
 
 INTERRUPTED = """\
@@ -403,16 +422,16 @@ def test_a_save_stops_the_judge_without_a_traceback_wherever_pytest_is():
 @on_posix
 @pytest.mark.parametrize("flag, status", [("--step=1", 0), ("--once", 130)])
 def test_ctrl_c_ends_it_and_the_server_that_it_judges(tmp_path, silent, flag, status):
-    with watching(tmp_path, flag) as process:
+    with watching(tmp_path, flag, "--patience=600") as process:
         server = silent()
-        process.send_signal(signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all that runs in it
         assert server.recv(1) == b""  # it has ended
         assert "Traceback" not in process.stdout.read()
         assert process.wait(DEADLINE_S) == status
 
 
 def test_the_server_that_it_judges_ends_even_if_it_is_killed(tmp_path, silent):
-    with watching(tmp_path) as process:
+    with watching(tmp_path, "--patience=600") as process:
         server = silent()
         process.kill()
         assert server.recv(1) == b""
@@ -425,6 +444,17 @@ def test_without_pytest_it_gives_the_command_of_the_readme(monkeypatch, capsys):
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and told.endswith(f"  {watch.INSTALL}\n")
     assert watch.INSTALL.rpartition(".venv")[0].rstrip(".& ") in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@on_posix
+def test_a_reader_that_ends_ends_it_without_a_trace(tmp_path):
+    with tempfile.TemporaryFile() as errors, watching(tmp_path, stderr=errors) as process:
+        read_until(process, "begin ")
+        process.stdout.close()
+        (tmp_path / "protocol.py").write_text(NO_PYTHON)
+        assert process.wait(DEADLINE_S) == 1
+        errors.seek(0)
+        assert errors.read() == b""
 
 
 # Her folder

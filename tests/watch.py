@@ -177,10 +177,11 @@ class Watch:
         except Trouble as trouble:
             self.screen.print(str(trouble))
             return 2
-        step, passes, self.lesson = self.step_of(names), bool(self.progress.begun_steps()), ""
+        step, passes, self.passed, self.lesson = self.step_of(names), bool(self.progress.begun_steps()), [], ""
         while step:
             self.current = step
             passes = self.progress.begun(step) and self.judge(step, edited)
+            self.passed += [step] * passes
             step = next(iter(self.progress.unfinished()), None) if passes and not self.only else None
         self.screen.print(self.line())
         if not self.lesson:
@@ -228,14 +229,17 @@ class Watch:
 
     def what_next(self) -> str:
         """Say what passes, and what to begin."""
-        progress, step = self.progress, self.current
-        told = f"All {progress.result(step)['rules']} checks of {step} pass; read its chapter to the end. " if step and progress.passes(step) else ""
-        if not (next_one := progress.next(self.only)):
-            return told + "You have all six steps. Next: open extras/README.md."
-        new, name = next_one
-        told += f"Next: open {new.folder}/README.md, and begin {progress.shown(name)} (an empty line is enough)."
-        functions = STEPS[2] in (step, new) or STEPS[3] in (step, new)
-        return told + f"\n{ONLY_PYTHON}" * bool(functions and progress.commands)
+        progress = self.progress
+        told = [f"All {progress.result(step)['rules']} checks of {step} pass; read its chapter to the end."
+                for step in self.passed]
+        if next_one := progress.next(self.only):
+            step, name = next_one
+            told.append(f"Next: open {step.folder}/README.md, and begin an empty {progress.shown(name)}.")
+            if progress.commands and any(step in (STEPS[2], STEPS[3]) for step in [*self.passed, step]):
+                told.append(ONLY_PYTHON)
+        else:
+            told.append("You have all six steps. Next: open extras/README.md.")
+        return "\n".join(told)
 
 
 def main() -> int:
@@ -258,8 +262,12 @@ def main() -> int:
     try:
         return watch.judge_saved() if args.once else watch.watch()
     except KeyboardInterrupt:
-        watch.screen.print()
+        if sys.stdout.isatty():
+            print()
         return 130 if args.once else 0
+    except BrokenPipeError:  # whoever read us has ended, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
 
 
 if __name__ == "__main__":
