@@ -367,7 +367,8 @@ def test_the_limit_counts_bytes(alice):
 @rule("a line that is not UTF-8 gets ERR bad-encoding, and the connection goes on", REQUESTS,
       hint="Decode strictly, and answer with the ERR if that fails. If you replace or leave out bytes, you change "
            "what somebody said.")
-@pytest.mark.parametrize("text", [b"\xff", b"caf\xe9", b"\xc3"], ids=["ff", "Latin-1", "half a character"])
+@pytest.mark.parametrize("text", [b"\xff", b"caf\xe9", b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf"],
+                         ids=["ff", "Latin-1", "half a character", "a surrogate", "too long a form"])
 def test_bad_utf_8_is_answered(alice, text):
     alice.ask(f"MSG {alice.name} ".encode() + text + b"\n", "ERR bad-encoding ...")
     alice.fence()

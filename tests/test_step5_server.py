@@ -17,6 +17,7 @@ direct = pytest.mark.direct  # megabytes, or dozens of clients: not through the 
 LATE_S = 0.2  # a client that begins to read so late has lost what a hasty server throws away
 SMALL_WINDOW = 32768  # bytes in a client's kernel: so most of what it does not read is still at the server
 UNBOUNDED_BYTES = 40_000_000  # of messages that nobody reads: whoever keeps so many has no bound
+FULL_S = 0.5  # it takes no byte for so long: the kernels are full, and the server waits
 UNREAD_BYTES = 16_000_000  # more than two kernels hold for a connection that nobody reads
 NAMES_RULE = "Keep the names in one table, by their lower-case form, and each beside the name as its owner typed it."
 
@@ -281,7 +282,8 @@ def test_half_a_line_at_the_end_is_not_obeyed(chat, way):
 @rule("a text arrives as it was sent, with all its spaces", REQUESTS,
       hint="Cut the line at its first two spaces only: all the rest is the text. Do not split, strip or join it.")
 @pytest.mark.parametrize("text", [
-    "a  b   c", "  two before", "two after  ", "tab\there", "grüße 世界 🌍", ":-) \\n 100% {x} \"q\"", "OK", "x" * 100])
+    "a  b   c", "  two before", "two after  ", "tab\there", "grüße 世界 🌍", ":-) \\n 100% {x} \"q\"", "OK", "x" * 100,
+    "e\u0301 is two characters", "a\u2028b \u2029 c", "\ufeffbyte order mark"])
 def test_a_text_arrives_as_it_was_sent(chat, text):
     alice, bob = chat.login("alice"), chat.login("bob")
     alice.ask(f"MSG {bob.name} {text}", "OK ...")
@@ -363,11 +365,13 @@ def test_a_message_to_nobody(chat):
 
 
 @rule("a text of spaces only, or with control characters, is refused and reaches nobody", REQUESTS,
-      hint="Check the text before you queue it. With Escape (0x1b) a message could control its reader's terminal.")
-@pytest.mark.parametrize("text", ["   ", "\x1b[2J", "bell\x07", "nul\x00", "back\x08space"])
+      hint="Check the text before you queue it: 0x00 to 0x1f but the tab, and 0x7f. With Escape (0x1b) a message "
+           "could control its reader's terminal. Only one \\r before the \\n is part of the line's end.")
+@pytest.mark.parametrize("text", ["   ", "\x1b[2J", "bell\x07", "nul\x00", "back\x08space", "delete\x7f", "return\r\r",
+                                  "re\rturn", ""])
 def test_a_bad_text_is_refused(chat, text):
     alice, bob = chat.login("alice"), chat.login("bob")
-    codes = "ERR bad-text ... / ERR bad-arguments ..." if text.isspace() else "ERR bad-text ..."
+    codes = "ERR bad-text ..." if text.strip(" ") else "ERR bad-text ... / ERR bad-arguments ..."
     alice.ask(f"MSG {bob.name} {text}", codes)
     bob.fence()
 
@@ -405,6 +409,46 @@ def test_the_limit_counts_bytes(chat):
     alice = chat.login("alice")
     alice.ask(f"MSG {alice.name} {'é' * 600}", "ERR line-too-long ...")
     alice.fence()
+
+
+@rule("one space separates two words: what has more is not tidied up", LINES,
+      hint="Cut at each single space: two of them have an empty word between them, which is no name. split() without "
+           "an argument hides that.")
+@pytest.mark.parametrize("line", ["LOGIN  {name}", "LOGIN {name} smith", "LOGIN\t{name}", " LOGIN {name}",
+                                  "LOGIN \u00a0{name}"])
+def test_words_have_one_space_between_them(chat, line):
+    wire, name = chat.connect(), chat.name("alice")
+    wire.ask(line.replace("{name}", name), "ERR bad-arguments ... / ERR bad-name ... / ERR unknown-command ...")
+    wire.ask(f"LOGIN {name}", "OK ...")  # it is still free, and so is she
+
+
+@rule("a line of spaces is not empty: it gets an ERR", LINES,
+      hint="Only a line without any byte, after its \\n or \\r\\n is off, is empty. Do not strip before you look.")
+@pytest.mark.parametrize("line", [" ", "   ", "\t"])
+def test_a_line_of_spaces_gets_an_err(chat, line):
+    wire = chat.connect()
+    wire.ask(line, "ERR ...")
+    wire.fence()
+
+
+@rule("a verb that is not known gets ERR unknown-command, before login too", REQUESTS,
+      hint="Look the verb up first, and only then whether she has logged in.")
+def test_an_unknown_verb_before_login(chat):
+    wire = chat.connect()
+    wire.ask("DANCE", "ERR unknown-command ...")
+    wire.ask("MSGS bob hi", "ERR unknown-command ...")
+    wire.ask(f"MSG {chat.name('bob')} hi", "ERR not-logged-in ...")
+
+
+@rule("a LOGIN that was refused is no login", REQUESTS,
+      hint="Note that she is logged in only when the LOGIN has succeeded.")
+@pytest.mark.parametrize("name, code", [("4lice", "bad-name"), ("{bob}", "name-taken"), ("a b", "bad-arguments ... / ERR bad-name")])
+def test_a_refused_login_is_no_login(chat, name, code):
+    bob, wire = chat.login("bob"), chat.connect()
+    wire.ask(f"LOGIN {name.replace('{bob}', bob.name.upper())}", f"ERR {code} ...")
+    wire.ask(f"MSG {bob.name} hi", "ERR not-logged-in ...")
+    bob.fence()
+    wire.ask(f"LOGIN {chat.name('alice')}", "OK ...")
 
 
 @rule("LOGIN without a name gets ERR bad-arguments", REQUESTS, hint="Count the words before you look at them.")
@@ -554,6 +598,24 @@ def test_a_crash_harms_nobody_else(chat):
     alice.ask(f"MSG {bob.name} still here?", "OK ...")
     bob.expect(f"MSG {alice.name} still here?")
     chat.login("carol").fence()
+
+
+@direct
+@rule("a client that does not read its own replies is not read either, or closed", REQUESTS,
+      hint="Before you take the next request, wait until the replies to those before have gone, or until little "
+           "waits. If you queue them without a bound, one client can fill your memory.")
+def test_what_a_client_asks_for_and_does_not_read_is_bounded(chat):
+    mallory, bob = chat.login("mallory"), chat.login("bob")
+    mallory.story.add(mallory.name, "", "(sends requests, and reads nothing from here on)")
+    mallory.sock.settimeout(FULL_S)
+    requests = f"MSG {mallory.name} {'x' * 900}\n".encode() * 100
+    sent = 0
+    with contextlib.suppress(OSError):  # it takes no more, or has ended the connection
+        while sent < UNBOUNDED_BYTES:
+            sent += mallory.sock.send(requests)
+        raise mallory.lesson("that the server reads no more, or closes, while its replies wait",
+                             f"it has taken {sent} bytes of requests, and keeps a reply for each")
+    bob.fence()
 
 
 @direct

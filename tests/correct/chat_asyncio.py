@@ -53,8 +53,8 @@ class User:
             raise Refused("bad-encoding UTF-8, please!")
         verb, _, rest = text.partition(" ")
         verb = verb.upper()
-        if self.name is None and verb not in ("LOGIN", "LOGOUT", "HELP"):
-            raise Refused("not-logged-in who are you?")  # of an unknown verb, too
+        if self.name is None and verb == "MSG":
+            raise Refused("not-logged-in who are you?")
         if verb == "LOGIN":
             if not rest or " " in rest:
                 raise Refused("bad-arguments")

@@ -8,6 +8,7 @@ import struct
 import sys
 import threading
 import time
+import unicodedata
 
 from catalogue import Catalogue
 
@@ -150,7 +151,82 @@ class AnswersEmptyLines(Mutant):
         super().answer(line or b" ")
 
 
+@caught_by("test_a_text_arrives_as_it_was_sent")
+class SplitsLinesAsPythonDoes(Mutant):
+    """It uses str.splitlines(), for which there are ten more line ends."""
+
+    def answer(self, line):
+        if isinstance(line, LineTooLong):
+            return super().answer(line)
+        for part in line.decode(errors="surrogateescape").splitlines():
+            super().answer(part.encode(errors="surrogateescape"))
+
+
+class GenerousBuffer(RawBuffer):
+    def next_line(self):
+        if b"\n" not in self.data:
+            return None
+        line, _, self.data = self.data.partition(b"\n")
+        return line.rstrip(b"\r")
+
+
+@caught_by("test_a_bad_text_is_refused")
+class TakesAllCarriageReturnsOff(Mutant):
+    """It uses rstrip(), so that a \\r of the text is lost."""
+
+    buffer_class = GenerousBuffer
+
+
+@caught_by("test_a_line_of_spaces_gets_an_err")
+class IgnoresLinesOfSpaces(Mutant):
+    """It strips a line before it looks whether it is empty."""
+
+    def answer(self, line):
+        super().answer(b"" if not isinstance(line, LineTooLong) and not line.strip() else line)
+
+
+class Tidied(Mutant):
+    """It changes a line before it looks at it."""
+
+    def answer(self, line):
+        super().answer(line if isinstance(line, LineTooLong) else self.tidy(line))
+
+
+@caught_by("test_words_have_one_space_between_them")
+class SplitsAtAnyWhiteSpace(Tidied):
+    """It takes the words of LOGIN with split(), so that some more lines are good."""
+
+    def tidy(self, line):
+        return b" ".join(line.split()) if line.strip().upper().startswith(b"LOGIN") else line
+
+
+@caught_by("test_words_have_one_space_between_them")
+class IgnoresWhatItDoesNotNeed(Tidied):
+    """It takes the first argument of LOGIN, and does not look for more."""
+
+    def tidy(self, line):
+        return b" ".join(line.split(b" ")[:2]) if line.upper().startswith(b"LOGIN") else line
+
+
+@caught_by("test_a_text_arrives_as_it_was_sent")
+class ComposesCharacters(Tidied):
+    """It normalizes the text, so that it is not what was sent."""
+
+    def tidy(self, line):
+        return unicodedata.normalize("NFC", line.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+
+
 # Requests and replies
+
+@caught_by("test_an_unknown_verb_before_login")
+class AsksForALoginFirst(Mutant):
+    """It says ERR not-logged-in to a verb that it does not know."""
+
+    def _reply(self, *words):
+        if self.name is None and "unknown-command" in words:
+            words = "ERR", "not-logged-in", "who are you?"
+        super()._reply(*words)
+
 
 @caught_by("test_one_reply_each_in_order")
 class MistakesFirst(Mutant):
@@ -314,6 +390,18 @@ class GivesOneNameToTwo(Mutant):
             finally:
                 self.registry.lock.acquire()
         super().answer(line)
+
+
+@caught_by("test_a_refused_login_is_no_login")
+class TakesARefusedLoginForALogin(Mutant):
+    """It sets the name first, and leaves it there when the LOGIN is refused."""
+
+    def do_LOGIN(self, name):
+        try:
+            super().do_LOGIN(name)
+        except ProtocolError:
+            self.name = self.name or name
+            raise
 
 
 @caught_by("test_a_name_is_freed")
@@ -484,6 +572,30 @@ class LetsControlCharactersThrough(Mutant):
         self.ok()
 
 
+@caught_by("test_a_bad_text_is_refused")
+class LetsDeleteThrough(Mutant):
+    """For it the control characters are those below the space."""
+
+    def do_MSG(self, name, text):
+        member = self.registry.get(name)
+        if member is None or "\x7f" not in text:
+            return super().do_MSG(name, text)
+        self.send_to(member, format_line("MSG", self.name, text))
+        self.ok()
+
+
+@caught_by("test_a_bad_text_is_refused")
+class DeliversEmptyTexts(Mutant):
+    """It sends a message without a text."""
+
+    def do_MSG(self, name, text):
+        member = self.registry.get(name)
+        if member is None or text:
+            return super().do_MSG(name, text)
+        self.send_to(member, f"MSG {self.name} ".encode())
+        self.ok()
+
+
 @caught_by("test_a_message_to_nobody")
 class AgreesToTalkToNobody(Mutant):
     """It says OK though nobody has that name."""
@@ -561,6 +673,16 @@ class DropsWhatDoesNotFit(Mutant):
     def send_to(self, member, line):
         if member.outbox.pending_bytes < 300_000:
             super().send_to(member, line)
+
+
+@caught_by("test_what_a_client_asks_for_and_does_not_read_is_bounded")
+class KeepsRepliesWithoutABound(KeepsWithoutABound):
+    """It goes on reading a client that does not read its replies."""
+
+    def connect(self):
+        conn = super().connect()
+        conn.wait_for_peer = conn.wait_for_readers = lambda: None
+        return conn
 
 
 # Many users
