@@ -177,6 +177,62 @@ def test_lines_cut_anywhere_and_glued_are_the_same_lines(server, template):
         client.wait_for_line(b"bob", b"second", times=2)
 
 
+@rule("a \\r before the \\n is dropped", LINES,
+      hint="A line may end with \\r\\n: take one \\r off the end of a whole line, before you look at its words.")
+def test_lines_of_the_server_may_end_in_cr_lf(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = server.accept()
+        client.type(b"alice\n")
+        peer.answer(b"LOGIN alice", b"OK\r")
+        client.type(b"/msg bob hello\n")
+        peer.answer(b"MSG bob hello", b"OK\r")
+        peer.send(b"MSG bob with LF\nMSG bob with CR LF\r\nMSG bob the end\n")
+        client.wait_for_line(b"bob", b"the end")
+        ends = [re.search(rb"with %s([^\n]*)" % kind, client.printed) for kind in (b"LF", b"CR LF")]
+        if not all(ends) or ends[0][1].rstrip(b"\r") != ends[1][1].rstrip(b"\r") or b"\r\n" in ends[1][0] + b"\n":
+            raise lesson("that a line which ends in \\r\\n is shown as one that ends in \\n", f"it printed {shown(client.printed)}")
+
+
+@rule("only the first word of a line, and the code of an ERR, say what it is", REQUESTS,
+      hint="Cut the line at its first space and compare the whole word: OKAY is not OK. What comes after it is for "
+           "people, whatever it says.")
+def test_the_text_of_a_reply_says_nothing(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = server.accept()
+        client.type(b"alice\n")
+        peer.expect(b"LOGIN alice")
+        peer.send(b"OKAY then\nERRATIC thing\n")
+        client.wait_for(b"ERRATIC")
+        peer.send(b"ERR bad-name OK welcome\n")
+        client.wait_for_any(b"bad-name", b"OK welcome")
+        client.type(b"bob\n")
+        peer.answer(b"LOGIN bob", b"OK ERR name-taken is what you need not fear")
+        client.type(b"/msg carol hello\nmore\n")  # she is logged in, so this is no name
+        peer.answer(b"MSG carol hello", b"OK")
+        peer.answer(b"MSG carol more", b"OK")
+
+
+@pytest.mark.direct
+@rule("each line that is typed is sent once, whatever the server says to it", REQUESTS,
+      hint="An ERR is the reply: show it, and leave it to her whether she tries again.")
+@pytest.mark.parametrize("reply", [b"OK", b"ERR no-such-user who?", b"ERR unavailable try again", b"ERR bad-text no"])
+def test_each_line_is_sent_once(server, template, reply):
+    with Client(command_line(template, server.port)) as client:
+        peer = log_in(client, server)
+        client.type(b"/raw HELP\n")
+        peer.answer(b"HELP", b"OK LOGIN MSG")
+        client.type(b"/msg bob once\n")
+        peer.expect(b"MSG bob once")
+        peer.send(b"MSG carol are you there?\n" + reply + b"\nMSG carol hello?\n")
+        client.wait_for_line(b"carol", b"hello?")
+        client.type(b"/raw LEAVE tea\n")
+        peer.answer(b"LEAVE tea", reply)
+        client.end_input()
+        peer.expect_end()
+        peer.close()
+        client.expect_status(0)
+
+
 # The person's terminal
 
 @rule("a message that comes while she types leaves her half-typed line intact", CODE,

@@ -153,6 +153,53 @@ def asks_for_the_name_once():
     Commands.heed = heed
 
 
+@STEP_6.caught_by("test_lines_of_the_server_may_end_in_cr_lf")
+def keeps_carriage_returns():
+    """It takes off the \\n of a line, and not the \\r before it."""
+
+    class Lines:
+        def __init__(self, max_line_bytes):
+            self.data = b""
+
+        def feed(self, chunk):
+            self.data += chunk
+
+        def next_line(self):
+            if b"\n" not in self.data:
+                return None
+            line, self.data = self.data.split(b"\n", 1)
+            return line
+
+    sys.modules["step6_client.chat_client"].LineBuffer = Lines
+
+
+@STEP_6.caught_by("test_the_text_of_a_reply_says_nothing")
+def takes_okay_for_ok():
+    """It asks whether a line begins with OK."""
+    ChatClient._understand = lambda self, line, understand=ChatClient._understand: (
+        understand(self, line.replace("OKAY", "OK", 1)))
+
+
+@STEP_6.caught_by("test_the_text_of_a_reply_says_nothing")
+def reads_the_text():
+    """It asks whether there is a code that it knows anywhere in the line."""
+    ChatClient._understand = lambda self, line, understand=ChatClient._understand: (
+        understand(self, f"ERR {line}" if "name-taken" in line else line))
+
+
+@STEP_6.caught_by("test_each_line_is_sent_once")
+def tries_again():
+    """It sends a request again, when the server says that it cannot do it now."""
+
+    def receive(self, receive=ChatClient.receive):
+        said = receive(self)
+        if isinstance(said, Reply) and said.code == "unavailable":
+            self.request(said.request)
+        return said
+
+    ChatClient.receive = receive
+
+
 @STEP_6.caught_by("test_a_message_that_comes_while_she_types_leaves_her_line_intact")
 def prints_into_her_line():
     """It prints what comes wherever the cursor is."""
