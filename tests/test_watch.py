@@ -437,6 +437,12 @@ def test_the_server_that_it_judges_ends_even_if_it_is_killed(tmp_path, silent):
         assert server.recv(1) == b""
 
 
+def test_its_help_can_be_read_in_any_terminal():
+    told = subprocess.run([sys.executable, ROOT / "tests" / "watch.py", "--help"], check=True, capture_output=True,
+                          env=os.environ | {"PYTHONIOENCODING": "ascii"}).stdout
+    assert b"step 1 ok " in told and b"?   all" not in told
+
+
 def test_without_pytest_it_gives_the_command_of_the_readme(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["watch.py"])
     monkeypatch.setattr(watch.importlib.util, "find_spec", lambda name: None)

@@ -32,15 +32,15 @@ INSTALL = (r"py -m venv .venv; .venv\Scripts\pip install -q -r requirements.txt;
            "python3 -m venv .venv && .venv/bin/pip install -q -r requirements.txt && . .venv/bin/activate")
 
 HELP = """\
-It looks at the folder and judges the step whose file you saved last; at first, the first one that does not
-pass yet. It shows the first lesson, and one line for the course:
+It judges the step whose file you saved last, or to begin with the first step that does not pass yet.
+It shows the first lesson, and one line for the course:
 
     step 1 ✓   all its checks pass            step 3 7/11   so many of them
     step 4 ?   changed, and not judged since  step 5 ·      not begun
     step 6 ✗   it cannot even be started      (ok, -, X where the terminal has no such signs)
 
-Steps 3 and 4 are judged as Python functions. Your programs may be in any language: say in
-tests/mine/commands.txt how they are started from the project's folder, a line for each step.
+Step 3's functions and step 4's LineBuffer are judged in Python. The programs may be in any language: say
+in tests/mine/commands.txt how they are started from the project's folder, a line for each step.
 
     # my servers are in Node
     step 1: node tests/mine/echo.js {port}
@@ -243,9 +243,11 @@ class Watch:
 
 
 def main() -> int:
+    screen = Screen(sys.stdout)
+    signs = str.maketrans({"✓": screen.ok, "·": screen.not_begun, "✗": screen.broken})
     parser = argparse.ArgumentParser(
         description="Judge what you type in tests/mine/, each time that you save it. Ctrl-C ends it.",
-        epilog=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+        epilog=HELP.translate(signs), formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--once", action="store_true", help="judge once, and do not watch")
     parser.add_argument("--step", type=int, choices=[step.number for step in STEPS], help="judge this step only")
     parser.add_argument("--folder", type=Path, default=ROOT / "tests" / "mine", help="another folder than tests/mine")
@@ -258,7 +260,7 @@ def main() -> int:
         print(f"The checks need pytest, which this Python does not have. Run:  {INSTALL}", file=sys.stderr)
         return 2
     only = STEPS[args.step - 1] if args.step else None
-    watch = Watch(args.folder.resolve(), Screen(sys.stdout), args.patience, only)
+    watch = Watch(args.folder.resolve(), screen, args.patience, only)
     try:
         return watch.judge_saved() if args.once else watch.watch()
     except KeyboardInterrupt:
