@@ -53,11 +53,17 @@ class Teller:
 
 def judge() -> None:
     """Run pytest as the input says."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background programs ignore it
+    over = threading.Event()  # nothing is left to be stopped
+
+    def stop(number, frame):
+        if not over.is_set():
+            raise KeyboardInterrupt
+
+    signal.signal(signal.SIGINT, stop)
     orders, answers, nothing = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w"), os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)  # what her code prints is no answer
-    runs = json.loads(orders.readline())
+    runs = json.loads(orders.readline() or "[]")
 
     def tell(**what):
         with contextlib.suppress(OSError):  # NOTE: nobody listens any more, so we are about to end
@@ -65,16 +71,23 @@ def judge() -> None:
 
     # Ctrl-C may come at any moment, also when pytest does not expect it: that is the end, and no traceback.
     with contextlib.suppress(KeyboardInterrupt):
-        threading.Thread(target=end_with, args=(orders,), daemon=True).start()
-        for arguments in runs:
-            printed = io.StringIO()
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-                status = pytest.main([*QUICK, *arguments], plugins=[Teller(tell)])
-            if status == pytest.ExitCode.INTERRUPTED:
-                break
-            if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-                tell(lesson=printed.getvalue().strip().removeprefix("ERROR: ").removeprefix("--python: "))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to be stopped
+        try:
+            threading.Thread(target=end_with, args=(orders,), daemon=True).start()
+            run_all(runs, tell)
+        finally:
+            over.set()
+
+
+def run_all(runs: list[list[str]], tell) -> None:
+    """Run pytest with each of the arguments."""
+    for arguments in runs:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            status = pytest.main([*QUICK, *arguments], plugins=[Teller(tell)])
+        if status == pytest.ExitCode.INTERRUPTED:
+            break
+        if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            tell(lesson=printed.getvalue().strip().removeprefix("ERROR: ").removeprefix("--python: "))
 
 
 def end_with(orders) -> None:
