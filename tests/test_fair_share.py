@@ -15,7 +15,7 @@ from extras.irc.server import IrcServer
 from extras.irc.state import User
 from extras.rooms.hub import MAX_ROOMS
 from extras.rooms.server import RoomsHandler, RoomsServer
-from step5_server import connection, line_server
+from step5_server import connection, handler, line_server
 from step5_server.connection import DEAD_AFTER_S
 from step5_server.server import ChatHandler, ChatServer
 from tests.dialects import DEADLINE_S, DIALECTS, Guest, eventually
@@ -200,23 +200,35 @@ def test_a_long_turn_lets_others_in_between_two_lines_of_a_chunk(serve, guest, m
     assert latecomer.came_in == [True]
 
 
-def test_step_5_holds_the_lock_for_one_line_and_not_for_the_chunk(serve, guest):
+def test_step_5_lets_others_in_between_two_lines_of_a_chunk(serve, guest, monkeypatch):
     latecomer = Latecomer()
 
-    class Unhurried(connection.Connection):
-        @property
-        def replied_much(self):
-            latecomer.gets_time()
-            return super().replied_much
+    class Time:
+        sleep = staticmethod(lambda seconds: latecomer.gets_time())
 
-    class Handler(latecomer.handler(ChatHandler)):
-        connection_class = Unhurried
-
-    server = serve(type("Server", (ChatServer,), {"handler_class": Handler}))
+    server = serve(type("Server", (ChatServer,), {"handler_class": latecomer.handler(ChatHandler)}))
     alice = guest(server, "alice")
+    monkeypatch.setattr(handler, "time", Time)
+    monkeypatch.setattr(handler, "LINES_IN_A_ROW", 1)
     alice.send(b"FIRST\nSECOND\n")
     alice.fence()
     assert latecomer.came_in == [True]
+
+
+def test_step_5_makes_who_sends_much_step_back_now_and_then(serve, guest, monkeypatch):
+    steps_back = []
+
+    class Time:
+        sleep = steps_back.append
+
+    server = serve(ChatServer)
+    alice = guest(server, "alice")
+    monkeypatch.setattr(handler, "time", Time)
+    for _ in range(10):  # however they are cut
+        alice.send(b"HELP\n" * handler.LINES_IN_A_ROW)
+    for _ in range(10 * handler.LINES_IN_A_ROW):
+        alice.line()
+    assert len(steps_back) == 10
 
 
 # Those who flood, and those who must read it

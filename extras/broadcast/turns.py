@@ -13,10 +13,9 @@ from collections.abc import Iterator
 
 from extras.broadcast.fan_out import FanOutConnection
 from step5_server.connection import Connection
-from step5_server.handler import LineHandler
+from step5_server.handler import STEP_BACK_S, LineHandler
 
 TURN_S = 0.005  # the longest wait for the lock that one connection causes; some 300 requests
-STEP_BACK_S = 0.0001  # to sleep at all is enough: whoever waits for the lock has it then
 
 
 class TurnHandler(LineHandler):
