@@ -42,7 +42,7 @@ def read_line():
     while True:
         key = sys.stdin.read(1)
         with lock:
-            if not key or key == "\x04" and not typed:  # Ctrl-D
+            if not key or (key == "\x04" and not typed):  # Ctrl-D
                 return None
             if key == "\n":
                 line, typed = typed, ""
