@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 from tests.foreign import end_group
-from tests.lesson import Lesson, Story, difference, show
+from tests.lesson import Lesson, Story, difference, on_the_wire, show
 
 try:
     import fcntl
@@ -36,6 +36,7 @@ class Now:
     """What holds for the test that runs now; conftest.py sets it."""
 
     story = Story(LEGEND)
+    printed = errors = b""  # of the clients that have ended: all, and what only standard error got
     deadline_s = DEADLINE_S
     directory = str(ROOT)  # where the client's command is run
     ours = True  # our client must print exactly this; another one only what a person needs
@@ -103,7 +104,8 @@ class Conversation:
             try:
                 self.sock.sendall(chunk)
             except OSError as error:
-                raise lesson("that the client keeps the connection and reads it", f"{error}") from None
+                raise lesson("that the client keeps the connection and reads it",
+                             on_the_wire(error, "the client")) from None
 
     def send_cut(self, *chunks: bytes) -> None:
         """Send chunks with a pause between them, so that they do not arrive as one.
@@ -347,6 +349,5 @@ class Client:
             self.input = None
         self.out.thread.join(Now.deadline_s)
         self.err.thread.join(Now.deadline_s)
-        if isinstance(error, Lesson) and error.came == NOBODY and self.printed:
-            told = self.printed.decode("utf-8", "backslashreplace").strip()  # a wrong command, perhaps
-            error.came += f"; what it printed ends with\n{told[-300:]}"
+        Now.printed += self.printed
+        Now.errors += b"" if self.err is self.out else self.err.seen

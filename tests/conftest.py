@@ -293,7 +293,7 @@ class Chat:
 def template(request):
     """The command line that starts the client under test: ours, which the test's file names, or --client."""
     now, config = client_process.Now, request.config
-    now.story = Story(client_process.LEGEND)
+    now.story, now.printed, now.errors = Story(client_process.LEGEND), b"", b""
     if config.flag != "--client":
         yield request.module.OURS
         return

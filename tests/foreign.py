@@ -12,13 +12,15 @@ import sys
 import tempfile
 import time
 
+from tests.crash import quote, shorten
+
 START_S = 20.0  # for a server to listen: twice as long as a slow one may take
 POLL_S = 0.02  # between two attempts to connect
+MOMENT_S = 0.05  # for a program to end that is about to
 DAEMON_S = 1.0  # to listen, for a server that has left itself in the background: its command ended, with status 0
 STOP_S = 2.0  # for a server to end when it is asked to; then it is killed
 PYTHON = shlex.quote(sys.executable) if os.name == "posix" else f'"{sys.executable}"'  # as a shell takes it
-SHOWN_LINES = 12  # of what it printed: the last ones
-SHOWN_COLUMNS = 120  # of each
+READ_BYTES = 1 << 16  # of what it printed, at its end
 
 
 class NeverListened(Exception):
@@ -52,8 +54,11 @@ class RunningServer(ForeignServer):
     def stop(self) -> None:
         """Leave it as it is."""
 
-    def report(self) -> str:
+    def printed(self) -> str:
         """Return what it printed: here we cannot know."""
+        return ""
+
+    def how_it_ended(self) -> str:
         return ""
 
     def ended(self) -> bool:
@@ -72,29 +77,42 @@ class ServerCommand(ForeignServer):
         """Start it if it does not run, and wait until it listens.  Raises: NeverListened."""
         status = self.process.poll() if self.process else 1
         if status is None or status == 0 and self._listens(self.port):  # 0: it may have left itself in the background
+            self.check_began = self.output.seek(0, os.SEEK_END)  # what it printed before is another check's
             return
         self.stop()
         self.port = port = free_port()
         self.command = self.template.replace("{port}", str(port)).replace("{host}", "127.0.0.1")
         self.command = self.command.replace("{python}", PYTHON)
         # A file and not a pipe: a pipe that nobody reads would stop a server that prints a lot.
-        self.output = tempfile.TemporaryFile()
+        self.output, self.check_began = tempfile.TemporaryFile(), 0
         self.process = subprocess.Popen(
             self.command, shell=True, cwd=self.directory, stdin=subprocess.DEVNULL,
             stdout=self.output, stderr=subprocess.STDOUT,
             start_new_session=True)  # so that we can end its children with it
         deadline = time.monotonic() + START_S
-        while not self._listens(port):
+        while not (self._listens(port) and self._stays(port)):
             status = self.process.poll()
             if status == 0:
                 deadline = min(deadline, time.monotonic() + DAEMON_S)
-            if status or status == 0 and time.monotonic() > deadline:
-                raise self._never(f"it ended with status {status}")
+            if status:
+                raise self._never(f"the server never listened: it ended with status {status}")
+            if status == 0 and time.monotonic() > deadline:
+                raise self._never("the server has ended, with status 0: a server goes on listening, and waits for clients")
             if time.monotonic() > deadline:
                 raise self._never(f"nobody listened on port {port} of 127.0.0.1 or ::1 for {START_S:.0f} s")
             time.sleep(POLL_S)
 
+    def _stays(self, port: int) -> bool:
+        """Return whether it still listens a moment later, and does not only open its port and end."""
+        try:
+            self.process.wait(MOMENT_S)
+        except subprocess.TimeoutExpired:
+            return True
+        return self._listens(port)
+
     def _listens(self, port: int) -> bool:
+        if unused := self.take_first():
+            unused.close()
         for host in ("127.0.0.1", "::1"):
             try:
                 self.first = socket.create_connection((host, port), timeout=1)
@@ -105,28 +123,29 @@ class ServerCommand(ForeignServer):
         return False
 
     def _never(self, why: str) -> NeverListened:
-        told = f"the server never listened: {why}\n  command: {self.command}\n{self.report(always=True)}"
+        """Return why there is no server: an exception of its own comes first."""
+        printed, crashes = shorten(self.printed())
+        told = [f"{crashes[0]}\n"] if crashes else []
+        told += [why, f"it was started as: {self.command}", *([] if crashes else [quote("it", printed)])]
         self.stop()
-        return NeverListened(told)
+        return NeverListened("\n".join(told))
 
     def ended(self) -> bool:
         """Return whether it stopped by itself, with an error."""
         return self.process is not None and bool(self.process.poll())
 
-    def report(self, always: bool = False) -> str:
-        """Return the end of what it printed, and how it ended, as text for a person."""
+    def printed(self) -> str:
+        """Return the end of what it has printed since the check began."""
         if not self.process:
             return ""
         size = self.output.seek(0, os.SEEK_END)
-        self.output.seek(max(0, size - 8192))
-        lines = self.output.read().decode("utf-8", "replace").splitlines()[-SHOWN_LINES:]
-        if len(lines) < 2 and not self.ended() and not always:
-            return ""  # where it listens, most likely
-        told = ["the server printed, at the end:" if lines else "the server printed nothing"]
-        told += ["    " + (line if len(line) <= SHOWN_COLUMNS else line[:SHOWN_COLUMNS] + " ...") for line in lines]
-        if self.ended():
-            told.append(f"and then it ended, with status {self.process.returncode}")
-        return "\n".join(told)
+        start = max(self.check_began, size - READ_BYTES)
+        self.output.seek(start)
+        text = self.output.read().decode("utf-8", "replace")
+        return text if start == self.check_began else text.partition("\n")[2]  # no half line
+
+    def how_it_ended(self) -> str:
+        return f"and then it ended, with status {self.process.returncode}" if self.ended() else ""
 
     def stop(self) -> None:
         """End it and all that it started."""

@@ -25,16 +25,19 @@ def rule(title: str, at: str, hint: str):
 class Lesson(AssertionError):
     """A rule is broken."""
 
-    def __init__(self, expected: str, came: str, story: "Story | None" = None, waited: bool = False):
+    def __init__(self, expected: str, came: str, story: "Story | None" = None, waited: bool = False,
+                 error: Exception | None = None):
         super().__init__(f"expected {expected}; came {came}")
         self.expected = expected
         self.came = came
         self.story = story  # anything with lines()
         self.waited = waited  # nothing came, for as long as we wait
+        self.error = error  # what a function under test raised
 
-    def tell(self, title: str, at: str, hint: str = "", more: str = "") -> str:
-        """Return the lesson as text, with `more` before the hint."""
-        told = [f"rule      {title}", f"          {at}"]
+    def tell(self, title: str, at: str, hint: str = "", more: str = "", before: str = "") -> str:
+        """Return the lesson as text, with `more` before the hint, and `before` at the beginning."""
+        told = [before, ""] if before else []
+        told += [f"rule      {title}", f"          {at}"]
         if self.story and (lines := self.story.lines()):
             told += ["", *lines]
         told += ["", f"expected  {indent(self.expected)}", f"came      {indent(self.came)}"]
@@ -43,6 +46,19 @@ class Lesson(AssertionError):
         if hint:
             told += ["", f"hint      {hint}"]
         return "\n".join(told)
+
+
+class NotYet(AttributeError):
+    """A module under test lacks a name that a check needs."""
+
+
+class Raised(str):
+    """What came was an exception: the text of it."""
+
+    def __new__(cls, error: Exception):
+        told = super().__new__(cls, str(error) if isinstance(error, NotYet) else f"{type(error).__name__}: {error}")
+        told.error = error
+        return told
 
 
 class Meanwhile(threading.Thread):
@@ -120,6 +136,17 @@ def show_character(char: str) -> str:
     if "\udc80" <= char <= "\udcff":  # a byte that is not UTF-8
         return f"\\x{ord(char) - 0xdc00:02x}"
     return char.encode("unicode_escape").decode()
+
+
+def on_the_wire(error: OSError, who: str = "the server") -> str:
+    """Return what has happened to the connection, as a person would say it."""
+    if isinstance(error, ConnectionRefusedError):
+        return "nobody listens there any more"
+    if isinstance(error, ConnectionResetError):
+        return f"{who} has reset the connection"
+    if isinstance(error, (BrokenPipeError, ConnectionAbortedError)):
+        return f"{who} has ended the connection"
+    return f"{who} has ended the connection, it seems: {error.strerror or error}"
 
 
 def indent(text: str) -> str:

@@ -13,7 +13,7 @@ from step3_protocol.naive_server import NaiveServer
 from step3_protocol import protocol as ours
 from step3_protocol.protocol import CONTROL, VERBS
 from step3_protocol.session import Session
-from tests.lesson import LINES, REQUESTS, Lesson, rule
+from tests.lesson import LINES, REQUESTS, Lesson, Raised, rule
 from tests.yours import under_test
 
 protocol = under_test("step3", ours)  # our module, or the one that --python names
@@ -47,7 +47,7 @@ class Call:
         except Exception as error:
             if type(error).__name__ == "ProtocolError":
                 return Code(error.code)
-            return f"{type(error).__name__}: {error}"
+            return Raised(error)
 
 
 def expect(wanted, name, *args):
@@ -55,7 +55,13 @@ def expect(wanted, name, *args):
     call = Call(name, *args)
     got = call.result()
     if got != wanted or isinstance(wanted, Code) != isinstance(got, Code):
-        raise Lesson(repr(wanted), repr(got), call)
+        raise broken(repr(wanted), got, call)
+
+
+def broken(wanted, got, call):
+    """Return the lesson of a call with another result than the one wanted."""
+    error = got.error if isinstance(got, Raised) else None
+    return Lesson(wanted, str(got) if error else repr(got), call, error=error)
 
 
 # Parsing
@@ -122,7 +128,7 @@ def test_any_bytes_are_a_request_or_nothing_or_a_protocol_error(line):
     got = call.result()
     good = re.fullmatch("[a-z]+(-[a-z]+)*", got) if isinstance(got, Code) else got is None or isinstance(got, tuple)
     if not good or (got is None) != (line == b""):
-        raise Lesson("a Request, a ProtocolError, or None for an empty line", repr(got), call)
+        raise broken("a Request, a ProtocolError, or None for an empty line", got, call)
 
 
 # Names and texts
@@ -168,7 +174,7 @@ def test_parsing_undoes_formatting(name, text):
     call = Call("format_line", "MSG", name, text)
     line = call.result()
     if not isinstance(line, bytes):
-        raise Lesson("a line, as bytes", repr(line), call)
+        raise broken("a line, as bytes", line, call)
     expect(("MSG", (name, text)), "parse_line", line)
 
 

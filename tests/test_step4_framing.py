@@ -12,7 +12,7 @@ from step4_framing import framing as ours
 from step4_framing.framing import MAX_LINE_BYTES
 from step4_framing.server import FramedServer
 from tests.conftest import Chat
-from tests.lesson import LINES, REQUESTS, Lesson, rule, show
+from tests.lesson import LINES, REQUESTS, Lesson, Raised, rule, show
 from tests.yours import under_test
 
 framing = under_test("step4", ours)  # our module, or the one that --python names
@@ -51,7 +51,7 @@ def take_all(buffer, at_most=10**9):
             line = buffer.next_line()
         except Exception as error:
             if type(error).__name__ != "LineTooLong":
-                return [*found, f"{type(error).__name__}: {error}"]
+                return [*found, Raised(error)]
             found.append(TOO_LONG)
         else:
             if line is None:
@@ -83,7 +83,8 @@ def check(chunks, limit):
             expected = came
         picture.rows.append((f"{number:>5}", short(chunk), said(expected), said(came)))
         if came != expected:
-            raise Lesson(said(expected), said(came), picture)
+            error = next((each.error for each in came if isinstance(each, Raised)), None)
+            raise Lesson(said(expected), said(came), picture, error=error)
         if hasattr(buffer, "pending") and buffer.pending > limit + 1:
             raise Lesson(f"at most {limit + 1} bytes held: the limit, and a \\r", f"it holds {buffer.pending}", picture)
 

@@ -9,7 +9,7 @@ import struct
 import time
 from typing import NamedTuple
 
-from tests.lesson import Lesson, Story, difference, show
+from tests.lesson import Lesson, Story, difference, on_the_wire, show
 
 DEADLINE_S = 10.0  # so that no test hangs; a server that is only slow is faster than this
 END = "(sees the end of the connection)"
@@ -38,7 +38,7 @@ class Wire:
             self.sock = sock or socket.create_connection(address[:2], timeout=deadline_s)
         except OSError as error:
             self.story.add(name, "", "(wants to connect)")
-            raise self.lesson("a connection", str(error)) from None
+            raise self.lesson("a connection", on_the_wire(error)) from None
         self.sock.settimeout(deadline_s)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -74,7 +74,7 @@ class Wire:
                 raise self.lesson("that the server reads what it is sent",
                                   f"it took no more for {self.sock.gettimeout():g} s", waited=True) from None
             except OSError as error:
-                raise self.lesson("that the connection stays open", f"the server ended it ({error})") from None
+                raise self.lesson("that the connection stays open", on_the_wire(error)) from None
 
     def send_cut(self, *chunks: bytes) -> None:
         """Send chunks with a pause between them, so that they do not arrive as one.
@@ -92,7 +92,7 @@ class Wire:
         try:
             self.sock.shutdown(socket.SHUT_WR)
         except OSError as error:
-            raise self.lesson("that the connection stays open", f"the server ended it ({error})") from None
+            raise self.lesson("that the connection stays open", on_the_wire(error)) from None
 
     # Receiving
 
@@ -243,7 +243,7 @@ class Wire:
             except BlockingIOError:
                 pass
             except OSError as error:
-                raise self.lesson("that the connection stays open", f"the server ended it ({error})") from None
+                raise self.lesson("that the connection stays open", on_the_wire(error)) from None
             finally:
                 self.sock.settimeout(deadline_s)
         return self._take(size)

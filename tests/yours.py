@@ -9,9 +9,11 @@ The tests of steps 3 and 4 take what they test from here:
 import importlib
 import importlib.util
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
+
+from tests.crash import crash_of
+from tests.lesson import NotYet
 
 STAND_FOR = {"step4": "LineBuffer"}  # what a NAME after the colon replaces, if that has another name
 
@@ -28,7 +30,7 @@ class Yours:
         if theirs is None:
             return getattr(self._ours, name)
         if name not in theirs:
-            raise AttributeError(f"there is no {name} yet")
+            raise NotYet(f"there is no {name} yet")
         return theirs[name]
 
 
@@ -62,9 +64,8 @@ def load(where: str, directory: Path) -> ModuleType:
         spec.loader.exec_module(module)
         return module
     except (Exception, SystemExit) as error:  # whatever it is, it is in their code, and they must read it
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        at = f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
-        raise ValueError(f"cannot import {where}: {at}") from None
+        crash = crash_of(error, lambda path: not path.startswith("<"))
+        raise ValueError(f"{crash}\n\nso {where} cannot be imported") from None
 
 
 def under_test(step: str, ours: ModuleType) -> Yours:

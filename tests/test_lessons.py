@@ -1,0 +1,107 @@
+"""The lesson of a program that stops with an exception of its own: the exception comes first, with its place."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chapter import ROOT
+from tests.crash import shorten
+from tests.side_by_side import side_by_side
+
+ECHO = (ROOT / "step1_echo/rungs/echo_3.py").read_text(encoding="utf-8")
+CLIENT = (ROOT / "step2_client/rungs/client_3.py").read_text(encoding="utf-8")
+PROTOCOL = (ROOT / "step3_protocol/rungs/protocol_3.py").read_text(encoding="utf-8")
+SERVER = ("test_step1_echo.py", "--server={python} FILE {port}")
+
+
+# What a program prints
+
+HANDLER = """\
+import socket, socketserver
+class Handler(socketserver.BaseRequestHandler):
+    def handle(self):
+        print("connected", flush=True)
+        %s
+with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+    socket.create_connection(server.server_address)
+    server.handle_request()
+"""
+IN_A_THREAD = """\
+import threading
+def work():
+    %s
+threading.Thread(target=work).start()
+"""
+CHAIN = """\
+try:
+    {}["bob"]
+except KeyError:
+    respnd("no-such-user")
+"""
+
+
+@pytest.mark.parametrize("program, told", [
+    (HANDLER % "self.request.sendall(chunck)", "connected\nline 5 of program.py: NameError: name 'chunck' is not defined"),
+    (HANDLER % "raise ConnectionResetError(104, 'reset')", "connected\nline 5 of program.py: ConnectionResetError: [Errno 104] reset"),
+    (IN_A_THREAD % "int('x')", "line 3 of program.py: ValueError: invalid literal for int() with base 10: 'x'"),
+    (CHAIN, "line 4 of program.py: NameError: name 'respnd' is not defined"),
+    ("import nosuch\n", "line 1 of program.py: ModuleNotFoundError: No module named 'nosuch'"),
+    ("assert False\n", "line 1 of program.py: AssertionError"),
+    ("print('Traceback, they say')\n", "Traceback, they say"),
+], ids=["in a handler", "of a peer", "in a thread", "one that led to another", "an import", "without a text", "no traceback"])
+def test_a_traceback_is_one_line_with_the_program_own_place(tmp_path, program, told):
+    (tmp_path / "program.py").write_text(program)
+    printed = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, text=True, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT).stdout
+    shortened, crashes = shorten(printed)
+    assert shortened == told, printed
+    assert [str(crash) for crash in crashes] == [line for line in told.splitlines()
+                                                 if line.startswith("line ") and "ConnectionReset" not in line]
+
+
+# The lesson
+
+def replaced(text, old, new):
+    assert old in text
+    return text.replace(old, new)
+
+
+BROKEN = {  # the program -> how it is judged, and how its lesson begins
+    "a wrong name in a handler": (
+        replaced(ECHO, "sendall(chunk)", "sendall(chunck)"), SERVER,
+        "line 9 of program.py: NameError: name 'chunck' is not defined"),
+    "a wrong call in a handler": (
+        replaced(ECHO, "recv(4096)", "recv()"), SERVER, "line 8 of program.py: TypeError: "),
+    "an import that was forgotten in a client": (
+        replaced(CLIENT, "import contextlib\n", ""),
+        ("test_step2_client.py", "--client={python} FILE {host} {port}"),
+        "line 14 of program.py: NameError: name 'contextlib' is not defined"),
+    "a wrong name in a function": (
+        replaced(PROTOCOL, "tuple(args)", "tuple(arg)"), ("test_step3_protocol.py", "--python=step3=FILE"),
+        "line 33 of program.py: NameError: name 'arg' is not defined"),
+    "a method that is not there": (
+        "class LineBuffer:\n    pass\n", ("test_step4_framing.py", "--python=step4=FILE:LineBuffer"),
+        "AttributeError: 'LineBuffer' object has no attribute 'feed'"),
+}
+
+
+@pytest.fixture(scope="module")
+def lessons(tmp_path_factory):
+    """Begin to judge the broken programs: name -> a call that waits for the verdict."""
+    asked = {}
+    for name, (program, (test_file, flag), _) in BROKEN.items():
+        path = tmp_path_factory.mktemp("hers") / "program.py"
+        path.write_text(program)
+        asked[name] = [f"{ROOT}/tests/{test_file}", flag.replace("FILE", str(path)), "-x", "--patience=1"]
+    with side_by_side(asked) as runs:
+        yield runs
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_an_exception_of_the_program_comes_first_then_the_rule_and_no_hint(name, lessons):
+    run = lessons[name]()
+    lesson = next(report.text for report in run.reports if report.outcome == "failed")
+    assert lesson.startswith(BROKEN[name][2]) and "\n\nrule      " in lesson, lesson
+    assert "\nhint" not in lesson and "Traceback" not in lesson and str(Path(__file__).parent) not in lesson, lesson
