@@ -1,13 +1,11 @@
 """Step 5's registry: a name has one owner, however many claim it at the same time."""
 
-import threading
-import time
+import contextlib
 
 import pytest
 
 from step5_server.registry import NameTaken, Registry
-
-DEADLINE_S = 20.0  # so that no test hangs; it decides nothing else
+from tests.interleave import explore
 
 
 @pytest.fixture
@@ -48,51 +46,82 @@ def test_names_and_members_come_in_order_of_arrival_and_are_copies(registry):
     assert len(registry.names()) == len(registry.members()) == 3
 
 
-def test_whoever_holds_the_lock_makes_several_calls_one_step(registry):
-    done = threading.Event()
-
-    def claim():
-        registry.claim("bob", 1)
-        done.set()
-
-    with registry.lock:
-        registry.claim("alice", 1)
-        other = threading.Thread(target=claim)
-        other.start()
-        assert not done.wait(0.01)  # this ends in any case; if the registry is wrong, it is set
-        assert registry.names() == ["alice"]
-    other.join(DEADLINE_S)
-    assert registry.names() == ["alice", "bob"]
+# Several threads at once, in all orders (see tests/interleave.py)
 
 
-class YieldingRegistry(Registry):
-    """Lets another thread run between the look and the claim, where the race would be."""
+class Unlocked(Registry):
+    """WRONG ON PURPOSE: its lock locks nothing."""
 
-    @staticmethod
-    def key(name):
-        time.sleep(0)  # releases the GIL; waits for nothing
-        return Registry.key(name)
+    def __init__(self):
+        super().__init__()
+        self.lock = contextlib.nullcontext()
 
 
-def test_of_many_who_claim_a_name_at_once_one_gets_it():
-    """Fails without the lock: two look before either sets."""
-    registry = YieldingRegistry()
-    claimers, rounds = 8, 100
-    together = threading.Barrier(claimers, timeout=DEADLINE_S)
-    winners = []
+def claim_at_once(registry_class):
+    """Let two claim one name.  Raises: AssertionError, if in some order not just one of them gets it."""
 
-    def claim(number):
-        for n in range(rounds):
-            together.wait()
-            try:
-                registry.claim(f"name{n}", number)
-                winners.append(n)  # a list's append is atomic
-            except NameTaken:
-                pass
+    def scene():
+        registry = registry_class()
 
-    threads = [threading.Thread(target=claim, args=(n,)) for n in range(claimers)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(DEADLINE_S)
-    assert sorted(winners) == list(range(rounds))
+        def check(saw):
+            winners = [name for name, what in saw.items() if what is None]
+            assert len(winners) == 1, "a name has one owner"
+            assert registry.get("x") == winners[0]
+            assert all(isinstance(what, (NameTaken, type(None))) for what in saw.values())
+
+        return {who: lambda who=who: registry.claim("x", who) for who in ("alice", "bob")}, check
+
+    return explore(scene, Registry)
+
+
+def test_of_two_who_claim_a_name_at_once_one_gets_it():
+    claim_at_once(Registry)
+
+
+def test_without_the_lock_both_get_it():
+    with pytest.raises(AssertionError, match="a name has one owner"):
+        claim_at_once(Unlocked)
+
+
+def leave_at_once(registry_class):
+    """Let alice's own thread and the sweep free her name while bob takes it: if he has got it, he keeps it."""
+
+    def scene():
+        registry = registry_class()
+        registry.claim("x", "alice")
+
+        def check(saw):
+            assert sorted([saw["alice"], saw["sweep"]], key=repr) == [False, True], "her name is freed once"
+            assert registry.get("x") == ("bob" if saw["bob"] is None else None)
+
+        return {"alice": lambda: registry.release("x", "alice"), "sweep": lambda: registry.release("x", "alice"),
+                "bob": lambda: registry.claim("x", "bob")}, check
+
+    return explore(scene, Registry.release, Registry.claim)
+
+
+def test_who_leaves_frees_her_own_name_only():
+    leave_at_once(Registry)
+
+
+def test_without_the_lock_the_name_of_another_is_freed_too():
+    with pytest.raises(AssertionError):
+        leave_at_once(Unlocked)
+
+
+def test_whoever_holds_the_lock_makes_several_calls_one_step():
+    def scene():
+        registry = Registry()
+
+        def two_steps():
+            with registry.lock:
+                registry.claim("alice", 1)
+                return registry.names()
+
+        def check(saw):
+            assert saw["alice"] in (["alice"], ["bob", "alice"]), "somebody came in between"
+            assert sorted(registry.names()) == ["alice", "bob"]
+
+        return {"alice": two_steps, "bob": lambda: registry.claim("bob", 2)}, check
+
+    explore(scene, Registry, scene)
