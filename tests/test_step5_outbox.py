@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from step5_server.outbox import DRAIN_BYTES, Outbox
+from tests.interleave import explore
 
 DEADLINE_S = 20.0  # so that no test hangs; it decides nothing else
 BUFFER_BYTES = 4096  # a kernel buffer so small that the drainer has work
@@ -61,7 +62,7 @@ def read_all(peer):
 
 
 @pytest.mark.parametrize("reads_bytes", [100, 65536])
-def test_nothing_is_lost_doubled_or_reordered(pair, switch_often, reads_bytes):
+def test_nothing_is_lost_doubled_or_reordered(pair, reads_bytes):
     """Puts race with flushes, flushes with flushes, and all of them with the drainer."""
     peer, outbox = pair
     outbox.max_pending_bytes = 1 << 30
@@ -91,24 +92,106 @@ def test_nothing_is_lost_doubled_or_reordered(pair, switch_often, reads_bytes):
         assert [n for who, n in lines if who == number] == list(range(count))
 
 
+class FakeSocket:
+    """A socket whose kernel takes `room` bytes at once, and the rest from sendall() only; no bytes after close()."""
+
+    def __init__(self, room=1000):
+        self.room, self.got = room, b""
+
+    def send(self, data, flags):
+        taken, self.room = data[: self.room], max(self.room - len(data), 0)
+        if not taken:
+            raise BlockingIOError
+        self.sendall(taken)
+        return len(taken)
+
+    def sendall(self, data):
+        self.got += data
+
+    def shutdown(self, how):
+        pass
+
+    def close(self):
+        self.got += b"(closed)"
+
+
+class IfInsteadOfWhile(Outbox):
+    """WRONG ON PURPOSE: it does not look at the queue once more after letting go."""
+
+    def flush(self):
+        if self._queue and self._lock.acquire(False):
+            try:
+                self._send(self._take())
+            finally:
+                self._lock.release()
+
+
+class TakesUnlocked(Outbox):
+    """WRONG ON PURPOSE: two may send at once."""
+
+    def flush(self):
+        while self._queue:
+            self._send(self._take())
+
+
+class ClosesAtOnce(Outbox):
+    """WRONG ON PURPOSE: a send may be under way."""
+
+    def close(self):
+        self._sock.close()
+
+
+class ClosesBesideTheDrainer(Outbox):
+    """WRONG ON PURPOSE: the drainer may be in a send."""
+
+    def close(self):
+        self.abort()
+        self._sock.close()
+
+
+def flush_at_once(outbox_class, room=1000, most=3000):
+    """Let two say two lines each, in all orders.  Raises: AssertionError, if something is lost, doubled or reordered."""
+
+    def scene():
+        sock = FakeSocket(room)
+        outbox = outbox_class(sock)
+
+        def say(*lines):
+            for line in lines:
+                outbox.put(line)
+                outbox.flush()
+
+        def check(saw):
+            assert sorted(sock.got) == list(b"1234"), f"the peer got {sock.got}"
+            assert sock.got.index(b"1") < sock.got.index(b"2") and sock.got.index(b"3") < sock.got.index(b"4")
+            assert set(saw.values()) == {None}
+
+        return {"alice": lambda: say(b"1", b"2"), "bob": lambda: say(b"3", b"4")}, check
+
+    return explore(scene, outbox_class.flush, Outbox._take, Outbox._send, Outbox._drain, most=most)
+
+
 @dontwait
 def test_a_flush_that_finds_another_at_work_leaves_its_lines_to_it():
-    sent = []
+    flush_at_once(Outbox)
 
-    class Socket:
-        """Takes everything; while it takes "one", another thread puts and flushes "two"."""
 
-        def send(self, data, flags):
-            sent.append(bytes(data))
-            if data == b"one":
-                outbox.put(b"two")
-                in_thread(outbox.flush)
-            return len(data)
+@dontwait
+def test_with_if_instead_of_while_they_would_stay_there():
+    with pytest.raises(AssertionError, match="the peer got"):
+        flush_at_once(IfInsteadOfWhile)
 
-    outbox = Outbox(Socket())
-    outbox.put(b"one")
-    outbox.flush()
-    assert sent == [b"one", b"two"]
+
+@dontwait
+def test_without_the_lock_two_would_send_the_same():
+    with pytest.raises(AssertionError):
+        flush_at_once(TakesUnlocked)
+
+
+@dontwait
+@pytest.mark.parametrize("room", [0, 2])
+def test_what_the_drainer_sends_is_neither_lost_nor_doubled_nor_reordered(room):
+    flush_at_once(Outbox, room, most=300)
 
 
 def test_a_flush_during_a_look_at_what_is_pending_is_not_lost(pair):
@@ -347,62 +430,37 @@ def test_without_a_thread_for_the_drainer_the_slow_peer_is_lost_and_no_one_else(
     assert re.fullmatch(b"x*", read_all(peer))
 
 
-@dontwait
-def test_a_close_waits_for_a_send_that_is_under_way():
-    """Otherwise the next connection, which gets our socket's number, would get those bytes."""
-    happened = []
+def close_at_once(outbox_class, room):
+    """Close while another thread flushes.  Raises: AssertionError, if in some order a send comes after the close."""
 
-    class Socket:
-        def send(self, data, flags):
-            closer.start()
-            closer.join(0.05)  # a wrong outbox would close now; a right one waits for us
-            happened.append("sent")
-            return len(data)
+    def scene():
+        sock = FakeSocket(room)
+        outbox = outbox_class(sock)
 
-        def shutdown(self, how):
-            pass
+        def say():
+            outbox.put(b"secret")
+            outbox.flush()
 
-        def close(self):
-            happened.append("closed")
+        def check(saw):
+            assert sock.got.endswith(b"(closed)"), "the next connection, which has our number, got it"
 
-    outbox = Outbox(Socket())
-    closer = threading.Thread(target=outbox.close)
-    outbox.put(b"secret\n")
-    outbox.flush()
-    closer.join(DEADLINE_S)
-    assert happened == ["sent", "closed"]
+        return {"talker": say, "closer": outbox.close}, check
+
+    return explore(scene, outbox_class.close, Outbox.flush, Outbox._send, Outbox._drain, FakeSocket.send,
+                   FakeSocket.sendall, most=600)
 
 
 @dontwait
-def test_a_send_never_reaches_the_next_connection(switch_often):
-    """Close while others flush, and at once open a socket that gets the same number."""
-    for _ in range(30):
-        ours, peer = socket.socketpair()
-        number = ours.fileno()
-        outbox = Outbox(ours)
-        go_on = [True]
+@pytest.mark.parametrize("room", [1000, 3])
+def test_a_send_never_reaches_the_next_connection(room):
+    close_at_once(Outbox, room)
 
-        def flush():
-            while go_on:
-                outbox.put(b"secret\n")
-                outbox.flush()
 
-        flushers = [threading.Thread(target=flush) for _ in range(2)]
-        for thread in flushers:
-            thread.start()
-        peer.recv(10)
-        outbox.close()
-        stranger, strangers_peer = socket.socketpair()
-        assert number in (stranger.fileno(), strangers_peer.fileno())
-        go_on.clear()
-        for thread in flushers:
-            thread.join(DEADLINE_S)
-        for sock in (stranger, strangers_peer):
-            sock.setblocking(False)
-            with pytest.raises(BlockingIOError):
-                sock.recv(10)
-        for sock in (stranger, strangers_peer, peer):
-            sock.close()
+@dontwait
+@pytest.mark.parametrize("outbox_class, room", [(ClosesAtOnce, 1000), (ClosesBesideTheDrainer, 3)])
+def test_with_a_close_that_waits_for_nobody_it_would(outbox_class, room):
+    with pytest.raises(AssertionError, match="the next connection"):
+        close_at_once(outbox_class, room)
 
 
 def test_a_close_waits_for_the_drainer():
