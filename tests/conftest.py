@@ -29,9 +29,10 @@ from step5_server import connection
 from tests import client_process
 from tests.foreign import ForeignServer, NeverListened, RunningServer, ServerCommand, parse_address
 from tests.lesson import Lesson, Story
-from tests.verdict import (FAILED, OUTCOMES, patience, pytest_runtest_makereport,  # noqa: F401: the last two are hooks
-                           pytest_terminal_summary)
-from tests.wire import DEADLINE_S, Wire
+from tests.verdict import FAILED, OUTCOMES, PATIENCE_S, patience
+from tests.verdict import (pytest_report_teststatus, pytest_runtest_makereport,  # noqa: F401: these are hooks
+                           pytest_runtest_setup, pytest_terminal_summary)
+from tests.wire import Wire
 from tests.yours import choose, chosen
 
 # On a busy machine an example may take long: that is not the fault of the program under test.
@@ -58,8 +59,8 @@ def pytest_addoption(parser):
                     "such as './my_client {host} {port}'")
     group.addoption("--python", metavar="stepN=MODULE[:NAME]", action="append", default=[],
                     help="judge this Python code instead of ours (steps 3 and 4)")
-    group.addoption("--patience", metavar="SECONDS", type=float, default=DEADLINE_S,
-                    help="how long to wait for an answer before it counts as missing (default %(default)g)")
+    group.addoption("--patience", metavar="SECONDS", type=float,
+                    help=f"how long to wait for an answer before it counts as missing (default {PATIENCE_S:g})")
     group.addoption("--exercise", choices=["start", "mine", "solution"],
                     help="which file the exercises' tests load (default: mine.py, or else start.py)")
 
@@ -69,6 +70,7 @@ def pytest_configure(config):
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "direct: this test never runs through the wiretap")
+    config.addinivalue_line("markers", "slow: a right server may take a second here, to wait for another client")
     config.addinivalue_line("markers", "rule(title, at, hint): this test judges anybody's server or client")
     given = [flag for flag in FLAGS if config.getoption(flag)]
     if len(given) > 1:
@@ -235,7 +237,7 @@ def connect(request, serve, network):
 
         def connect(to, name="client", **options):
             nonlocal story
-            deadline_s = patience(request.config)
+            deadline_s = patience(request.node)
             sock = to.take_first() if isinstance(to, ForeignServer) else None
             wire = Wire(network(getattr(to, "server_address", to)), name, story, deadline_s, sock=sock, **options)
             story = wire.story
@@ -298,7 +300,7 @@ def template(request):
         yield request.module.OURS
         return
     before = now.ours, now.directory, now.deadline_s
-    now.ours, now.directory, now.deadline_s = False, str(config.invocation_params.dir), patience(config)
+    now.ours, now.directory, now.deadline_s = False, str(config.invocation_params.dir), patience(request.node)
     yield config.getoption("--client")
     now.ours, now.directory, now.deadline_s = before
 

@@ -45,6 +45,11 @@ STEPS = [
 ]
 
 
+def more_fail(count: int) -> str:
+    """Say that the first lesson is not all."""
+    return f"{count} more rule{'s' * (count > 1)} fail{'s' * (count == 1)}; begin with this one."
+
+
 class Trouble(Exception):
     """Something of hers cannot be judged: the text says what, and where."""
 

@@ -87,10 +87,23 @@ BROKEN = {  # the program -> how it is judged, and how its lesson begins
 }
 
 
+STRIPS = replaced(ECHO, "sendall(chunk)", "sendall(chunk.strip())")
+SILENT = replaced(ECHO, "sendall(chunk)", "sendall(b'')")
+OTHERS = {  # arguments -> the program
+    ("strips",): STRIPS,
+    ("strips", "-vv"): STRIPS,
+    ("silent",): SILENT,
+}
+
+
 @pytest.fixture(scope="module")
 def lessons(tmp_path_factory):
     """Begin to judge the broken programs: name -> a call that waits for the verdict."""
     asked = {}
+    for key, program in OTHERS.items():
+        path = tmp_path_factory.mktemp("hers") / "program.py"
+        path.write_text(program)
+        asked[key] = [f"{ROOT}/tests/{SERVER[0]}", SERVER[1].replace("FILE", str(path)), "--patience=1", *key[1:]]
     for name, (program, (test_file, flag), _) in BROKEN.items():
         path = tmp_path_factory.mktemp("hers") / "program.py"
         path.write_text(program)
@@ -105,3 +118,25 @@ def test_an_exception_of_the_program_comes_first_then_the_rule_and_no_hint(name,
     lesson = next(report.text for report in run.reports if report.outcome == "failed")
     assert lesson.startswith(BROKEN[name][2]) and "\n\nrule      " in lesson, lesson
     assert "\nhint" not in lesson and "Traceback" not in lesson and str(Path(__file__).parent) not in lesson, lesson
+
+
+def test_the_first_broken_rule_is_told_and_the_others_are_folded(lessons):
+    printed = lessons["strips",]().printed
+    broken = printed.count("\n[ ] ")
+    assert broken > 5
+    assert printed.count("\nrule      ") == 1 and f"\n{broken - 1} more rules fail; begin with this one.\n" in printed, printed
+    assert "\n[-] " not in printed, printed  # all the others are tried
+
+
+def test_vv_tells_every_failure(lessons):
+    run = lessons["strips", "-vv"]()
+    failed = [report for report in run.reports if report.outcome == "failed"]
+    assert run.printed.count("\nrule      ") == len(failed) > run.printed.count("\n[ ] "), run.printed
+
+
+def test_who_answers_nothing_is_not_asked_for_long(lessons):
+    run = lessons["silent",]()
+    waits = [line.removeprefix("came      ") for report in run.reports for line in report.text.splitlines()
+             if line.startswith("came      nothing in ")]
+    assert waits == ["nothing in 1 s", *["nothing in 0.5 s"] * 3], run.printed
+    assert "4 checks got no answer: the rest is not tried" in run.printed and "\n[-] " in run.printed

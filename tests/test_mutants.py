@@ -138,7 +138,7 @@ def other_ways(test_files, names, flag="--server={program} {port}"):
         path, suffix = HERE / "correct" / name, Path(name).suffix
         program = started[suffix].replace("{path}", str(path))
         lacking = suffix in tools and not shutil.which(tools[suffix])
-        return pytest.param(judging(test_file, flag.replace("{program}", program)), id=f"{test_file}-{name}",
+        return pytest.param(judging(test_file, flag.replace("{program}", program), "--patience=10"), id=f"{test_file}-{name}",
                             marks=pytest.mark.skipif(lacking, reason=f"needs {tools.get(suffix)}"))
 
     return pytest.mark.parametrize("arguments", [one(test_file, name) for test_file in test_files for name in names])

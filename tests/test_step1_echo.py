@@ -26,9 +26,9 @@ from tests.lesson import rule
 from tests.wire import DEADLINE_S, Wire
 
 MEGABYTE = 1 << 20
-FULL_S = 1.0  # no progress for this long: both kernels are full, and the server waits
+FULL_S = 0.4  # no progress for this long: both kernels are full, and the server waits
 UNREAD_BYTES = 32 * MEGABYTE  # more than two kernels hold for a connection that nobody reads
-NUMBERS = b"".join(b"%07d\n" % number for number in range(MEGABYTE))  # 8 MB, so that one can see what is lost
+NUMBERS = b"".join(b"%015d\n" % number for number in range(MEGABYTE // 2))  # 8 MB, so that one can see what is lost
 CHAPTER = "step1_echo/README.md"
 
 

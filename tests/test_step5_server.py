@@ -553,6 +553,7 @@ def test_a_silent_client_keeps_nobody_waiting(chat):
     silent.fence()
 
 
+@pytest.mark.slow
 @direct
 @rule("a user who does not read keeps nobody else waiting", UNASKED,
       hint="A send to a user who does not read blocks. Give each receiver a queue, and let nobody wait for it. If "
@@ -581,6 +582,7 @@ def test_a_user_who_does_not_read_delays_nobody(chat):
     chat.login("dave").fence()
 
 
+@pytest.mark.slow
 @direct
 @rule("a client that crashes harms nobody else", REQUESTS,
       hint="If recv() or send() fails, end that one connection and nothing else, also when you send to another user.")
@@ -600,6 +602,7 @@ def test_a_crash_harms_nobody_else(chat):
     chat.login("carol").fence()
 
 
+@pytest.mark.slow
 @direct
 @rule("a client that does not read its own replies is not read either, or closed", REQUESTS,
       hint="Before you take the next request, wait until the replies to those before have gone, or until little "
@@ -618,6 +621,7 @@ def test_what_a_client_asks_for_and_does_not_read_is_bounded(chat):
     bob.fence()
 
 
+@pytest.mark.slow
 @direct
 @rule("what waits for one client is bounded: a client that does not read is closed in the end", REQUESTS,
       hint="Count what waits in a receiver's queue. Above a bound, a megabyte say, close that connection and forget "

@@ -11,9 +11,14 @@ from tests import client_process
 from tests.chapter import ROOT
 from tests.crash import LIBRARY, Crash, crash_of, quote, shorten
 from tests.lesson import Lesson, NotYet, Raised, on_the_wire
+from tests.progress import more_fail
+from tests.wire import DEADLINE_S
 
-# Once a server has not answered in time, it has failed: from then on we wait less and less.
-IMPATIENT_S = [(6, 1.0), (1, 3.0)]  # after so many times, so long
+PATIENCE_S = 5.0  # for an answer of a foreign program: on one's own machine a right one comes in milliseconds
+# Once an answer has not come, its rule is broken, and others may be by the same cause: for those we wait a tenth, ...
+IMPATIENT_S = 0.5  # ... but so long at least
+SLOW_S = 2.0  # and so long where a right server may wait a second for another client: a check marked `slow`
+GIVE_UP_AT_ONCE = 4  # checks without an answer, and none has passed: what else is there to learn?
 GIVE_UP = 15  # checks without an answer, and more of them than passed: then it is another kind of server, so stop
 
 FAILED = pytest.StashKey[bool]()
@@ -22,11 +27,27 @@ PASSED = pytest.StashKey[int]()  # how many checks
 OUTCOMES = pytest.StashKey[dict]()  # rule title -> "passed", "failed", "skipped"
 
 
-def patience(config) -> float:
-    """Return how long to wait for an answer."""
-    wanted = config.getoption("--patience")
-    times = config.stash.get(WAITED_IN_VAIN, 0)
-    return next((min(wanted, seconds) for enough, seconds in IMPATIENT_S if times >= enough), wanted)
+def patience(item) -> float:
+    """Return how long a check is to wait for an answer."""
+    config = item.config
+    wanted = config.getoption("--patience") or (PATIENCE_S if config.flag else DEADLINE_S)
+    if not config.stash.get(WAITED_IN_VAIN, 0):
+        return wanted
+    return min(wanted, max(wanted / 10, SLOW_S if item.get_closest_marker("slow") else IMPATIENT_S))
+
+
+def tells_all(config) -> bool:
+    """Say whether every failure is to be shown: with -vv, since our settings have a -q in them, which takes one off."""
+    return config.option.verbose > 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Leave out what else a broken rule has to say: one lesson is enough."""
+    marker, config = item.get_closest_marker("rule"), item.config
+    if marker and config.flag and not tells_all(config):
+        if config.stash.get(OUTCOMES, {}).get(marker.kwargs["title"]) == "failed":
+            pytest.skip("its rule is broken already")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -37,7 +58,7 @@ def pytest_runtest_makereport(item, call):
         return
     outcomes = item.config.stash.setdefault(OUTCOMES, {})
     title = marker.kwargs["title"]
-    told_before = outcomes.get(title) == "failed"
+    told_before, broken_before = outcomes.get(title) == "failed", "failed" in outcomes.values()
     if report.failed:
         item.stash[FAILED] = True
         outcomes[title] = "failed"
@@ -54,9 +75,10 @@ def pytest_runtest_makereport(item, call):
         lesson = mishap(lesson, "the client" if "template" in item.fixturenames else "the server")
     if lesson.waited:
         stash = item.config.stash
-        stash[WAITED_IN_VAIN] = stash.get(WAITED_IN_VAIN, 0) + 1
-        if item.config.flag and stash[WAITED_IN_VAIN] - stash.get(PASSED, 0) >= GIVE_UP:
-            item.session.shouldfail = f"{GIVE_UP} checks got no answer: the rest is not tried"
+        waited = stash[WAITED_IN_VAIN] = stash.get(WAITED_IN_VAIN, 0) + 1
+        passed = stash.get(PASSED, 0)
+        if item.config.flag and waited - passed >= (GIVE_UP if passed else GIVE_UP_AT_ONCE):
+            item.session.shouldfail = f"{waited} checks got no answer: the rest is not tried"
     rule = dict(marker.kwargs)
     if told_before:
         rule |= {"at": "(once more; the hint is above)", "hint": ""}
@@ -64,10 +86,17 @@ def pytest_runtest_makereport(item, call):
     if crash and crash.explains_itself:
         rule["hint"] = ""
     text = lesson.tell(**rule, more=printed, before=str(crash or ""))
-    if item.config.option.verbose > 0:  # -vv: our settings have a -q in them, which takes one off
+    report.folded = bool(item.config.flag) and broken_before
+    if tells_all(item.config):
         report.sections.append(("the lesson", text))
     else:
         report.longrepr = text
+
+
+def pytest_report_teststatus(report, config):
+    """Keep what is folded out of the failures that are shown."""
+    if getattr(report, "folded", False) and not tells_all(config):
+        return "folded", "F", "FAILED"
 
 
 def mishap(error: BaseException, who: str) -> Lesson:
@@ -113,6 +142,9 @@ def pytest_terminal_summary(terminalreporter, config):
     if not config.flag:
         return
     outcomes = config.stash.get(OUTCOMES, {})
+    broken = list(outcomes.values()).count("failed")
+    if broken > 1:
+        terminalreporter.write_line("\n" + more_fail(broken - 1))
     if outcomes:
         terminalreporter.section("the rules")
     for title, outcome in outcomes.items():

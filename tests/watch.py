@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so tests.progress is found
 
 from tests.chapter import ROOT
-from tests.progress import ONLY_PYTHON, STEPS, Progress, Step, Trouble, check_syntax, stamps
+from tests.progress import ONLY_PYTHON, STEPS, Progress, Step, Trouble, check_syntax, more_fail, stamps
 
 POLL_S = 0.25  # between two looks at the folder: at once, for a person, and next to no work
 STUCK_S = 50.0  # without news: longer than the slowest start of a server, or any check
@@ -190,7 +190,7 @@ class Watch:
 
     def judge(self, step: Step, edited) -> bool:
         """Judge a step, tell the first lesson, and remember what came out; say whether it passes."""
-        passed, rules, self.lesson = 0, 0, ""
+        passed, failed, rules, self.lesson = 0, 0, 0, ""
         self.screen.draw(self.line(step, "..."))
         try:
             for name in sorted(self.progress.files(step)):
@@ -198,9 +198,12 @@ class Watch:
                     check_syntax(self.folder / name)
             for news in judgement(self.progress.runs(step), self.patience_s, edited):
                 passed += news.get("outcome") == "passed"
+                failed += news.get("outcome") == "failed"
                 rules += news.get("rules", 0) - (news.get("outcome") == "skipped")
                 self.tell(news.get("lesson", ""))
                 self.screen.draw(self.line(step, f"{passed}/{rules}..."))
+            if failed > 1:
+                self.screen.print(more_fail(failed - 1) + "\n")
             self.tell("" if rules else "no check was run: does the program end pytest?")
         except Trouble as trouble:
             self.tell(str(trouble))

@@ -250,12 +250,11 @@ class Wire:
 
     def _receive(self, what: str = "an answer") -> bool:
         """Read a chunk into `_held`; return False at EOF."""
-        start = time.monotonic()
         try:
             chunk = self.sock.recv(65536)
         except TimeoutError:
             came = f"only {show(bytes(self._held))}   and nothing more" if self._held else "nothing"
-            raise self.lesson(what, f"{came} in {time.monotonic() - start:.0f} s", waited=True) from None
+            raise self.lesson(what, f"{came} in {self.sock.gettimeout():g} s", waited=True) from None
         except OSError:
             chunk, self.was_reset = b"", True  # the end for us, like EOF
         self._held += chunk
