@@ -303,12 +303,3 @@ def template(request):
     now.ours, now.directory, now.deadline_s = False, str(config.invocation_params.dir), patience(request.node)
     yield config.getoption("--client")
     now.ours, now.directory, now.deadline_s = before
-
-
-@pytest.fixture
-def switch_often():
-    """Let Python switch threads as often as it can, so that races happen."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)

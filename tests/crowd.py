@@ -1,23 +1,10 @@
 """Many clients at once: log them in, let them talk, and collect what each one gets."""
 
-import contextlib
 import socket
 import struct
-import sys
 
 from extras.broadcast.experiment import Unlocked
 from tests.wire import Wire
-
-
-@contextlib.contextmanager
-def eager_threads():
-    """Let Python switch threads as often as it can, so that races happen."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def log_in(connect, server, *names: str) -> list[Wire]:

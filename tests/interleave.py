@@ -51,19 +51,25 @@ class SeenLock:
 
     def __init__(self):
         self._lock = LOCK()
+        self._waiting = 0
 
     def acquire(self, blocking=True, timeout=-1):
         if not (me := now and now.me()):
             return self._lock.acquire(blocking, timeout)
         while not self._lock.acquire(False):
             me.note("waits" if blocking else "it is locked")
-            if not blocking or not now.wait(me, lambda: not self._lock.locked(), timeout):
+            if not blocking:
+                return False
+            self._waiting += 1
+            came = now.wait(me, lambda: not self._lock.locked(), timeout)
+            self._waiting -= 1
+            if not came:
                 return False
         return True
 
     def release(self):
         self._lock.release()
-        if now and (me := now.me()):
+        if self._waiting and now and (me := now.me()):
             me.note("lets go")
 
     def __enter__(self):
@@ -362,7 +368,7 @@ def is_alive(thread):
 def sleep(seconds):
     if now and (me := now.me()):
         now.wait(me, lambda: False, max(seconds, 0))
-    else:
+    elif not (now and threading.get_ident() in now.idents):  # in scene() nobody else runs
         SLEEP(seconds)
 
 

@@ -1,13 +1,20 @@
 """Broadcast: ALL reaches everybody else, once, and in one order."""
 
+import contextlib
+
 import pytest
 
 from extras.broadcast.client import BroadcastCommands
+from extras.broadcast.fan_out import FanOutConnection
+from extras.broadcast.hub import Audience, Hub
 from extras.broadcast.server import BroadcastServer
+from extras.broadcast.turns import TurnHandler
 from step6_client.chat_client import Event
 from tests.conftest import Chat
-from tests.crowd import eager_threads, talk, without_lock
+from tests.crowd import Walkon, talk, without_lock
+from tests.interleave import explore
 from tests.lesson import VERBS, rule
+from tests.stage import Stage
 
 TALKERS = [f"talker{n}" for n in range(12)]
 
@@ -77,31 +84,75 @@ def test_help_lists_it(chat):
     assert "ALL" in chat.connect().request("HELP").reply.split()
 
 
-def orders_agree(chat) -> bool:
-    """Let twelve talk at once; return whether all got the same order (each without her own lines)."""
-    wires = [chat.login(name) for name in (*TALKERS, "listener")]
-    lines_of = [[f"ALL {n}" for n in range(150)] for _ in TALKERS] + [[]]
-    with eager_threads():
-        *heard_by, heard_by_listener = talk(wires, lines_of)
-    for wire in wires:
-        wire.close()
-    return all(
-        heard == [event for event in heard_by_listener if event.split()[1] != wire.name]
-        for wire, heard in zip(wires, heard_by)
-    )
-
-
 @pytest.mark.direct
 @rule("all users get the ALL events in the same order", VERBS,
       hint="Put one message into all queues in one step, so that no other thread's message comes in between.")
 def test_all_users_hear_one_order(chat):
-    assert orders_agree(chat), "two users heard two messages in different orders"
+    """Twelve talk at once, and each hears the others (not herself) in the order that the listener hears."""
+    wires = [chat.login(name) for name in (*TALKERS, "listener")]
+    lines_of = [[f"ALL {n}" for n in range(150)] for _ in TALKERS] + [[]]
+    *heard_by, heard_by_listener = talk(wires, lines_of)
+    for wire, heard in zip(wires, heard_by):
+        expected = [event for event in heard_by_listener if event.split()[1] != wire.name]
+        assert heard == expected, "two users heard two messages in different orders"
 
 
-@pytest.mark.direct
-def test_without_the_lock_the_orders_differ(connect, serve):
-    # Ten tries, since a race does not happen each time; nearly always one is enough.
-    assert not all(orders_agree(new_chat(serve(without_lock(BroadcastServer)), connect)) for _ in range(10))
+# Two at once, in all orders (see tests/interleave.py)
+
+
+def talk_at_once(server_class):
+    """Let two talk to all.  Raises: AssertionError, if two who listen hear different orders."""
+
+    def scene():
+        stage = Stage(server_class, "alice", "bob", "carol", "dave")
+
+        def check(saw):
+            assert sorted(stage.heard("carol")) == ["ALL alice 1", "ALL alice 2", "ALL bob 3"]
+            assert stage.heard("carol") == stage.heard("dave"), "they heard different orders"
+
+        return {"alice": lambda: stage.say("alice", "ALL 1", "ALL 2"), "bob": lambda: stage.say("bob", "ALL 3")}, check
+
+    return explore(scene, TurnHandler.answer_lines, FanOutConnection.put_held)
+
+
+def test_two_who_talk_at_once_are_heard_in_one_order():
+    talk_at_once(BroadcastServer)
+
+
+def test_without_the_lock_the_orders_differ():
+    with pytest.raises(AssertionError, match="they heard different orders"):
+        talk_at_once(without_lock(BroadcastServer))
+
+
+def come_at_once(hub_class):
+    """Let one come while another goes.  Raises: AssertionError, if the audience is not who is here then."""
+
+    def scene():
+        hub, alice, bob = hub_class(), Walkon("alice"), Walkon("bob")
+        hub.claim("alice", alice)
+
+        def check(saw):
+            assert saw == {"alice": True, "bob": None}
+            assert list(hub.everyone.members) == hub.members() == [bob]
+            assert hub.everyone.outboxes == (bob,), "who hears is not who is here"
+
+        return {"alice": lambda: hub.release("alice", alice), "bob": lambda: hub.claim("bob", bob)}, check
+
+    return explore(scene, Hub, Audience)
+
+
+def test_who_hears_is_who_is_here():
+    come_at_once(Hub)
+
+
+def test_without_the_lock_somebody_who_has_gone_would_hear():
+    class Unlocked(Hub):
+        def __init__(self):
+            super().__init__()
+            self.lock = contextlib.nullcontext()
+
+    with pytest.raises(AssertionError):
+        come_at_once(Unlocked)
 
 
 # The client

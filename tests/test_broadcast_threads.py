@@ -106,7 +106,7 @@ def test_without_a_thread_the_caller_is_told_and_nothing_is_lost(cache, monkeypa
     stays.end(cache)
 
 
-def test_each_job_is_done_once(cache, switch_often):
+def test_each_job_is_done_once(cache):
     """Four threads hand over 1,000 jobs each, while other threads end and become spare."""
     done = []
     stays = Job(cache)

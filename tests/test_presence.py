@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from extras.broadcast.turns import TurnHandler
 from extras.presence import naive_server
 from extras.presence.client import PresenceCommands
 from extras.presence.listing import list_lines
-from extras.presence.server import PresenceServer
+from extras.presence.server import PresenceHandler, PresenceServer
 from step6_client.chat_client import Event
 from tests.conftest import Chat
-from tests.crowd import Walkon, eager_threads, follow, log_in, without_lock
+from tests.crowd import Walkon, follow, log_in, without_lock
+from tests.interleave import explore
 from tests.lesson import VERBS, rule, show
+from tests.stage import Stage
 
 
 @pytest.fixture
@@ -186,11 +189,10 @@ def all_agree(chat) -> bool:
     """Let forty come, look around and go, all at once; return whether nothing contradicts."""
     watcher, others = chat.login("watcher"), [chat.connect() for _ in range(40)]
     names = [*(chat.name(f"user{n}") for n in range(40)), watcher.name]
-    with eager_threads():
-        for wire, name in zip(others, names):
-            wire.send(f"LOGIN {name}\n".encode() + b"WHO\n" * 10 + b"LOGOUT\n")
-        heard_by = [[chat.with_our_news(line) for line in wire.expect_eof().decode().splitlines()] for wire in others]
-        comings_and_goings = [watcher.read_line() for _ in range(80)]
+    for wire, name in zip(others, names):
+        wire.send(f"LOGIN {name}\n".encode() + b"WHO\n" * 10 + b"LOGOUT\n")
+    heard_by = [[chat.with_our_news(line) for line in wire.expect_eof().decode().splitlines()] for wire in others]
+    comings_and_goings = [watcher.read_line() for _ in range(80)]
     heard_by = [[line for line in heard if line] for heard in heard_by]
     assert all(sum(line.startswith("OK") for line in heard) == 12 for heard in heard_by), "not one OK for each request"
     heard_by.append(comings_and_goings)
@@ -221,10 +223,36 @@ def test_no_list_contradicts_what_is_told_before_and_after_it(server, connect):
         assert all_agree(new_chat(server, connect)), "somebody was told of a coming or going that her list contradicts"
 
 
-@pytest.mark.direct
-def test_without_the_lock_they_contradict(connect, serve):
-    # Ten tries, since a race does not happen each time; nearly always one is enough.
-    assert not all(all_agree(new_chat(serve(without_lock(PresenceServer)), connect)) for _ in range(10))
+# Two at once, in all orders (see tests/interleave.py)
+
+
+def come_at_once(server_class):
+    """Let carol come while bob goes.  Raises: AssertionError, if what somebody was told is not who is here then."""
+
+    def scene():
+        stage = Stage(server_class, "alice", "bob")
+
+        def check(saw):
+            assert saw == {"carol": None, "bob": None}
+            for name, before in (("alice", ["USERS bob"]), ("carol", [])):
+                here, wrong = follow([*before, *stage.heard(name)], name, "USERS", "ONLINE", "OFFLINE")
+                assert not wrong, f"{name} was told {wrong}"
+                assert here | {name} == set(stage.registry.names()), f"{name} was told of a ghost"
+
+        return {"carol": lambda: stage.say("carol", "LOGIN carol"), "bob": lambda: stage.leave("bob")}, check
+
+    return explore(scene, TurnHandler.answer_lines, PresenceHandler, naive_server.TwoStepHandler, Stage.leave)
+
+
+def test_whoever_comes_while_another_goes_is_told_who_is_here():
+    come_at_once(PresenceServer)
+
+
+@pytest.mark.parametrize("server_class", [without_lock(PresenceServer), naive_server.TwoStepServer],
+                         ids=["no lock", "first the list, then the name"])
+def test_without_the_lock_she_is_told_of_a_ghost(server_class):
+    with pytest.raises(AssertionError, match="carol was told"):
+        come_at_once(server_class)
 
 
 def test_the_naive_server_shows_a_ghost(connect, serve, monkeypatch):

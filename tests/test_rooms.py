@@ -7,16 +7,20 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from extras.broadcast.fan_out import FanOutConnection
+from extras.broadcast.hub import Audience
+from extras.broadcast.turns import TurnHandler
 from extras.rooms.client import RoomsCommands
-from extras.rooms.hub import MAX_ROOMS
+from extras.rooms.hub import MAX_ROOMS, RoomHub
 from extras.rooms.naive_server import ForgetfulServer
-from extras.rooms.server import RoomsServer
+from extras.rooms.server import RoomsHandler, RoomsServer
 from step6_client.chat_client import Event, Reply
 from tests import lesson
 from tests.conftest import Chat, running
-from tests.crowd import (
-    Walkon, eager_threads, follow, log_in, reset, talk, without_lock)
+from tests.crowd import Walkon, follow, log_in, reset, talk, without_lock
 from tests.dialects import eventually
+from tests.interleave import explore
+from tests.stage import Stage
 from tests.wire import Wire
 
 TALKERS = [f"talker{n}" for n in range(12)]
@@ -362,37 +366,23 @@ TestRooms.settings = settings(max_examples=40, stateful_step_count=30, deadline=
 # Many at once
 
 
-def orders_agree(chat) -> bool:
-    """Let twelve talk in one room; return whether all got the same order (each without her own lines)."""
+@pytest.mark.direct
+@lesson.rule("all members of a room get its messages in the same order", lesson.VERBS,
+             hint="Put one message into all members' queues in one step, so that no other thread's message comes in "
+                  "between.")
+def test_twelve_users_hear_150_messages_of_each_other_in_one_order(chat):
+    """Each hears the others (not herself) in the order that the listener hears."""
     wires, tea = [chat.login(name) for name in (*TALKERS, "listener")], chat.name("tea")
     for wire in wires:
         wire.request(f"JOIN {tea}")
     for wire in wires:
         wire.request("HELP")
     lines_of = [[f"SAY {tea} {n}" for n in range(150)] for _ in TALKERS] + [[]]
-    with eager_threads():
-        *heard_by, heard_by_listener = talk(wires, lines_of)
-    for wire in wires:
-        wire.close()
+    *heard_by, heard_by_listener = talk(wires, lines_of)
     assert all(len(heard) == 11 * 150 for heard in heard_by), "somebody heard too much or too little"
-    return all(
-        heard == [event for event in heard_by_listener if event.split()[2] != wire.name]
-        for wire, heard in zip(wires, heard_by)
-    )
-
-
-@pytest.mark.direct
-@lesson.rule("all members of a room get its messages in the same order", lesson.VERBS,
-             hint="Put one message into all members' queues in one step, so that no other thread's message comes in "
-                  "between.")
-def test_twelve_users_hear_150_messages_of_each_other_in_one_order(chat):
-    assert orders_agree(chat), "two members heard two messages in different orders"
-
-
-@pytest.mark.direct
-def test_without_the_lock_the_orders_differ(connect, serve):
-    # Ten tries, since a race does not happen each time; nearly always one is enough.
-    assert not all(orders_agree(new_chat(serve(without_lock(RoomsServer)), connect)) for _ in range(10))
+    for wire, heard in zip(wires, heard_by):
+        expected = [event for event in heard_by_listener if event.split()[2] != wire.name]
+        assert heard == expected, "two members heard two messages in different orders"
 
 
 def all_agree(connect, server) -> bool:
@@ -403,10 +393,9 @@ def all_agree(connect, server) -> bool:
     names = [f"user{n}" for n in range(30)]
     wires = log_in(connect, server, *names)
     come_and_go = b"JOIN tea\nLEAVE tea\n" * 5 + b"JOIN tea\n"
-    with eager_threads():
-        for n, wire in enumerate(wires):
-            wire.send(come_and_go + (b"LOGOUT\n" if n % 2 else b"LEAVE none\n"))
-        heard_by = [read_to_the_end(wire) for wire in wires]
+    for n, wire in enumerate(wires):
+        wire.send(come_and_go + (b"LOGOUT\n" if n % 2 else b"LEAVE none\n"))
+    heard_by = [read_to_the_end(wire) for wire in wires]
     for heard, wire in zip(heard_by[::2], wires[::2]):
         heard += wire.request("HELP").events
     (late,) = log_in(connect, server, "late")
@@ -435,11 +424,59 @@ def test_no_list_contradicts_who_is_told_to_come_and_go(connect, serve):
         assert all_agree(connect, serve(RoomsServer))
 
 
-@pytest.mark.direct
-def test_without_the_lock_they_contradict(connect, serve):
-    with pytest.raises((AssertionError, EOFError)):  # EOF: a handler saw a dict change under it
-        for _ in range(10):
-            assert all_agree(connect, serve(without_lock(RoomsServer)))
+# Two at once, in all orders (see tests/interleave.py)
+
+
+MEMBERS = ["bob", "carol", "dave", "erin"]
+
+
+def at_once(server_class, check, **lines):
+    """Let two say these lines; all but alice are in one room."""
+
+    def scene():
+        stage = Stage(server_class, "alice", *MEMBERS)
+        for name in MEMBERS:
+            stage.say(name, "JOIN tea")
+        for user in stage.users.values():
+            user.request.got = b""
+        actors = {name: lambda name=name: stage.say(name, lines[name]) for name in lines}
+        return actors, lambda saw: check(stage, saw)
+
+    return explore(scene, TurnHandler.answer_lines, FanOutConnection.put_held, RoomsHandler, RoomHub.join, RoomHub.leave, Audience)
+
+
+def same_rooms(stage, saw):
+    """Raises: AssertionError, if what somebody was told is not who is in the room then."""
+    there = {member.name for room in stage.registry.rooms() for member in room.members}
+    assert there == {"alice", "carol", "dave", "erin"}
+    for name in sorted(there):
+        before = ["MEMBERS " + " ".join(MEMBERS)] * (name != "alice")
+        told = [line.replace("MEMBERS tea", "MEMBERS") for line in stage.heard(name)]
+        here, wrong = follow([*before, *told], name, "MEMBERS", "JOINED", "LEFT")
+        assert not wrong and here | {name} == there, f"{name} was told {stage.heard(name)}"
+
+
+def test_whoever_comes_in_while_another_leaves_is_told_who_is_there():
+    at_once(RoomsServer, same_rooms, alice="JOIN tea", bob="LEAVE tea")
+
+
+def test_without_the_lock_she_is_told_of_a_ghost():
+    with pytest.raises(AssertionError, match="was told"):
+        at_once(without_lock(RoomsServer), same_rooms, alice="JOIN tea", bob="LEAVE tea")
+
+
+def one_order(stage, saw):
+    assert sorted(stage.heard("dave")) == ["SAY tea bob 1", "SAY tea carol 2"]
+    assert stage.heard("dave") == stage.heard("erin"), "they heard different orders"
+
+
+def test_two_who_talk_at_once_are_heard_in_one_order():
+    at_once(RoomsServer, one_order, bob="SAY tea 1", carol="SAY tea 2")
+
+
+def test_without_the_lock_the_orders_differ():
+    with pytest.raises(AssertionError, match="they heard different orders"):
+        at_once(without_lock(RoomsServer), one_order, bob="SAY tea 1", carol="SAY tea 2")
 
 
 def test_in_the_naive_servers_rooms_a_ghost_remains(connect, serve):

@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.crowd import eager_threads, log_in
+from extras.broadcast.turns import TurnHandler
+from tests.crowd import log_in
+from tests.interleave import anew, explore
+from tests.stage import Stage
 
 
 @pytest.fixture
@@ -43,16 +46,17 @@ def test_it_is_the_new_name_that_goes_offline(server, connect):
     assert [alice.read_line() for _ in range(2)] == ["NICK bob robert", "OFFLINE robert"]
 
 
-def test_eight_who_want_one_name_are_never_two_of_it(server, connect):
-    wires = log_in(connect, server, *(f"user{n}" for n in range(8)))
-    with eager_threads():
-        for n, wire in enumerate(wires):
-            wire.send(f"NICK popular\nWHO\nNICK user{n}\n".encode() * 20)
-        for wire in wires:
-            replies = 0
-            while replies < 60:
-                line = wire.read_line()
-                replies += line.split()[0] in ("OK", "ERR")
-                if line.startswith("USERS"):
-                    names = line.split()[1:]
-                    assert len(names) == len(set(names)) == 8
+def test_two_who_want_one_name_at_once_are_never_two_of_it(exercise):
+    """All orders are tried in which their threads can run the lines of your file; one that breaks is shown."""
+
+    def scene():
+        stage = Stage(anew(exercise).RenameServer, "alice", "bob")
+
+        def check(saw):
+            assert sorted(map(str.lower, stage.registry.names())) in (["alice", "popular"], ["bob", "popular"])
+            answers = [line.split()[0] for name in ("alice", "bob") for line in stage.heard(name)]
+            assert sorted(answers) == ["ERR", "NICK", "OK"], "one gets the name, the other is told both"
+
+        return {name: lambda name=name: stage.say(name, "NICK popular") for name in ("alice", "bob")}, check
+
+    explore(scene, exercise, TurnHandler.answer_lines)
