@@ -107,6 +107,19 @@ def test_the_server_gone_while_the_client_waits_for_input_is_told(server, templa
         client.expect_failure(beyond=b"hello")
 
 
+@rule("a connection that is reset has failed, after the end of the input too", CODE,
+      hint="recv() fails with \"connection reset\": what the server still had to say may be lost. Say so, and exit "
+           "with status 1, whether there is more input or not.")
+def test_a_reset_after_the_end_of_the_input_is_told(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = server.accept()
+        client.type(b"hello\n")
+        client.end_input()
+        peer.expect_end(b"hello\n")
+        peer.reset()
+        client.expect_failure()
+
+
 @rule("a refused connection is one clear line and status 1", CODE,
       hint="Catch the error of connect(), print one line, exit with status 1.")
 @in_a_pipe_and_a_terminal

@@ -115,8 +115,10 @@ def test_before_login_only_three_verbs_are_allowed(line, code):
 @rule("the table of verbs says which verbs there are, and which arguments they take", REQUESTS,
       hint="Look the verb up in the second argument, and find its arguments there: others may pass another table.")
 def test_the_table_of_verbs_drives_the_parser():
-    verbs = {"SAY": "room text", "WHO": ""}
+    verbs = {"SAY": "room text", "WHO": "", "INVITE": "name room"}
     expect(("SAY", ("tea", " more tea")), "parse_line", b"say tea  more tea", verbs)
+    expect(("INVITE", ("bob", "tea")), "parse_line", b"INVITE bob tea", verbs)
+    expect(Code("bad-arguments"), "parse_line", b"INVITE bob tea at five", verbs)
     expect(Code("unknown-command"), "parse_line", b"HELP", verbs)
 
 

@@ -242,7 +242,7 @@ def test_a_framed_line_comes_back():
 @pytest.fixture
 def alice(serve, connect):
     """A logged-in user of step 4's server, or of the server under test."""
-    return Chat(serve(FramedServer), connect).login("alice")
+    return Chat(serve(FramedServer), connect).login("Alice")
 
 
 @rule("a server sends no greeting, and one line for each reply", REQUESTS,
@@ -253,6 +253,15 @@ def test_nothing_comes_that_nobody_asked_for(serve, connect):
     wire.ask("HELP", "OK ...")
     wire.ask("HELP", "OK ...")
     wire.ask("DANCE", "ERR unknown-command ... / ERR not-logged-in ...")
+
+
+@rule("a message to oneself arrives, to anybody else it gets ERR no-such-user", REQUESTS,
+      hint="Compare the names in lower case; she is alone here. The event shows the name as she typed it at LOGIN.")
+def test_one_is_alone_here(alice):
+    alice.send(f"MSG {alice.name.swapcase()} hi")
+    alice.expect_in_any_order(f"MSG {alice.name} hi", "OK ...")
+    alice.ask(f"MSG no-{alice.name} hi", "ERR no-such-user ...")
+    alice.fence()
 
 
 ONE_EACH = "A recv() returns bytes, not lines: collect them, and answer as often as there is a whole line, no more."

@@ -17,6 +17,7 @@ direct = pytest.mark.direct  # megabytes, or dozens of clients: not through the 
 LATE_S = 0.2  # a client that begins to read so late has lost what a hasty server throws away
 SMALL_WINDOW = 32768  # bytes in a client's kernel: so most of what it does not read is still at the server
 UNBOUNDED_BYTES = 40_000_000  # of messages that nobody reads: whoever keeps so many has no bound
+DELAYED_S = 10  # for a hundred replies: so slow is only a server that waits for somebody
 FULL_S = 0.5  # it takes no byte for so long: the kernels are full, and the server waits
 UNREAD_BYTES = 16_000_000  # more than two kernels hold for a connection that nobody reads
 NAMES_RULE = "Keep the names in one table, by their lower-case form, and each beside the name as its owner typed it."
@@ -159,7 +160,7 @@ def test_logout_ends_the_connection(chat, logged_in):
            "recv().")
 @pytest.mark.parametrize("way", ["LOGOUT", "half-close", "close", "reset", "close in the middle of a line"])
 def test_a_name_is_freed(chat, way):
-    alice, bob = chat.login("alice"), chat.login("bob")
+    alice, bob = chat.login("Alice"), chat.login("bob")
     if way == "LOGOUT":
         alice.ask("LOGOUT", "OK ...")
     elif way == "half-close":
@@ -174,6 +175,17 @@ def test_a_name_is_freed(chat, way):
     newcomer = claim_when_free(chat, alice.name)
     bob.ask(f"MSG {alice.name} welcome", "OK ...")
     newcomer.expect(f"MSG {bob.name} welcome")
+
+
+@direct
+@rule("a name is free again when its owner crashes with many replies on their way", REQUESTS,
+      hint="When a send to her fails, nobody must go on waiting for room in her queue: take out what is in it, or "
+           "give it up.")
+def test_a_name_is_freed_though_replies_wait(chat):
+    alice = chat.login("alice")
+    alice.send(b"HELP\n" * 10_000)
+    alice.reset()
+    claim_when_free(chat, alice.name)
 
 
 @rule("a LOGIN that was refused gives no name, and frees none when its connection ends", REQUESTS,
@@ -553,6 +565,21 @@ def test_a_silent_client_keeps_nobody_waiting(chat):
     silent.fence()
 
 
+def replies_in_time(wire, count, silent):
+    """Return the replies to messages for a user who does not read: nobody may wait for her."""
+    start, replies = time.monotonic(), []
+    while len(replies) < count:
+        try:
+            replies.append(wire.read_line())
+        except Lesson as lesson:
+            lesson.expected = f"{wire.name}: OK ..., though {silent.name} does not read"
+            raise
+        if time.monotonic() - start > DELAYED_S:
+            raise wire.lesson(f"{wire.name}: {count} replies, though {silent.name} does not read",
+                              f"{len(replies)} of them in {DELAYED_S} s", waited=True)
+    return replies
+
+
 @pytest.mark.slow
 @direct
 @rule("a user who does not read keeps nobody else waiting", UNASKED,
@@ -567,13 +594,7 @@ def test_a_user_who_does_not_read_delays_nobody(chat):
         if time.monotonic() > enough:
             break
         alice.send(line * 100)
-        for _ in range(100):
-            try:
-                reply = alice.read_line()
-            except Lesson as lesson:
-                lesson.expected = f"{alice.name}: OK ..., though {mallory.name} does not read"
-                raise
-        if not reply.startswith("OK"):
+        if not replies_in_time(alice, 100, mallory)[-1].startswith("OK"):
             break  # the server has given mallory up, as it may
     bob.ask(f"MSG {carol.name} hello", "OK ...")
     carol.expect(f"MSG {bob.name} hello")
@@ -633,8 +654,8 @@ def test_what_waits_for_one_client_is_bounded(chat):
     while len(replies) < UNBOUNDED_BYTES // 1000 and replies[-1:] in ([], ["OK"]):
         start = len(replies)
         alice.send("".join(f"MSG {mallory.name} {n} {text}\n" for n in range(start, start + 100)).encode())
-        replies += [" ".join(alice.read_line().split(" ")[:2]) for _ in range(100)]
-        replies = ["OK" if reply.startswith("OK ") else reply for reply in replies]
+        replies += ["OK" if reply.startswith("OK ") else " ".join(reply.split(" ")[:2])
+                    for reply in replies_in_time(alice, 100, mallory)]
     if bad := set(replies) - {"OK", "ERR no-such-user", "ERR unavailable"}:
         raise alice.lesson("OK or ERR no-such-user", bad.pop())
     for number in [number for number, reply in enumerate(replies) if reply == "OK"]:

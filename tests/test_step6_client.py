@@ -92,9 +92,26 @@ def test_an_event_before_the_reply_to_the_login_is_not_the_reply(server, templat
 def test_plain_text_goes_on_to_the_user_of_the_last_msg(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
         peer = log_in(client, server)
-        client.type("/msg bob hello, bob\nhow are you?\n/msg carol h\u00e9\nand you?\n".encode())
-        for line in "MSG bob hello, bob", "MSG bob how are you?", "MSG carol h\u00e9", "MSG carol and you?":
+        client.type("/msg bob hello, bob\nhow are you?\n/msg carol h\u00e9\nand you, fox?\nmy fox\n".encode())
+        for line in ("MSG bob hello, bob", "MSG bob how are you?", "MSG carol h\u00e9", "MSG carol and you, fox?",
+                     "MSG carol my fox"):
             peer.answer(line.encode(), b"OK")
+
+
+@rule("what is neither a command nor text to somebody is explained, and not sent", CODE,
+      hint="Before the first /msg there is nobody to send plain text to. And a slip such as /mgs must not become a "
+           "message: what begins with / and is no command is not for bob.")
+def test_what_cannot_be_sent_is_not_sent(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = log_in(client, server)
+        for line, next_line in ((b"hello?", b"/msg bob hello"), (b"/mgs carol a secret", b"and you?")):
+            peer.send(b"MSG dave before %s\n" % next_line)
+            client.wait_for_line(b"dave", b"before " + next_line)
+            before = len(client.printed)
+            client.type(line + b"\n")
+            client.out.wait_for(lambda seen: len(client.printed) > before, f"what is wrong with {show(line)}")
+            client.type(next_line + b"\n")
+            peer.answer(b"MSG bob " + next_line.removeprefix(b"/msg bob "), b"OK")
 
 
 @rule("/raw LINE sends the line as it is, and the reply is shown", CODE,
@@ -116,6 +133,8 @@ def test_what_others_say_is_shown_with_their_name(server, template):
         peer = log_in(client, server)
         peer.send(b"MSG bob good morning\n")
         client.wait_for_line(b"bob", b"good morning")
+        if not re.search(rb"(?<![\w-])bob(?![\w-]).*good morning", client.printed):
+            raise lesson("the name bob, as a word of its own, and the text", f"it printed {shown(client.printed)}")
 
 
 @pytest.mark.direct
@@ -245,19 +264,38 @@ def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, tem
             screen.feed(seen)
             above = [screen.line(row) for row in range(screen.row)]
             return screen.line(screen.row).endswith("/msg bob hel") and any(
-                message in line and not (only and "hel" in line) for line in above)
+                re.search(rf"\b{message}\b", line) and not (only and "hel" in line) for line in above)
         return as_it_should_be
+
+    def last_row(seen):
+        screen = Screen()
+        screen.feed(seen)
+        return screen.line(screen.row)
 
     with Client(command_line(template, server.port), terminal=True) as client:
         peer = log_in(client, server)
         client.type(b"/msg bob hel")
-        client.wait_for(b"bob hel")
+        client.out.wait_for(lambda seen: last_row(seen).endswith("/msg bob hel"), "what is typed, in the last row")
         peer.send(b"MSG carol psst\n")  # may come before the client has drawn its prompt
         client.out.wait_for(shows("psst", only=False), "the message, and the half-typed line in the last row")
         peer.send(b"MSG carol listen\n")
         client.out.wait_for(shows("listen", only=True),
                             "the message in a row of its own, and the half-typed line in the last one")
         client.type(b"lo\n")
+        peer.expect(b"MSG bob hello")
+        client.out.wait_for(lambda seen: "hello" not in last_row(seen), "a new row for what she types next")
+
+
+@rule("backspace takes the last character back", CODE,
+      hint="If you read keys and not lines, you edit the line: take one character off, and draw it again.")
+@needs_terminal
+def test_backspace_takes_the_last_character_back(server, template):
+    with Client(command_line(template, server.port), terminal=True) as client:
+        peer = log_in(client, server)
+        client.type(b"/msg bob hellp")
+        client.wait_for(b"hellp")
+        client.type(b"\x7fo!!")
+        client.type(b"\x7f\x7f\n")
         peer.expect(b"MSG bob hello")
 
 
