@@ -225,10 +225,12 @@ def test_a_refused_second_login_frees_only_her_own_name(chat):
 
 @rule("after LOGOUT nothing counts that the client has sent, in the same segment or later", REQUESTS,
       hint="Note for the connection that it is over. From then on throw away what comes, and what you hold already.")
-@pytest.mark.parametrize("when", ["in the same segment", "later"])
+@pytest.mark.parametrize("when", ["in the same segment", "in the same segment, a long line", "later"])
 def test_what_follows_a_logout_does_not_count(chat, when):
     alice, bob = chat.login("alice"), chat.login("bob")
     more = f"MSG {bob.name} ghost\nLOGIN {chat.name('ghost')}\nHELP\n".encode()
+    if "long" in when:
+        more = b"x" * 1200 + b"\n" + more  # no ERR line-too-long either
     if when == "later":
         alice.ask("LOGOUT", "OK ...")
         with contextlib.suppress(Lesson):  # the server may be gone

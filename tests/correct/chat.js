@@ -69,11 +69,11 @@ net.createServer({ allowHalfOpen: true }, (socket) => {
       else if (line.length > 1024) send(socket, "ERR line-too-long 1024 bytes at most");
       else if (line.length) send(socket, answer(user, line));
     }
-    if (held.length > 1025 && !skipping) {
+    if (held.length > 1025 && !skipping && !user.over) {
       skipping = true;
       send(socket, "ERR line-too-long 1024 bytes at most");
     }
-    if (skipping) held = Buffer.alloc(0);
+    if (skipping || user.over) held = Buffer.alloc(0);
     if (user.over) { forget(user); socket.end(); }
   });
 }).listen(Number(process.argv[2]), "127.0.0.1");
