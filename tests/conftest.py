@@ -71,7 +71,7 @@ def pytest_configure(config):
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "direct: this test never runs through the wiretap")
     config.addinivalue_line("markers", "slow: a right server may take a second here, to wait for another client")
-    config.addinivalue_line("markers", "rule(title, at, hint): this test judges anybody's server or client")
+    config.addinivalue_line("markers", "rule(title, at, hint, race): this test judges anybody's server or client")
     given = [flag for flag in FLAGS if config.getoption(flag)]
     if len(given) > 1:
         raise pytest.UsageError(f"{' and '.join(given)}: one at a time, please")

@@ -17,9 +17,9 @@ SHOWN_BYTES = 60  # of one chunk: enough to recognise it
 SHOWN_STEPS = 24  # of the conversation: the last ones matter most
 
 
-def rule(title: str, at: str, hint: str):
-    """Mark a test as the check of one rule."""
-    return pytest.mark.rule(title=title, at=at, hint=hint)
+def rule(title: str, at: str, hint: str, race: bool = False):
+    """Mark a test as the check of one rule; of a race, no check can say more than that it has not seen it."""
+    return pytest.mark.rule(title=title, at=at, hint=hint, race=race)
 
 
 class Lesson(AssertionError):

@@ -86,7 +86,8 @@ def test_help_lists_it(chat):
 
 @pytest.mark.direct
 @rule("all users get the ALL events in the same order", VERBS,
-      hint="Put one message into all queues in one step, so that no other thread's message comes in between.")
+      hint="Put one message into all queues in one step, so that no other thread's message comes in between.",
+      race=True)
 def test_all_users_hear_one_order(chat):
     """Twelve talk at once, and each hears the others (not herself) in the order that the listener hears."""
     wires = [chat.login(name) for name in (*TALKERS, "listener")]

@@ -108,6 +108,8 @@ def lessons(tmp_path_factory):
         path = tmp_path_factory.mktemp("hers") / "program.py"
         path.write_text(program)
         asked[name] = [f"{ROOT}/tests/{test_file}", flag.replace("FILE", str(path)), "-x", "--patience=1"]
+    asked["a race"] = [f"{ROOT}/tests/test_step5_server.py", f"--server={{python}} {ROOT}/step5_server/server.py --port {{port}}",
+                       "-k", "one_of_many_gets_the_name or good_name"]
     with side_by_side(asked) as runs:
         yield runs
 
@@ -140,3 +142,9 @@ def test_who_answers_nothing_is_not_asked_for_long(lessons):
              if line.startswith("came      nothing in ")]
     assert waits == ["nothing in 1 s", *["nothing in 0.5 s"] * 3], run.printed
     assert "4 checks got no answer: the rest is not tried" in run.printed and "\n[-] " in run.printed
+
+
+def test_of_a_race_no_line_says_that_there_is_none(lessons):
+    lines = lessons["a race"]().printed.splitlines()
+    assert "[x] not seen to break: if many ask for the same name at the same moment, one gets it" in lines
+    assert "[x] LOGIN with a free name gets OK" in lines, lines

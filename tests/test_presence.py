@@ -217,7 +217,7 @@ def consistent(lines: list[str], name: str) -> bool:
 @pytest.mark.direct
 @rule("no list of users contradicts the ONLINE and OFFLINE lines before and after it", VERBS,
       hint="Take the name, list the others and tell them in one step; WHO must be one step too. Otherwise a "
-           "newcomer's list may lack somebody whose ONLINE never comes, or contain somebody who has gone.")
+           "newcomer's list may lack somebody whose ONLINE never comes, or contain somebody who has gone.", race=True)
 def test_no_list_contradicts_what_is_told_before_and_after_it(server, connect):
     for _ in range(3):
         assert all_agree(new_chat(server, connect)), "somebody was told of a coming or going that her list contradicts"

@@ -369,7 +369,7 @@ TestRooms.settings = settings(max_examples=40, stateful_step_count=30, deadline=
 @pytest.mark.direct
 @lesson.rule("all members of a room get its messages in the same order", lesson.VERBS,
              hint="Put one message into all members' queues in one step, so that no other thread's message comes in "
-                  "between.")
+                  "between.", race=True)
 def test_twelve_users_hear_150_messages_of_each_other_in_one_order(chat):
     """Each hears the others (not herself) in the order that the listener hears."""
     wires, tea = [chat.login(name) for name in (*TALKERS, "listener")], chat.name("tea")

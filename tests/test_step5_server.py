@@ -119,7 +119,7 @@ def test_a_second_login_is_refused(chat):
 @direct
 @rule("if many ask for the same name at the same moment, one gets it", REQUESTS,
       hint="Look whether a name is free and take it in one step, so that no other thread comes in between: use a "
-           "lock.")
+           "lock.", race=True)
 def test_one_of_many_gets_the_name(chat):
     for attempt in range(5):
         wires = [chat.connect(f"client {number}") for number in range(10)]
@@ -346,7 +346,7 @@ def test_messages_arrive_in_order_once_each(chat):
 @direct
 @rule("lines of several senders do not mix", REQUESTS,
       hint="Two threads that write to one socket must take turns, each with a whole line and its \\n: use a lock or "
-           "a queue.")
+           "a queue.", race=True)
 def test_lines_of_several_senders_do_not_mix(chat):
     bob, senders = chat.login("bob"), [chat.login(name) for name in ("alice", "carol", "dave", "erin")]
     text = "x" * 700

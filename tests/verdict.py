@@ -25,6 +25,7 @@ FAILED = pytest.StashKey[bool]()
 WAITED_IN_VAIN = pytest.StashKey[int]()  # how many times
 PASSED = pytest.StashKey[int]()  # how many checks
 OUTCOMES = pytest.StashKey[dict]()  # rule title -> "passed", "failed", "skipped"
+RACES = pytest.StashKey[set]()  # the titles of rules that a race may break
 
 
 def patience(item) -> float:
@@ -58,6 +59,8 @@ def pytest_runtest_makereport(item, call):
         return
     outcomes = item.config.stash.setdefault(OUTCOMES, {})
     title = marker.kwargs["title"]
+    if marker.kwargs["race"]:
+        item.config.stash.setdefault(RACES, set()).add(title)
     told_before, broken_before = outcomes.get(title) == "failed", "failed" in outcomes.values()
     if report.failed:
         item.stash[FAILED] = True
@@ -79,7 +82,7 @@ def pytest_runtest_makereport(item, call):
         passed = stash.get(PASSED, 0)
         if item.config.flag and waited - passed >= (GIVE_UP if passed else GIVE_UP_AT_ONCE):
             item.session.shouldfail = f"{waited} checks got no answer: the rest is not tried"
-    rule = dict(marker.kwargs)
+    rule = {key: what for key, what in marker.kwargs.items() if key != "race"}
     if told_before:
         rule |= {"at": "(once more; the hint is above)", "hint": ""}
     crash, printed = behind(item, lesson)
@@ -149,6 +152,8 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.section("the rules")
     for title, outcome in outcomes.items():
         mark = {"passed": "x", "failed": " "}.get(outcome, "-")
-        terminalreporter.write_line(f"[{mark}] {title}")
+        # It depends on luck whether a race shows from outside, so we must not say that there is none.
+        unseen = "not seen to break: " * (outcome == "passed" and title in config.stash.get(RACES, ()))
+        terminalreporter.write_line(f"[{mark}] {unseen}{title}")
     told = f"{config.deselected} tests of our own Python code were deselected: they cannot judge yours"
     terminalreporter.write_line(told)
