@@ -16,6 +16,7 @@ from collections import Counter
 import pytest
 
 from tests.side_by_side import QUICK
+from tests.verdict import NOT_TRIED
 
 
 class Teller:
@@ -27,7 +28,7 @@ class Teller:
     def pytest_collection_finish(self, session):
         self.titles = {item.nodeid: item.get_closest_marker("rule").kwargs["title"] for item in session.items}
         self.left = Counter(self.titles.values())  # rule -> how many of its tests are not done yet
-        self.outcomes = {}  # rule -> "passed", "failed" or "skipped", so far
+        self.outcomes = {}  # rule -> "passed", "failed", "skipped" or "not tried", so far
         self.tell(rules=len(self.left))
 
     def pytest_runtest_logstart(self, nodeid):
@@ -40,7 +41,8 @@ class Teller:
             self.outcomes[title] = "failed"
             self.tell(outcome="failed", lesson=report.longreprtext)
         elif before in (None, "skipped") and (report.when == "call" or report.skipped):
-            self.outcomes[title] = report.outcome
+            left_out = report.skipped and report.longrepr[2].endswith(NOT_TRIED)
+            self.outcomes[title] = "not tried" if left_out else report.outcome
         if report.when == "teardown":  # not before: a server may be found dead there
             self.left[title] -= 1
             if not self.left[title] and self.outcomes[title] != "failed":

@@ -92,8 +92,8 @@ class Story:
         self.steps.append((who, mark, what))
 
     def lines(self) -> list[str]:
-        """Return the last steps as text; steps in the same direction that follow each other are one line."""
-        told = []
+        """Return the last steps as text; what is repeated, a step or two by turns, is told once."""
+        told = []  # [who, mark, text, how often it came, how often it came together with the one before]
         for who, mark, what in self.steps[-SHOWN_STEPS * 50 :]:
             text = what if isinstance(what, str) else show(what)
             if told and told[-1][:3] == [who, mark, text]:
@@ -101,13 +101,17 @@ class Story:
             elif mark == ">" and told and told[-1][:2] == [who, ">"] and len(told[-1][2]) < 2 * SHOWN_BYTES:
                 told[-1][2] += "|" + text
             else:
-                told.append([who, mark, text, 1])
+                if told and told[-1][1] == "<" and [row[:4] for row in told[-2:]] == [row[:4] for row in told[-4:-2]]:
+                    del told[-2:]
+                    told[-1][4] += 1
+                told.append([who, mark, text, 1, 1])
         if not told:
             return []
         width = max(len(who) for who, *_ in told)
         lines = [f"    {who:>{width}} {mark} {text}" + f"   ({times} times)" * (times > 1)
-                 for who, mark, text, times in told[-SHOWN_STEPS:]]
-        if len(told) > SHOWN_STEPS:
+                 + f"   (these two {rounds} times)" * (rounds > 1)
+                 for who, mark, text, times, rounds in told[-SHOWN_STEPS:]]
+        if len(told) > SHOWN_STEPS or len(self.steps) > SHOWN_STEPS * 50:
             lines.insert(0, "    ...")
         return [f"what happened ({self.legend})", *lines]
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.chapter import ROOT
 from tests.crash import shorten
+from tests.lesson import Story
 from tests.side_by_side import side_by_side
 
 ECHO = (ROOT / "step1_echo/rungs/echo_3.py").read_text(encoding="utf-8")
@@ -61,6 +62,18 @@ def test_a_traceback_is_one_line_with_the_program_own_place(tmp_path, program, t
                                                  if line.startswith("line ") and "ConnectionReset" not in line]
 
 
+# What happened
+
+def test_two_steps_that_take_turns_are_told_once():
+    story = Story()
+    for line in (b"HELP\n", *[b"MSG bob hi\n"] * 200):
+        story.add("alice", ">", line)
+        story.add("alice", "<", b"OK\n")
+    story.add("bob", "", "(says nothing)")  # so that the turns are over
+    assert story.lines()[1:] == ["    alice > HELP\\n", "    alice < OK\\n",
+                                 "    alice > MSG bob hi\\n", "    alice < OK\\n   (these two 200 times)", "      bob  (says nothing)"]
+
+
 # The lesson
 
 def replaced(text, old, new):
@@ -89,10 +102,12 @@ BROKEN = {  # the program -> how it is judged, and how its lesson begins
 
 STRIPS = replaced(ECHO, "sendall(chunk)", "sendall(chunk.strip())")
 SILENT = replaced(ECHO, "sendall(chunk)", "sendall(b'')")
-OTHERS = {  # arguments -> the program
-    ("strips",): STRIPS,
-    ("strips", "-vv"): STRIPS,
-    ("silent",): SILENT,
+DELIVERS_NOTHING = replaced(ECHO, "sendall(chunk)", "sendall(b'OK\\n' * chunk.count(b'\\n'))")
+OTHERS = {  # a name -> the program, the file of its checks, and flags
+    "strips": (STRIPS, SERVER[0]),
+    "strips, -vv": (STRIPS, SERVER[0], "-vv"),
+    "silent": (SILENT, SERVER[0]),
+    "delivers nothing": (DELIVERS_NOTHING, "test_step5_server.py", "-k", "as_typed or to_oneself or outlives or bounded"),
 }
 
 
@@ -100,10 +115,10 @@ OTHERS = {  # arguments -> the program
 def lessons(tmp_path_factory):
     """Begin to judge the broken programs: name -> a call that waits for the verdict."""
     asked = {}
-    for key, program in OTHERS.items():
+    for name, (program, test_file, *flags) in OTHERS.items():
         path = tmp_path_factory.mktemp("hers") / "program.py"
         path.write_text(program)
-        asked[key] = [f"{ROOT}/tests/{SERVER[0]}", SERVER[1].replace("FILE", str(path)), "--patience=1", *key[1:]]
+        asked[name] = [f"{ROOT}/tests/{test_file}", SERVER[1].replace("FILE", str(path)), "--patience=1", *flags]
     for name, (program, (test_file, flag), _) in BROKEN.items():
         path = tmp_path_factory.mktemp("hers") / "program.py"
         path.write_text(program)
@@ -123,7 +138,7 @@ def test_an_exception_of_the_program_comes_first_then_the_rule_and_no_hint(name,
 
 
 def test_the_first_broken_rule_is_told_and_the_others_are_folded(lessons):
-    printed = lessons["strips",]().printed
+    printed = lessons["strips"]().printed
     broken = printed.count("\n[ ] ")
     assert broken > 5
     assert printed.count("\nrule      ") == 1 and f"\n{broken - 1} more rules fail; begin with this one.\n" in printed, printed
@@ -131,13 +146,13 @@ def test_the_first_broken_rule_is_told_and_the_others_are_folded(lessons):
 
 
 def test_vv_tells_every_failure(lessons):
-    run = lessons["strips", "-vv"]()
+    run = lessons["strips, -vv"]()
     failed = [report for report in run.reports if report.outcome == "failed"]
     assert run.printed.count("\nrule      ") == len(failed) > run.printed.count("\n[ ] "), run.printed
 
 
 def test_who_answers_nothing_is_not_asked_for_long(lessons):
-    run = lessons["silent",]()
+    run = lessons["silent"]()
     waits = [line.removeprefix("came      ") for report in run.reports for line in report.text.splitlines()
              if line.startswith("came      nothing in ")]
     assert waits == ["nothing in 1 s", *["nothing in 0.5 s"] * 3], run.printed
@@ -148,3 +163,9 @@ def test_of_a_race_no_line_says_that_there_is_none(lessons):
     lines = lessons["a race"]().printed.splitlines()
     assert "[x] not seen to break: if many ask for the same name at the same moment, one gets it" in lines
     assert "[x] LOGIN with a free name gets OK" in lines, lines
+
+
+def test_what_takes_long_is_not_tried_where_much_is_broken(lessons):
+    printed = lessons["delivers nothing"]().printed
+    assert "\n[ ] a message to oneself is allowed\n" in printed, printed
+    assert "\n[-] what waits for one client is bounded" in printed, printed

@@ -243,6 +243,12 @@ def test_a_step_that_has_changed_is_shown_as_not_known(tmp_path, pytest_is):
     assert once(tmp_path, only=STEPS[1])[1].startswith("step 1 ?  step 2 ✓")
 
 
+def test_a_rule_that_is_left_out_counts_and_one_that_cannot_be_judged_here_does_not(tmp_path, pytest_is):
+    (tmp_path / "echo.py").touch()
+    pytest_is.news = [{"rules": 4}, *({"outcome": outcome} for outcome in ("passed", "failed", "not tried", "skipped"))]
+    assert "step 1 1/3" in once(tmp_path)[1]
+
+
 def test_one_step_can_be_asked_for(tmp_path, pytest_is):
     (tmp_path / "echo.py").touch()
     (tmp_path / "client.py").touch()

@@ -18,9 +18,11 @@ PATIENCE_S = 5.0  # for an answer of a foreign program: on one's own machine a r
 # Once an answer has not come, its rule is broken, and others may be by the same cause: for those we wait a tenth, ...
 IMPATIENT_S = 0.5  # ... but so long at least
 SLOW_S = 2.0  # and so long where a right server may wait a second for another client: a check marked `slow`
+NO_MORE_SLOW = 3  # checks without an answer: then those are not tried
 GIVE_UP_AT_ONCE = 4  # checks without an answer, and none has passed: what else is there to learn?
 GIVE_UP = 15  # checks without an answer, and more of them than passed: then it is another kind of server, so stop
 
+NOT_TRIED = "not tried, for much is broken already"
 FAILED = pytest.StashKey[bool]()
 WAITED_IN_VAIN = pytest.StashKey[int]()  # how many times
 PASSED = pytest.StashKey[int]()  # how many checks
@@ -44,11 +46,13 @@ def tells_all(config) -> bool:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
-    """Leave out what else a broken rule has to say: one lesson is enough."""
+    """Leave out what else a broken rule has to say, one lesson is enough; and what takes long, where much is broken."""
     marker, config = item.get_closest_marker("rule"), item.config
     if marker and config.flag and not tells_all(config):
         if config.stash.get(OUTCOMES, {}).get(marker.kwargs["title"]) == "failed":
-            pytest.skip("its rule is broken already")
+            pytest.skip(NOT_TRIED)
+        if item.get_closest_marker("slow") and config.stash.get(WAITED_IN_VAIN, 0) >= NO_MORE_SLOW:
+            pytest.skip(NOT_TRIED)
 
 
 @pytest.hookimpl(hookwrapper=True)
