@@ -3,6 +3,7 @@
 Nothing here knows what language it is written in.
 """
 
+import contextlib
 import os
 import shlex
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from tests.crash import quote, shorten
 
@@ -146,6 +148,18 @@ class ServerCommand(ForeignServer):
 
     def how_it_ended(self) -> str:
         return f"and then it ended, with status {self.process.returncode}" if self.ended() else ""
+
+    def memory_bytes(self) -> int | None:
+        """Return how much memory it has now, with all that it started; None where /proc does not tell."""
+        pages = 0
+        try:
+            for process in Path("/proc").glob("[0-9]*"):
+                with contextlib.suppress(OSError):  # it has just ended
+                    if os.getpgid(int(process.name)) == self.process.pid:
+                        pages += int((process / "statm").read_text().split()[1])
+            return pages * os.sysconf("SC_PAGE_SIZE") or None
+        except (AttributeError, ValueError):
+            return None
 
     def stop(self) -> None:
         """End it and all that it started."""

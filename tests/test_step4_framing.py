@@ -21,6 +21,7 @@ TOO_LONG = "LineTooLong"
 # A small alphabet, so that most streams have line ends, and a limit that they often pass.
 PIECES = st.sampled_from([b"\n", b"\r", b"\r\n", b"a", b"bc", "é".encode()[:1], "é".encode()[1:], b"dddd", b""])
 LIMIT = 4
+LONG_BYTES = 128 * 2**20  # of one line: one sees whether a server keeps so much, in whatever language it is written
 
 
 def reference(stream, limit):
@@ -361,6 +362,26 @@ def test_a_line_too_long_is_answered_once_and_the_next_one_counts(alice, size):
     alice.send(line + b"DANCE\n")
     alice.expect("ERR line-too-long ...", "ERR unknown-command ...")
     alice.send_cut(line[:700], line[700:1200], line[1200:])  # the same line, whatever its chunks
+    alice.expect("ERR line-too-long ...")
+    alice.fence()
+
+
+@pytest.mark.direct
+@rule("a line over 1024 bytes is thrown away without being held in memory", LINES,
+      hint="When what you hold of a line is over the limit, forget it, and remember only that you are skipping. Who "
+           "waits for the \\n first has the whole line in memory, however long it is.")
+def test_a_line_too_long_is_not_held(serve, connect):
+    server = serve(FramedServer)
+    memory_bytes = getattr(server, "memory_bytes", lambda: None)
+    alice = Chat(server, connect).login("alice")
+    before = memory_bytes()
+    for _ in range(LONG_BYTES // 2**20):
+        alice.send(b"x" * 2**20)
+    after = memory_bytes()
+    if before and after and after - before > LONG_BYTES * 7 // 8:
+        raise alice.lesson(f"about as much memory after {LONG_BYTES >> 20} MB of one line as before them",
+                           f"the server has {after - before >> 20} MB more")
+    alice.send(f"MSG {alice.name} hi")  # the end of the long line
     alice.expect("ERR line-too-long ...")
     alice.fence()
 

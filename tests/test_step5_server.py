@@ -112,6 +112,7 @@ def test_a_name_is_taken_in_any_case(chat, change):
 def test_a_second_login_is_refused(chat):
     alice, other = chat.login("alice"), chat.connect("other")
     alice.ask(f"LOGIN {chat.name('carol')}", "ERR already-logged-in ...")
+    alice.ask(f"LOGIN {alice.name}", "ERR already-logged-in ... / ERR name-taken ...")
     other.ask(f"LOGIN {alice.name}", "ERR name-taken ...")
     other.ask(f"LOGIN {chat.name('carol')}", "OK ...")
 
@@ -478,6 +479,7 @@ def test_before_login(chat):
     bob, wire = chat.login("bob"), chat.connect()
     wire.ask(f"MSG {bob.name} hi", "ERR not-logged-in ...")
     wire.ask("HELP", "OK ...")
+    wire.ask(f"MSG {bob.name} {'x' * 2000}", "ERR line-too-long ...")
     bob.fence()
     wire.ask(f"LOGIN {chat.name('alice')}", "OK ...")
     wire.ask(f"MSG {bob.name} hi", "OK ...")

@@ -104,6 +104,32 @@ class HasNoLimit(Mutant):
     max_line_bytes = 10**9
 
 
+class PatientBuffer(LineBuffer):
+    def __init__(self, max_line_bytes):
+        self.pieces, self.lines = [], []
+
+    def feed(self, chunk):
+        self.pieces.append(chunk)
+        if b"\n" in chunk:
+            *lines, rest = b"".join(self.pieces).split(b"\n")
+            self.lines += lines
+            self.pieces = [rest]
+
+    def next_line(self):
+        line = self.lines.pop(0).removesuffix(b"\r") if self.lines else b""
+        if len(line) > 1024:
+            raise LineTooLong
+        return line or None
+
+
+@caught_by("test_a_line_too_long_is_not_held")
+class HoldsALongLine(Mutant):
+    """It looks how long a line is when it has all of it."""
+
+    test_file = "test_step4_framing.py"
+    buffer_class = PatientBuffer
+
+
 @caught_by("test_the_limit_counts_bytes")
 class CountsCharacters(Mutant):
     """It measures the line when it is decoded."""
@@ -350,6 +376,16 @@ class ShowsNamesInSmallLetters(Mutant):
 
     def do_LOGIN(self, name):
         super().do_LOGIN(name.lower() if NAME.fullmatch(name) else name)
+
+
+@caught_by("test_a_second_login_is_refused")
+class SaysOkToTheSameNameAgain(Mutant):
+    """It says OK to a LOGIN with the name that she has already."""
+
+    def do_LOGIN(self, name):
+        if self.name and name.lower() == self.name.lower():
+            return self.ok()
+        super().do_LOGIN(name)
 
 
 @caught_by("test_a_second_login_is_refused")
