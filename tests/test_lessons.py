@@ -102,11 +102,13 @@ BROKEN = {  # the program -> how it is judged, and how its lesson begins
 
 STRIPS = replaced(ECHO, "sendall(chunk)", "sendall(chunk.strip())")
 SILENT = replaced(ECHO, "sendall(chunk)", "sendall(b'')")
+READS_LINES = replaced(replaced(ECHO, "Base", "Stream"), "chunk := self.request.recv(4096)", "chunk := self.rfile.readline()")
 DELIVERS_NOTHING = replaced(ECHO, "sendall(chunk)", "sendall(b'OK\\n' * chunk.count(b'\\n'))")
 OTHERS = {  # a name -> the program, the file of its checks, and flags
     "strips": (STRIPS, SERVER[0]),
     "strips, -vv": (STRIPS, SERVER[0], "-vv"),
     "silent": (SILENT, SERVER[0]),
+    "reads lines": (READS_LINES, SERVER[0], "-k", "not megabytes and not reads_late and not does_not_read"),  # it is slow
     "delivers nothing": (DELIVERS_NOTHING, "test_step5_server.py", "-k", "as_typed or to_oneself or outlives or bounded"),
 }
 
@@ -163,6 +165,13 @@ def test_of_a_race_no_line_says_that_there_is_none(lessons):
     lines = lessons["a race"]().printed.splitlines()
     assert "[x] not seen to break: if many ask for the same name at the same moment, one gets it" in lines
     assert "[x] LOGIN with a free name gets OK" in lines, lines
+
+
+def test_a_server_that_reads_lines_breaks_one_rule(lessons):
+    run = lessons["reads lines"]()
+    broken = [line for line in run.printed.splitlines() if line.startswith("[ ] ")]
+    assert broken == ["[ ] a byte comes back at once, not when a line or the input ends"], run.printed
+    assert run.printed.count("\n[x] ") == 8, run.printed
 
 
 def test_what_takes_long_is_not_tried_where_much_is_broken(lessons):

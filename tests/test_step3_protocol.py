@@ -71,10 +71,10 @@ def broken(wanted, got, call):
            "is all the rest of the line.")
 @pytest.mark.parametrize("line, request_", [
     (b"HELP", ("HELP", ())),
-    (b"help", ("HELP", ())),
-    (b"LoGiN alice", ("LOGIN", ("alice",))),
     (b"MSG bob hello", ("MSG", ("bob", "hello"))),
     (b"MSG bob hello there, bob", ("MSG", ("bob", "hello there, bob"))),
+    (b"help", ("HELP", ())),
+    (b"LoGiN alice", ("LOGIN", ("alice",))),
     (b"MSG bob   three  spaces ", ("MSG", ("bob", "  three  spaces "))),
     ("MSG bob grüße 🌍".encode(), ("MSG", ("bob", "grüße 🌍"))),
 ])
