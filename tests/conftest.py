@@ -29,7 +29,7 @@ from step5_server import connection
 from tests import client_process
 from tests.foreign import ForeignServer, NeverListened, RunningServer, ServerCommand, parse_address
 from tests.lesson import Lesson, Story
-from tests.verdict import FAILED, OUTCOMES, PATIENCE_S, patience
+from tests.verdict import FAILED, NO_SERVER, OUTCOMES, PATIENCE_S, patience
 from tests.verdict import (pytest_report_teststatus, pytest_runtest_makereport,  # noqa: F401: these are hooks
                            pytest_runtest_setup, pytest_terminal_summary)
 from tests.wire import Wire
@@ -180,7 +180,8 @@ def serve(request, foreign_server):
     try:
         foreign_server.start()
     except NeverListened as error:
-        pytest.exit(str(error), returncode=1)
+        request.config.stash[NO_SERVER] = str(error)
+        raise pytest.exit.Exception("there is no server to judge", returncode=1) from error
     yield lambda server_class: foreign_server
     if unused := foreign_server.take_first():
         unused.close()

@@ -50,7 +50,7 @@ class Teller:
 
     def pytest_keyboard_interrupt(self, excinfo):
         if isinstance(excinfo.value, pytest.exit.Exception):  # the server under test did not even start
-            self.tell(lesson=str(excinfo.value))
+            self.tell(lesson=str(excinfo.value.__cause__))
 
 
 def judge() -> None:

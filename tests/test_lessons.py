@@ -102,12 +102,19 @@ BROKEN = {  # the program -> how it is judged, and how its lesson begins
 
 STRIPS = replaced(ECHO, "sendall(chunk)", "sendall(chunk.strip())")
 SILENT = replaced(ECHO, "sendall(chunk)", "sendall(b'')")
+LISTENS = """\
+import socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("listening on port", sys.argv[1])
+"""
 READS_LINES = replaced(replaced(ECHO, "Base", "Stream"), "chunk := self.request.recv(4096)", "chunk := self.rfile.readline()")
 DELIVERS_NOTHING = replaced(ECHO, "sendall(chunk)", "sendall(b'OK\\n' * chunk.count(b'\\n'))")
 OTHERS = {  # a name -> the program, the file of its checks, and flags
     "strips": (STRIPS, SERVER[0]),
     "strips, -vv": (STRIPS, SERVER[0], "-vv"),
     "silent": (SILENT, SERVER[0]),
+    "ends at once": (LISTENS, SERVER[0]),
+    "stops at once": (LISTENS + "listner.accept()\n", SERVER[0]),
     "reads lines": (READS_LINES, SERVER[0], "-k", "not megabytes and not reads_late and not does_not_read"),  # it is slow
     "delivers nothing": (DELIVERS_NOTHING, "test_step5_server.py", "-k", "as_typed or to_oneself or outlives or bounded"),
 }
@@ -165,6 +172,18 @@ def test_of_a_race_no_line_says_that_there_is_none(lessons):
     lines = lessons["a race"]().printed.splitlines()
     assert "[x] not seen to break: if many ask for the same name at the same moment, one gets it" in lines
     assert "[x] LOGIN with a free name gets OK" in lines, lines
+
+
+def test_a_program_that_ends_at_once_is_told_that_a_server_goes_on(lessons):
+    run = lessons["ends at once"]()
+    assert not run.reports and "\nthe server has ended, with status 0: a server goes on listening" in run.printed, run.printed
+    assert "\n    listening on port " in run.printed and "\n[-] " in run.printed, run.printed
+
+
+def test_a_server_that_stops_at_once_says_why(lessons):
+    printed = lessons["stops at once"]().printed
+    assert "\nline 4 of program.py: NameError: name 'listner' is not defined" in printed, printed
+    assert "\nthe server never listened: it ended with status 1\n" in printed and "Traceback" not in printed, printed
 
 
 def test_a_server_that_reads_lines_breaks_one_rule(lessons):

@@ -23,6 +23,7 @@ GIVE_UP_AT_ONCE = 4  # checks without an answer, and none has passed: what else 
 GIVE_UP = 15  # checks without an answer, and more of them than passed: then it is another kind of server, so stop
 
 NOT_TRIED = "not tried, for much is broken already"
+NO_SERVER = pytest.StashKey[str]()  # why there is none
 FAILED = pytest.StashKey[bool]()
 WAITED_IN_VAIN = pytest.StashKey[int]()  # how many times
 PASSED = pytest.StashKey[int]()  # how many checks
@@ -152,6 +153,8 @@ def pytest_terminal_summary(terminalreporter, config):
     broken = list(outcomes.values()).count("failed")
     if broken > 1:
         terminalreporter.write_line("\n" + more_fail(broken - 1))
+    if why := config.stash.get(NO_SERVER, ""):
+        terminalreporter.write_line(why)
     if outcomes:
         terminalreporter.section("the rules")
     for title, outcome in outcomes.items():
