@@ -58,7 +58,7 @@ def pytest_addoption(parser):
     group.addoption("--client", metavar="COMMAND", help="judge the client that this command starts, "
                     "such as './my_client {host} {port}'")
     group.addoption("--python", metavar="stepN=MODULE[:NAME]", action="append", default=[],
-                    help="judge this Python code instead of ours (steps 3 and 4)")
+                    help="judge this Python code instead of ours (steps 3, 4 and 5)")
     group.addoption("--patience", metavar="SECONDS", type=float,
                     help=f"how long to wait for an answer before it counts as missing (default {PATIENCE_S:g})")
     group.addoption("--exercise", choices=["start", "mine", "solution"],

@@ -11,9 +11,10 @@
 
 watched     code in which threads are switched: before each line, and inside of a line before it writes or calls
             after it has read.  Other code runs in one go, until it waits for a lock.
-preemption  a switch while the one who runs could go on.  All orders with two at most are tried, those with
-            fewer first: hardly a race needs more.  No order is left to luck, so each run says the same.
 point       a place where the scheduler may switch
+switch      another thread goes on though the one who runs could, or another than the first of those who can.  All
+            orders with two switches at most are tried, those with fewer first: hardly a race needs more.  (Who
+            begins does not count.)  No order is left to luck, so each run says the same.
 
 The locks, queues and threads that are made meanwhile are ours, so nobody waits where we do not see it.  The
 clock stands still: who sleeps, or waits for some time only, goes on when nobody else can.
@@ -57,9 +58,9 @@ class SeenLock:
         if not (me := now and now.me()):
             return self._lock.acquire(blocking, timeout)
         while not self._lock.acquire(False):
-            me.note("waits" if blocking else "it is locked")
             if not blocking:
                 return False
+            me.note("waits")
             self._waiting += 1
             came = now.wait(me, lambda: not self._lock.locked(), timeout)
             self._waiting -= 1
@@ -147,8 +148,11 @@ class Actor:
             order.pass_on(self)
 
     def note(self, text):
-        """Write beside its last line what became of it."""
-        if self.order.story and self.order.story[-1][0] is self:
+        """Write beside its last line what becomes of it, if it is in that line still."""
+        frame = sys._getframe(1)
+        while frame and not self.order.watches(frame.f_code):
+            frame = frame.f_back
+        if frame and self.order.story and self.order.story[-1][:2] == [self, line_of(frame)]:
             self.order.story[-1][2] += f"  ({text})"
 
 
@@ -158,7 +162,7 @@ class Order:
     def __init__(self, watched, choices):
         self.codes, self.files = watched
         self.choices = choices
-        self.decisions = []  # (how many could go on, which of them did, whether another choice is a preemption)
+        self.decisions = []  # (how many could go on, which of them did, whether another choice counts)
         self.actors, self.main = [], []
         self.idents = {threading.get_ident(): None}  # the threads whose threads are actors
         self.started = {}  # a thread of the code under test -> its actor
@@ -227,7 +231,7 @@ class Order:
             return able[0]
         at = len(self.decisions)
         which = self.choices[at] if at < len(self.choices) else 0
-        self.decisions.append((len(able), which, preempts))
+        self.decisions.append((len(able), which, preempts or at > 0))
         return able[which]
 
     def wait(self, me, ready, timeout=-1):
@@ -238,12 +242,12 @@ class Order:
         me.ready = me.wakes_at = None
         return not me.timed_out
 
-    def next_choices(self, preemptions):
+    def next_choices(self, switches):
         """Return the choices for the order after this one, depth first, or None after the last."""
         for at in reversed(range(len(self.decisions))):
-            many, which, preempts = self.decisions[at]
-            spent = sum(preempts and which > 0 for _, which, preempts in self.decisions[:at])
-            if which + 1 < many and spent + preempts <= preemptions:
+            many, which, counts = self.decisions[at]
+            spent = sum(counts and which > 0 for _, which, counts in self.decisions[:at])
+            if which + 1 < many and spent + counts <= switches:
                 return [which for _, which, _ in self.decisions[:at]] + [which + 1]
         return None
 
@@ -251,9 +255,12 @@ class Order:
 
     def enter(self, frame, event, arg):
         """Watch a function that is called, or do not."""
-        if frame.f_code in self.codes or frame.f_code.co_filename in self.files:
+        if self.watches(frame.f_code):
             frame.f_trace_opcodes = True
             return self.step
+
+    def watches(self, code):
+        return code in self.codes or code.co_filename in self.files
 
     def step(self, frame, event, arg):
         """Stop before a line, or inside of it."""
@@ -266,24 +273,29 @@ class Order:
             me.in_a_row += 1
             self.pass_on(me)
             if not inside or self.story[-1][0] is not me:
-                path, number = frame.f_code.co_filename, frame.f_lineno
-                text = f"{Path(path).name}:{number}  {linecache.getline(path, number).strip()}"
-                self.story.append([me, text, "  (goes on)" * inside])
+                self.story.append([me, line_of(frame), "  (goes on)" * inside])
         return self.step
 
     def picture(self):
         """Return who ran which line, a column for each actor, and what each saw at the end."""
         columns = [actor for actor in self.actors if actor in self.main or any(row[0] is actor for row in self.story)]
         width = min(COLUMN, max((len(line + note) for _, line, note in self.story), default=0) + 2)
-        rows = ["".join(actor.name.ljust(width) for actor in columns)]
+        cut = lambda text: text if len(text) <= width - 2 else text[: width - 3] + "…"  # noqa: E731
+        rows = ["".join(cut(actor.name).ljust(width) for actor in columns)]
         rows += ["..."] * (len(self.story) > SHOWN_ROWS)
         for actor, line, note in self.story[-SHOWN_ROWS:]:
             room = width - 2 - len(note)
             line = line if len(line) <= room else line[: room - 1] + "…"
             rows.append(" " * width * columns.index(actor) + line + note)
         saw = ["no end" if isinstance(actor.saw, Abandoned) else repr(actor.saw) for actor in columns]
-        rows.append("".join(f"-> {what}".ljust(width) for what in saw))
+        rows.append("".join(cut(f"-> {what}").ljust(width) for what in saw))
         return "\n".join("    " + row.rstrip() for row in rows)
+
+
+def line_of(frame):
+    """Return the line in which a frame is, as text."""
+    path, number = frame.f_code.co_filename, frame.f_lineno
+    return f"{Path(path).name}:{number}  {linecache.getline(path, number).strip()}"
 
 
 @functools.lru_cache(maxsize=None)
@@ -399,7 +411,7 @@ def seen(spaces):
             now = None
 
 
-def explore(scene, *watched, preemptions=2, most=3000):
+def explore(scene, *watched, switches=2, most=3000):
     """Try the orders of a scene; return how many.  Raises: AssertionError, for the first that breaks it.
 
     Watched are modules, files, classes or functions.  scene() returns the actors, name -> function, and check(saw).
@@ -409,7 +421,7 @@ def explore(scene, *watched, preemptions=2, most=3000):
     codes_and_files, spaces = unfold(watched)
     tried = 0
     with seen(spaces):
-        for bound in range(preemptions + 1):
+        for bound in range(switches + 1):
             choices = []
             while choices is not None and tried < most:
                 tried += 1

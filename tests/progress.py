@@ -19,6 +19,7 @@ from tests.chapter import ROOT
 
 NOT_HERS = ("node_modules", "target")  # folders that tools fill
 SERVER, CLIENT = "--server={python} {path} {port}", "--client={python} {path} {host} {port}"
+RACES = {"chat_server.py": "tests/test_step5_races.py"}  # the checks that run her program's threads in all orders
 ONLY_PYTHON = "In another language than Python, only the server's checks of step 4 judge steps 3 and 4."
 
 
@@ -144,7 +145,8 @@ class Progress:
 
     def _print(self, step: Step) -> str:
         seen = hashlib.sha256(self.commands.get(step.number, "").encode())
-        for path in [step.test_file, *(self.folder / name for name in sorted(self.files(step)))]:
+        races = [ROOT / RACES[name] for name in step.parts if name in RACES]
+        for path in [step.test_file, *races, *(self.folder / name for name in sorted(self.files(step)))]:
             with contextlib.suppress(OSError):  # NOTE: as above
                 seen.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
         return seen.hexdigest()
@@ -159,14 +161,22 @@ class Progress:
         runs = []
         for name, flag in self.typed(step).items():
             path = self.shown(name) if flag.startswith("--python") else shlex.quote(self.shown(name))
+            if name in RACES and self.may_be_imported(name):  # first, since the chapter comes to it first
+                runs.append([str(ROOT / RACES[name]), f"--python=step{step.number}={self.shown(name)}"])
             if name in self.stamps:
-                runs.append([flag.replace("{path}", path)])
+                runs.append([str(step.test_file), flag.replace("{path}", path)])
             elif "{port}" in flag:
-                runs.append([flag, "--collect-only"])
+                runs.append([str(step.test_file), flag, "--collect-only"])
         if command := self.commands.get(step.number):
             flag = "--client" if CLIENT in step.parts.values() else "--server"
-            runs.append([f"{flag}={command}"])
-        return [[str(step.test_file), *arguments] for arguments in runs]
+            runs.append([str(step.test_file), f"{flag}={command}"])
+        return runs
+
+    def may_be_imported(self, name: str) -> bool:
+        """Say whether a program does not start when it is imported."""
+        with contextlib.suppress(OSError):  # NOTE: not there, or gone since
+            return "__main__" in (self.folder / name).read_text(encoding="utf-8", errors="replace")
+        return False
 
     # What is known
 

@@ -160,7 +160,7 @@ def test_it_finds_what_takes_two_switches_at_the_right_places():
             total += self.yours
             return total
 
-    assert explore(both(Money, "give", other="count", wanted=(1, 1)), Money, preemptions=0) == 2
+    assert explore(both(Money, "give", other="count", wanted=(1, 1)), Money, switches=0) == 2
     assert "give" not in told(both(Money, "give", other="count", wanted=(1, 1)), Money)
 
 
@@ -280,7 +280,7 @@ def test_it_accuses_no_counter_that_is_right(method):
 
 
 def test_it_does_not_accuse_who_asks_again_and_again():
-    explore(both(Right, "asking_again_and_again"), Right, preemptions=1)
+    explore(both(Right, "asking_again_and_again"), Right, switches=1)
 
 
 def test_locks_in_one_order_are_no_deadlock():

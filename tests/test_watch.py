@@ -227,6 +227,15 @@ def test_a_step_that_passed_is_judged_again_only_when_a_file_of_its_has_changed(
     assert [run[0] for run in pytest_is.asked] == [str(STEPS[3].test_file)] * 2 + [str(STEPS[4].test_file)]
 
 
+def test_a_chat_servers_threads_are_judged_if_it_may_be_imported_before_the_server_is_started(tmp_path):
+    server = tmp_path / "chat_server.py"
+    for text, files in (("import socket", [STEPS[4].test_file]),
+                        ('if __name__ == "__main__":', [ROOT / "tests/test_step5_races.py", STEPS[4].test_file])):
+        server.write_text(text)
+        assert [run[0] for run in Progress(tmp_path).runs(STEPS[4])] == list(map(str, files))
+    assert Progress(tmp_path).runs(STEPS[4])[0][1] == f"--python=step5={server}"
+
+
 def test_an_update_of_the_checks_has_a_step_judged_again(tmp_path, pytest_is, monkeypatch):
     (tmp_path / "echo.py").touch()
     assert once(tmp_path)[0] == 0

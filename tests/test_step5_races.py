@@ -1,0 +1,260 @@
+"""Step 5's own program: her chat server in Python, two clients at a time, in all orders of their threads.
+
+Without flags it judges our last rung; `--python step5=tests/mine/chat_server.py` judges hers.  Her handlers
+run with sockets that are not real, so that every thread is seen: see tests/interleave.py.
+"""
+
+import io
+import re
+import socketserver
+import sys
+import threading
+
+import pytest
+
+from tests.chapter import ROOT
+from tests.interleave import anew, explore
+from tests.lesson import Lesson, rule
+from tests.yours import chosen, load
+
+AT = "step5_server/README.md#2-a-race-and-a-lock-visible-effect-one-alice"
+MOST = 400  # orders: a second or two
+RUNGS = {path.name: path for step in ("step3_protocol", "step4_framing", "step5_server") for path in (ROOT / step / "rungs").iterdir()}
+LAST = {"protocol": "protocol_3.py", "framing": "framing_2.py", "line_server": "line_server_2.py", "chat_server": "chat_server_3.py"}
+
+
+def put_rungs(folder, **instead):
+    """Put our last rungs into a folder, under her names; `instead` gives others, a program's name -> its text."""
+    for name, rung in LAST.items():
+        text = instead.get(name) or RUNGS[rung].read_text(encoding="utf-8")
+        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+    return folder / "chat_server.py"
+
+
+@pytest.fixture
+def hers(tmp_path, monkeypatch):
+    """Return a chat server's module: that of --python, or our last rung."""
+    if "step5" in chosen:
+        return chosen["step5"]["module"]
+    return loaded(put_rungs(tmp_path), monkeypatch)
+
+
+def loaded(path, monkeypatch):
+    """Load a chat server with the modules beside it, which are forgotten at the end of the test."""
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    for name in LAST:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    module = load(str(path), path.parent)
+    for name in LAST:
+        if name in sys.modules:
+            monkeypatch.setitem(sys.modules, name, sys.modules[name])
+    return module
+
+
+class Client:
+    """The socket of a client that says these lines, and goes when `all_answered` is set."""
+
+    def __init__(self, all_answered, *said):
+        self.all_answered, self.chunks, self.got = all_answered, list(said), b""
+
+    def recv(self, size, *flags):
+        if not self.chunks:
+            self.all_answered.wait()
+            return b""
+        return self.chunks.pop(0)
+
+    def send(self, data, *flags):
+        self.got += data
+        self.all_answered.look()
+        return len(data)
+
+    def sendall(self, data, *flags):
+        self.send(data)
+
+    def heard(self):
+        return self.got.decode("utf-8", "replace")
+
+    def makefile(self, mode="r", *args, **options):
+        raw = io.RawIOBase()
+        if "r" not in mode:
+            raw.writable, raw.write = lambda: True, self.send
+            return io.BufferedWriter(raw)
+        return io.BufferedReader(Incoming(self))
+
+    def __getattr__(self, name):  # setsockopt(), settimeout(), shutdown() and so on: nothing that a race needs
+        return lambda *args, **options: None
+
+
+class Incoming(io.RawIOBase):
+    """What makefile() reads."""
+
+    def __init__(self, client):
+        self.client = client
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        data = self.client.recv(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+class AllAnswered:
+    """Set when each client has got so many lines."""
+
+    def __init__(self):
+        self.clients, self.event = {}, threading.Event()
+
+    def look(self):
+        if all(client.got.count(b"\n") >= lines for client, lines in self.clients.items()):
+            self.event.set()
+
+    def wait(self):
+        self.event.wait(60)  # for ever, if an answer is missing: then time goes on
+
+
+def classes(module):
+    """Return her handler's class and her server's.  Skips the test where there are none."""
+    found = [cls for cls in vars(module).values() if isinstance(cls, type)]
+    handlers = [cls for cls in found if issubclass(cls, socketserver.BaseRequestHandler)
+                and cls.__module__ not in ("socketserver",)]
+    servers = [cls for cls in found if issubclass(cls, socketserver.TCPServer)]
+    if not handlers or not servers:
+        pytest.skip("this server is not made with socketserver: its threads cannot be seen")
+    own = [cls for cls in handlers if cls.__module__ == module.__name__]
+    return (own or handlers)[-1], servers[-1]
+
+
+def talk(hers, conversations, check):
+    """Let clients talk to her handlers, name -> (what she says, how many lines she gets), in all orders."""
+    classes(hers)
+
+    def scene():
+        handler_class, server_class = classes(anew(hers))
+        server = server_class(("127.0.0.1", 0), handler_class, bind_and_activate=False)
+        server.server_close()
+        answered, actors, clients = AllAnswered(), {}, {}
+        for number, (name, (said, lines)) in enumerate(conversations.items()):
+            clients[name] = client = Client(answered, said)
+            answered.clients[client] = lines
+
+            def serve(client=client, address=("127.0.0.1", 50_000 + number)):
+                handler_class(client, address, server)
+                return client.heard()
+
+            actors[name] = serve
+        return actors, lambda saw: check({name: client.heard() for name, client in clients.items()})
+
+    try:
+        explore(scene, hers, switches=0, most=1)
+    except AssertionError:
+        pytest.skip("it does not work one after the other yet: the other checks tell why")
+    try:
+        explore(scene, hers, most=MOST)
+    except AssertionError as error:
+        what, _, picture = str(error).partition("\n\n")
+        raise Picture(what.partition("\nassert ")[0], re.sub(r"\n\n    \(order \d+\)$", "", picture)) from None
+
+
+class Picture(Lesson):
+    """A lesson with a picture of the order that breaks the rule."""
+
+    def __init__(self, came, picture):
+        super().__init__("that it holds in every order", f"{came}; for one order is\n\n{picture}")
+
+
+@rule("two who ask for one name get it once, in whatever order their threads run", AT,
+      hint="Look whether a name is free and take it in one step, so that no other thread comes in between: use a lock.")
+def test_one_of_two_gets_the_name_in_all_orders(hers):
+    def check(got):
+        replies = sorted(" ".join(text.split()[:2]) if text.startswith("ERR") else text.split()[0] for text in got.values() if text)
+        assert replies == ["ERR name-taken", "OK"], f"the two get {' and '.join(replies)}"
+
+    talk(hers, {"one client": (b"LOGIN alice\n", 1), "another": (b"LOGIN alice\n", 1)}, check)
+
+
+# The check itself, on servers that are wrong or right
+
+BODY = """\
+        with lock:
+            if check_name(name).lower() in users:
+                raise ProtocolError("name-taken", "somebody else has this name")
+            users[name.lower()] = self
+"""
+REFUSE = 'raise ProtocolError("name-taken", "somebody else has this name")'
+WRONG = {
+    "no lock": f"""\
+        if check_name(name).lower() in users:
+            {REFUSE}
+        users[name.lower()] = self
+""",
+    "no lock, in one line": f"""\
+        taken = check_name(name).lower() in users or users.update({{name.lower(): self}})
+        if taken:
+            {REFUSE}
+""",
+    "a lock of each client": BODY.replace("with lock", "with self.__dict__.setdefault('lock', threading.Lock())"),
+    "a lock for the look only": f"""\
+        with lock:
+            taken = check_name(name).lower() in users
+        if taken:
+            {REFUSE}
+        users[name.lower()] = self
+""",
+}
+RIGHT = {
+    "a lock": BODY,
+    "a lock of the server": BODY.replace("with lock", "with self.server.__dict__.setdefault('lock', threading.Lock())"),
+    "one step of the dictionary": f"""\
+        if users.setdefault(check_name(name).lower(), self) is not self:
+            {REFUSE}
+""",
+    "a queue with one token": f"""\
+        TOKEN.get()
+        try:
+            if check_name(name).lower() in users:
+                {REFUSE}
+            users[name.lower()] = self
+        finally:
+            TOKEN.put(1)
+""",
+}
+
+
+def judge(body, tmp_path, monkeypatch, rung="chat_server_3.py"):
+    """Judge a rung with this beginning of do_LOGIN().  Raises: Lesson."""
+    text = RUNGS[rung].read_text(encoding="utf-8")
+    assert BODY in text
+    text = text.replace(BODY, body) + "import queue\nTOKEN = queue.Queue()\nTOKEN.put(1)\n"
+    test_one_of_two_gets_the_name_in_all_orders(loaded(put_rungs(tmp_path, chat_server=text), monkeypatch))
+
+
+@pytest.mark.parametrize("body", WRONG.values(), ids=WRONG)
+def test_it_finds_the_order_in_which_both_get_it(body, tmp_path, monkeypatch):
+    with pytest.raises(Lesson, match="the two get OK and OK") as caught:
+        judge(body, tmp_path, monkeypatch)
+    assert "users" in caught.value.came and "chat_server.py:" in caught.value.came
+
+
+@pytest.mark.parametrize("rung", ["chat_server_2.py", "chat_server_3.py"])
+@pytest.mark.parametrize("body", RIGHT.values(), ids=RIGHT)
+def test_it_accuses_no_server_that_is_right(body, tmp_path, monkeypatch, rung):
+    judge(body, tmp_path, monkeypatch, rung)
+
+
+def test_our_first_rung_gets_the_lesson_of_the_section_that_comes_next(tmp_path, monkeypatch):
+    hers = loaded(put_rungs(tmp_path, chat_server=RUNGS["chat_server_1.py"].read_text(encoding="utf-8")), monkeypatch)
+    with pytest.raises(Lesson, match="the two get OK and OK"):
+        test_one_of_two_gets_the_name_in_all_orders(hers)
+
+
+def test_a_server_that_does_not_work_at_all_is_not_accused_of_a_race(tmp_path, monkeypatch):
+    text = RUNGS["chat_server_3.py"].read_text(encoding="utf-8").replace('format_line("OK", f"welcome, {name}")', "1 / 0")
+    with pytest.raises(pytest.skip.Exception, match="one after the other"):
+        test_one_of_two_gets_the_name_in_all_orders(loaded(put_rungs(tmp_path, chat_server=text), monkeypatch))
+
+
+def test_a_server_whose_threads_it_cannot_see_is_left_alone(tmp_path, monkeypatch):
+    with pytest.raises(pytest.skip.Exception, match="cannot be seen"):
+        test_one_of_two_gets_the_name_in_all_orders(loaded(put_rungs(tmp_path, chat_server="import asyncio\n"), monkeypatch))
