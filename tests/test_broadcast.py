@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+from extras.broadcast import experiment
 from extras.broadcast.client import BroadcastCommands
 from extras.broadcast.fan_out import FanOutConnection
 from extras.broadcast.hub import Audience, Hub
@@ -123,6 +124,13 @@ def test_two_who_talk_at_once_are_heard_in_one_order():
 def test_without_the_lock_the_orders_differ():
     with pytest.raises(AssertionError, match="they heard different orders"):
         talk_at_once(without_lock(BroadcastServer))
+
+
+def test_the_experiment_shows_it_each_time(monkeypatch):
+    monkeypatch.setattr(experiment, "MESSAGES", 3)
+    assert experiment.try_out(experiment.WithoutLock)[0] > 1
+    monkeypatch.setattr(experiment, "UNLUCKY_S", 0.05)  # with the lock it is over in vain
+    assert experiment.try_out(experiment.AsItIs)[0] == 1
 
 
 def come_at_once(hub_class):

@@ -3,6 +3,9 @@
 Twelve talkers say two hundred things each to everybody, all at once, each waiting for its OK
 before the next.  Eight listeners note what they hear in which order.  We count the orders,
 and how often the server called send().
+
+A race between two fan-outs takes an unlucky moment.  We make it, once in each run: whoever
+first comes to the middle of the audience waits there for another.
 """
 
 import argparse
@@ -21,6 +24,7 @@ from step1_echo.streams import CannotWrite, mend_streams, tell, write
 TALKERS = 12
 LISTENERS = 8
 MESSAGES = 200  # of each talker
+UNLUCKY_S = 1.0  # the longest that the first one waits: under the lock, nobody comes
 
 
 class CountingSocket(socket.socket):
@@ -33,8 +37,39 @@ class CountingSocket(socket.socket):
         return super().send(data, *flags)
 
 
+class UnluckyPut:
+    """The put() of one listener's outbox: who comes first to it, with an ALL, lets another go first."""
+
+    def __init__(self, put):
+        self._put = put
+        self._is_first = threading.Lock()  # never released: once is enough
+        self._overtaken = threading.Event()
+
+    def __call__(self, data: bytes) -> None:
+        if data.startswith(b"ALL"):
+            if self._is_first.acquire(False):
+                self._overtaken.wait(UNLUCKY_S)
+                self._put(data)
+            else:
+                self._put(data)
+                self._overtaken.set()
+        else:
+            self._put(data)
+
+
+class UnluckyHandler(BroadcastHandler):
+    """One user's requests; in the middle of the listeners, a fan-out may have to wait."""
+
+    def do_LOGIN(self, name: str):
+        if name == f"listener{LISTENERS // 2}":
+            self.outbox.put = UnluckyPut(self.outbox.put)
+        super().do_LOGIN(name)
+
+
 class AsItIs(BroadcastServer):
-    """The server, with sockets that count."""
+    """The server, with sockets that count, and that moment."""
+
+    handler_class = UnluckyHandler
 
     def get_request(self):
         sock, address = super().get_request()
@@ -52,10 +87,11 @@ class WithoutPostman(AsItIs):
 class NoLock(contextlib.nullcontext):
     """A lock that locks nothing."""
 
-    def acquire(self):
-        pass
+    def acquire(self, blocking=True, timeout=-1):
+        return True
 
-    release = acquire
+    def release(self):
+        pass
 
 
 class Unlocked:
@@ -69,7 +105,7 @@ class Unlocked:
         return getattr(self._registry, name)
 
 
-class UnlockedHandler(BroadcastHandler):
+class UnlockedHandler(UnluckyHandler):
     """WRONG ON PURPOSE: a request is no longer one step."""
 
     def setup(self):
@@ -86,8 +122,10 @@ class WithoutLock(AsItIs):
 def try_out(server_class) -> tuple[int, float]:
     """Return how many orders the listeners heard, and the sends for each message."""
     server = server_class(("127.0.0.1", 0))
-    threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    acceptor = threading.Thread(target=server.serve_forever, args=(0.01,))
+    acceptor.start()
     with contextlib.ExitStack() as stack:
+        stack.callback(acceptor.join)
         stack.callback(server.stop)
 
         def log_in(name: str):
@@ -120,7 +158,6 @@ def main() -> None:
     """Print a line for each of the three."""
     mend_streams()
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
-    sys.setswitchinterval(1e-6)  # threads take turns more often, so that races show soon
     for server_class in (AsItIs, WithoutPostman, WithoutLock):
         orders, sends = try_out(server_class)
         write(sys.stdout, f"{server_class.__name__:15} orders heard: {orders}   sends a message: {sends:.1f}\n")
