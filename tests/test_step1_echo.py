@@ -84,7 +84,7 @@ def test_after_a_half_close_everything_is_echoed_then_eof(client, data):
     wire = client()
     wire.send(data)
     wire.send_eof()
-    wire.compare(data, wire.read_to_eof())
+    wire.expect_end(data)
 
 
 @rule("when a client has gone, the next one is served", f"{CHAPTER}#the-code-change-by-change",

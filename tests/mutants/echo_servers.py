@@ -1,7 +1,9 @@
 """Echo servers, each wrong in one way: python echo_servers.py NAME PORT"""
 
 import os
+import socket
 import socketserver
+import struct
 import sys
 import threading
 
@@ -101,6 +103,16 @@ class ResetsAtTheEnd(Mutant):
             self.request.sendall(held)
             held = chunk if len(chunk) > 1000 else b""
             self.request.sendall(b"" if held else chunk)
+
+
+@caught_by("test_after_a_half_close_everything_is_echoed_then_eof")
+class ResetsInPlaceOfAnEof(Mutant):
+    """It echoes all, and ends the connection with a reset: on a slow way that destroys what is not read yet."""
+
+    def handle(self):
+        super().handle()
+        self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.request.close()
 
 
 @caught_by("test_a_client_that_reads_late_gets_everything")
