@@ -172,6 +172,10 @@ class Conversation:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         self.sock.close()
 
+    def half_close(self) -> None:
+        Now.story.add("server", "", "(half-closes: no more to say)")
+        self.sock.shutdown(socket.SHUT_WR)
+
     def close(self) -> None:
         Now.story.add("server", "", "(closes the connection)")
         self.sock.close()

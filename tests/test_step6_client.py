@@ -138,6 +138,23 @@ def test_what_others_say_is_shown_with_their_name(server, template):
 
 
 @pytest.mark.direct
+@rule("what comes is shown once", CODE, hint="Print each line that comes in one place only.")
+def test_what_comes_is_shown_once(server, template):
+    with Client(command_line(template, server.port)) as client:
+        peer = log_in(client, server)
+        client.type(b"/raw tea\n")
+        peer.answer(b"tea", b"OK said-the-kettle")
+        peer.send(b"MSG bob said-bob\nNEWS said-nobody\n")
+        client.type(b"/msg carol hello\n")
+        peer.answer(b"MSG carol hello", b"ERR bad-text said-the-server")
+        peer.send(b"MSG bob the end\n")
+        client.wait_for_line(b"bob", b"the end")
+        for once in b"said-the-kettle", b"said-bob", b"said-nobody", b"the end":
+            if client.printed.count(once) != 1:
+                raise lesson(f"{show(once)}, once", f"it printed {shown(client.printed)}")
+
+
+@pytest.mark.direct
 @rule("an event of up to 2048 bytes is shown whole", LINES,
       hint="An event names its sender, so it may be longer than the request that caused it, which is 1024 at most.")
 def test_an_event_longer_than_any_request_is_shown_whole(server, template):
@@ -397,7 +414,8 @@ def test_quit_logs_out_and_ends_well(server, template, terminal):
         peer = log_in(client, server)
         client.type(b"/quit\n")
         peer.answer(b"LOGOUT", b"OK bye")
-        peer.close()
+        peer.half_close()
+        peer.expect_end()  # the LOGOUT was the last, and came once
         client.expect_status(0)
 
 
