@@ -275,24 +275,27 @@ def test_each_line_is_sent_once(server, template, reply):
       hint="Clear the line, print the message, and draw the prompt again, with what is typed so far.")
 @needs_terminal
 def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, template):
-    def shows(message, only):
-        def as_it_should_be(seen):
-            screen = Screen()
-            screen.feed(seen)
-            above = [screen.line(row) for row in range(screen.row)]
-            return screen.line(screen.row).endswith("/msg bob hel") and any(
-                re.search(rf"\b{message}\b", line) and not (only and "hel" in line) for line in above)
-        return as_it_should_be
-
-    def last_row(seen):
+    def rows(seen):
         screen = Screen()
         screen.feed(seen)
-        return screen.line(screen.row)
+        return [screen.line(row) for row in range(screen.row + 1)]
+
+    def half_typed(row):
+        return re.search(r"(^|\W)/msg bob hel$", row) and row.count("/msg") == 1
+
+    def shows(message, only):
+        def as_it_should_be(seen):
+            *above, last = rows(seen)
+            shown = [row for row in above if re.search(rf"\bcarol\b.*\b{message}\b", row)]
+            return half_typed(last) and len(shown) == 1 and not (only and "hel" in shown[0])
+        return as_it_should_be
 
     with Client(command_line(template, server.port), terminal=True) as client:
         peer = log_in(client, server)
+        peer.send(b"MSG carol early\n")  # so that nothing is on its way when she types
+        client.wait_for(b"early")
         client.type(b"/msg bob hel")
-        client.out.wait_for(lambda seen: last_row(seen).endswith("/msg bob hel"), "what is typed, in the last row")
+        client.out.wait_for(lambda seen: half_typed(rows(seen)[-1]), "what is typed, in the last row")
         peer.send(b"MSG carol psst\n")  # may come before the client has drawn its prompt
         client.out.wait_for(shows("psst", only=False), "the message, and the half-typed line in the last row")
         peer.send(b"MSG carol listen\n")
@@ -300,7 +303,7 @@ def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, tem
                             "the message in a row of its own, and the half-typed line in the last one")
         client.type(b"lo\n")
         peer.expect(b"MSG bob hello")
-        client.out.wait_for(lambda seen: "hello" not in last_row(seen), "a new row for what she types next")
+        client.out.wait_for(lambda seen: "hello" not in rows(seen)[-1], "a new row for what she types next")
 
 
 @rule("backspace takes the last character back", CODE,
