@@ -20,101 +20,30 @@ The locks, queues and threads that are made meanwhile are ours, so nobody waits 
 clock stands still: who sleeps, or waits for some time only, goes on when nobody else can.
 """
 
-import contextlib
 import dis
 import functools
 import linecache
-import queue
 import sys
 import threading
-import time
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
-from unittest import mock
 
-STUCK_S = 20.0  # one order takes a millisecond: then somebody waits where we do not see it
+from tests import stand_ins
+from tests.stand_ins import CLOCK, JOIN, LOCK, START, seen
+
+STUCK_S = 10.0  # one order takes a millisecond: then somebody waits where we do not see it
 MOST_POINTS = 20_000  # in one order: then it has no end
 FAIR_POINTS = 100  # in a row: then the others have a turn, as whoever spins in a loop may wait for them
 SHOWN_ROWS = 60  # of a picture: the last ones matter most
 COLUMN = 58  # characters
 
-LOCK, RLOCK, SLEEP, CLOCK = threading.Lock, threading.RLock, time.sleep, time.monotonic
-START, JOIN, IS_ALIVE = threading.Thread.start, threading.Thread.join, threading.Thread.is_alive
-now = None  # the Order that is being run
+
+class CannotSee(Exception):
+    """Somebody waits for something that we do not know."""
 
 
 class Abandoned(BaseException):
     """Ends an actor that waits for ever."""
-
-
-class SeenLock:
-    """A Lock; an actor that has to wait for it lets others go on."""
-
-    def __init__(self):
-        self._lock = LOCK()
-        self._waiting = 0
-
-    def acquire(self, blocking=True, timeout=-1):
-        if not (me := now and now.me()):
-            return self._lock.acquire(blocking, timeout)
-        while not self._lock.acquire(False):
-            if not blocking:
-                return False
-            me.note("waits")
-            self._waiting += 1
-            came = now.wait(me, lambda: not self._lock.locked(), timeout)
-            self._waiting -= 1
-            if not came:
-                return False
-        return True
-
-    def release(self):
-        self._lock.release()
-        if self._waiting and now and (me := now.me()):
-            me.note("lets go")
-
-    def __enter__(self):
-        return self.acquire()
-
-    def __exit__(self, *exc):
-        self.release()
-
-    def __getattr__(self, name):
-        return getattr(self._lock, name)
-
-
-class SeenRLock(SeenLock):
-    """An RLock."""
-
-    owner = count = None
-
-    def acquire(self, blocking=True, timeout=-1):
-        if self.owner != threading.get_ident():
-            if not super().acquire(blocking, timeout):
-                return False
-            self.owner, self.count = threading.get_ident(), 0
-        self.count += 1
-        return True
-
-    def release(self):
-        if self.owner != threading.get_ident():
-            raise RuntimeError("cannot release un-acquired lock")
-        self.count -= 1
-        if not self.count:
-            self.owner = None
-            super().release()
-
-    def _is_owned(self):  # this and the next two are what a Condition asks for
-        return self.owner == threading.get_ident()
-
-    def _release_save(self):
-        count, self.count = self.count, 1
-        self.release()
-        return count
-
-    def _acquire_restore(self, count):
-        self.acquire()
-        self.count = count
 
 
 class Actor:
@@ -177,12 +106,13 @@ class Order:
 
     def play(self, actors):
         """Run it to the end.  Raises: AssertionError, if it has none."""
-        self.main = [Actor(self, name, body) for name, body in actors.items()]
-        self.actors = self.main + self.actors
+        others, self.actors = self.actors, []  # threads that the scene has started
+        self.main = [self.add(name, body) for name, body in actors.items()]
+        self.actors += others
         self.idents = {}
         self.pass_on(None)
         if not self.over.acquire(timeout=STUCK_S):
-            raise RuntimeError(f"somebody waits where the scheduler does not see it:\n\n{self.picture()}")
+            raise CannotSee(f"somebody waits where the scheduler does not see it:\n\n{self.picture()}")
         waiting = [actor.name for actor in self.main if not actor.done]
         self.abandoned = True
         for actor in self.actors:
@@ -195,6 +125,11 @@ class Order:
         for actor in self.actors[len(self.main):]:
             if isinstance(actor.saw, Exception):
                 raise AssertionError(f"{actor.name} failed: {actor.saw!r}")
+
+    def add(self, name, body):
+        """Return a new actor."""
+        self.actors.append(Actor(self, name, body))
+        return self.actors[-1]
 
     # Who goes on
 
@@ -353,70 +288,11 @@ def code_of(module):
     return module.__spec__.loader.get_code(module.__name__)
 
 
-def start(thread):
-    if now and threading.get_ident() in now.idents and not now.abandoned:
-        order, ident = now, threading.get_ident()
-        me = order.idents.pop(ident)  # the start of the real thread is nobody's business
-        order.started[thread] = Actor(order, thread.name, thread.run)
-        order.actors.append(order.started[thread])
-        order.idents[ident] = me
-    else:
-        START(thread)
-
-
-def join(thread, timeout=None):
-    actor, me = now and now.started.get(thread), now and now.me()
-    if actor and me:
-        now.wait(me, lambda: actor.done, -1 if timeout is None else timeout)
-    elif not actor:
-        JOIN(thread, timeout)
-
-
-def is_alive(thread):
-    actor = now and now.started.get(thread)
-    return not actor.done if actor else IS_ALIVE(thread)
-
-
-def sleep(seconds):
-    if now and (me := now.me()):
-        now.wait(me, lambda: False, max(seconds, 0))
-    elif not (now and threading.get_ident() in now.idents):  # in scene() nobody else runs
-        SLEEP(seconds)
-
-
-def clock():
-    if not (now and now.me()):
-        return CLOCK()
-    now.time += 1e-6  # so that it goes on for who looks at it until some time has passed
-    return now.time
-
-
-@contextlib.contextmanager
-def seen(spaces):
-    """Put what we see in the place of what would wait in the system."""
-    global now
-    ours = {threading: {"Lock": SeenLock, "RLock": SeenRLock, "_allocate_lock": SeenLock, "_time": clock},
-            threading.Thread: {"start": start, "join": join, "is_alive": is_alive},
-            queue: {"SimpleQueue": queue._PySimpleQueue, "time": clock}, time: {"sleep": sleep, "monotonic": clock}}
-    instead = {id(vars(owner)[name]): what for owner, names in ours.items() for name, what in names.items()}
-    with contextlib.ExitStack() as stack:
-        for owner, names in ours.items():
-            stack.enter_context(mock.patch.multiple(owner, **names))
-        for space in spaces:  # what `from threading import Lock` has brought there
-            names = {name: instead[id(value)] for name, value in space.items() if id(value) in instead}
-            stack.enter_context(mock.patch.dict(space, names))
-        try:
-            yield
-        finally:
-            now = None
-
-
 def explore(scene, *watched, switches=2, most=3000):
     """Try the orders of a scene; return how many.  Raises: AssertionError, for the first that breaks it.
 
     Watched are modules, files, classes or functions.  scene() returns the actors, name -> function, and check(saw).
     """
-    global now
     __tracebackhide__ = True  # pytest is to show the picture, and not how we found it
     codes_and_files, spaces = unfold(watched)
     tried = 0
@@ -425,7 +301,7 @@ def explore(scene, *watched, switches=2, most=3000):
             choices = []
             while choices is not None and tried < most:
                 tried += 1
-                now = order = Order(codes_and_files, choices)
+                stand_ins.now = order = Order(codes_and_files, choices)
                 actors, check = scene()
                 try:
                     order.play(actors)

@@ -4,16 +4,19 @@ Without flags it judges our last rung; `--python step5=tests/mine/chat_server.py
 run with sockets that are not real, so that every thread is seen: see tests/interleave.py.
 """
 
+import contextlib
 import io
+import itertools
 import re
 import socketserver
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from tests.chapter import ROOT
-from tests.interleave import anew, explore
+from tests.interleave import CannotSee, anew, explore
 from tests.lesson import Lesson, rule
 from tests.yours import chosen, load
 
@@ -126,32 +129,46 @@ def classes(module):
     return (own or handlers)[-1], servers[-1]
 
 
+def modules_of(hers):
+    """Return the modules beside hers that it uses, but for those of the steps before."""
+    folder = Path(hers.__file__).parent
+    return [module for name, module in list(sys.modules.items()) if name not in LAST
+            and getattr(module, "__file__", None) and Path(module.__file__).parent == folder]
+
+
 def talk(hers, conversations, check):
     """Let clients talk to her handlers, name -> (what she says, how many lines she gets), in all orders."""
     classes(hers)
+    orders = itertools.count()
 
     def scene():
+        name = b"alice%d" % next(orders)  # not the one of an order before: her table may be older than this order
         handler_class, server_class = classes(anew(hers))
         server = server_class(("127.0.0.1", 0), handler_class, bind_and_activate=False)
         server.server_close()
         answered, actors, clients = AllAnswered(), {}, {}
-        for number, (name, (said, lines)) in enumerate(conversations.items()):
-            clients[name] = client = Client(answered, said)
+        for number, (who, (said, lines)) in enumerate(conversations.items()):
+            clients[who] = client = Client(answered, said % name)
             answered.clients[client] = lines
 
             def serve(client=client, address=("127.0.0.1", 50_000 + number)):
                 handler_class(client, address, server)
                 return client.heard()
 
-            actors[name] = serve
-        return actors, lambda saw: check({name: client.heard() for name, client in clients.items()})
+            actors[who] = serve
+        return actors, lambda saw: check({who: client.heard() for who, client in clients.items()})
 
+    watched = [hers, *modules_of(hers)]
     try:
-        explore(scene, hers, switches=0, most=1)
+        explore(scene, *watched, switches=0, most=1)
     except AssertionError:
         pytest.skip("it does not work one after the other yet: the other checks tell why")
+    except CannotSee as error:
+        pytest.skip(f"its threads cannot be seen: {error}")
     try:
-        explore(scene, hers, most=MOST)
+        explore(scene, *watched, most=MOST)
+    except CannotSee as error:
+        pytest.skip(f"its threads cannot be seen: {error}")
     except AssertionError as error:
         what, _, picture = str(error).partition("\n\n")
         raise Picture(what.partition("\nassert ")[0], re.sub(r"\n\n    \(order \d+\)$", "", picture)) from None
@@ -171,7 +188,7 @@ def test_one_of_two_gets_the_name_in_all_orders(hers):
         replies = sorted(" ".join(text.split()[:2]) if text.startswith("ERR") else text.split()[0] for text in got.values() if text)
         assert replies == ["ERR name-taken", "OK"], f"the two get {' and '.join(replies)}"
 
-    talk(hers, {"one client": (b"LOGIN alice\n", 1), "another": (b"LOGIN alice\n", 1)}, check)
+    talk(hers, {"one client": (b"LOGIN %s\n", 1), "another": (b"LOGIN %s\n", 1)}, check)
 
 
 # The check itself, on servers that are wrong or right
@@ -226,7 +243,7 @@ def judge(body, tmp_path, monkeypatch, rung="chat_server_3.py"):
     """Judge a rung with this beginning of do_LOGIN().  Raises: Lesson."""
     text = RUNGS[rung].read_text(encoding="utf-8")
     assert BODY in text
-    text = text.replace(BODY, body) + "import queue\nTOKEN = queue.Queue()\nTOKEN.put(1)\n"
+    text = text.replace(BODY, body) + "import queue\nTOKEN = queue.Queue()\nTOKEN.put(1)\n" + "import name_table\n" * ("name_table" in body)
     test_one_of_two_gets_the_name_in_all_orders(loaded(put_rungs(tmp_path, chat_server=text), monkeypatch))
 
 
@@ -258,3 +275,26 @@ def test_a_server_that_does_not_work_at_all_is_not_accused_of_a_race(tmp_path, m
 def test_a_server_whose_threads_it_cannot_see_is_left_alone(tmp_path, monkeypatch):
     with pytest.raises(pytest.skip.Exception, match="cannot be seen"):
         test_one_of_two_gets_the_name_in_all_orders(loaded(put_rungs(tmp_path, chat_server="import asyncio\n"), monkeypatch))
+
+
+TABLE = """\
+import threading
+users = {}
+lock = threading.Lock()
+
+def take(name, who):
+    with lock:
+        if name in users:
+            return False
+        users[name] = who
+        return True
+"""
+
+
+@pytest.mark.parametrize("table, right", [(TABLE, True), (TABLE.replace("with lock", "if True"), False)], ids=["lock", "no lock"])
+def test_a_table_in_a_module_of_its_own_is_seen_too(tmp_path, monkeypatch, table, right):
+    (tmp_path / "name_table.py").write_text(table)
+    body = f"        if not name_table.take(check_name(name).lower(), self):\n            {REFUSE}\n        users[name.lower()] = self\n"
+    with contextlib.nullcontext() if right else pytest.raises(Lesson, match="the two get OK and OK"):
+        judge(body, tmp_path, monkeypatch)
+    del sys.modules["name_table"]
