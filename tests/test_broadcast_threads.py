@@ -7,6 +7,7 @@ import pytest
 from extras.broadcast.server import BroadcastServer
 from extras.broadcast.thread_cache import MAX_SPARES, ThreadCache
 from tests.dialects import eventually
+from tests.interleave import explore
 
 DEADLINE_S = 20.0  # so that no test hangs; it decides nothing else
 
@@ -127,27 +128,44 @@ def test_each_job_is_done_once(cache):
         assert (cache._busy, cache._spares) == (0, 0)
 
 
-def test_a_job_is_promised_under_the_lock(cache):
-    """Between the look at the spare threads and the promise, none of them may end.
+class PromisesUnlocked(ThreadCache):
+    """WRONG ON PURPOSE: between the look at the spare threads and the promise, one of them may end."""
 
-    CPython happens not to switch threads there, so a race would not show it today.
-    """
-    jobs, promised = cache._jobs, []
+    def run(self, function, *args):
+        self._busy += 1
+        if self._spares:
+            self._spares -= 1
+            self._jobs.put((function, args))
+        else:
+            threading.Thread(target=self._live, args=(function, args), daemon=True).start()
 
-    class Queue:
-        get = jobs.get
 
-        def put(self, item):
-            promised.append(cache._lock.locked())
-            jobs.put(item)
+def hand_over_at_once(cache_class):
+    """Hand over three jobs in two threads, in all orders.  Raises: AssertionError, if one is not done, or one waits."""
 
-    cache._jobs = Queue()
-    stays, first = Job(cache), Job(cache)
-    first.end(cache)
-    second = Job(cache)  # promised to a spare thread
-    second.end(cache)
-    stays.end(cache)  # the last one sends the spare ones home
-    assert promised == [True, True]
+    def scene():
+        cache, done = cache_class(), []
+
+        def give(*jobs):
+            for job in jobs:
+                cache.run(done.append, job)
+
+        def check(saw):
+            assert sorted(done) == [1, 2, 3], f"done are {sorted(done)}"
+            assert (cache._busy, cache._spares) == (0, 0), "a thread waits for ever"
+
+        return {"alice": lambda: give(1, 2), "bob": lambda: give(3)}, check
+
+    return explore(scene, cache_class, ThreadCache, most=300)
+
+
+def test_a_job_is_promised_under_the_lock():
+    hand_over_at_once(ThreadCache)
+
+
+def test_without_the_lock_a_job_is_promised_to_nobody_or_a_thread_waits_for_ever():
+    with pytest.raises(AssertionError):
+        hand_over_at_once(PromisesUnlocked)
 
 
 def test_the_server_serves_one_client_after_the_other_in_one_thread(serve, connect):
