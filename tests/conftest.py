@@ -29,7 +29,7 @@ from step5_server import connection
 from tests import client_process
 from tests.foreign import ForeignServer, NeverListened, RunningServer, ServerCommand, parse_address
 from tests.lesson import Lesson, Story
-from tests.verdict import FAILED, NO_SERVER, OUTCOMES, PATIENCE_S, patience
+from tests.verdict import FAILED, PATIENCE_S, SO_FAR, SoFar, patience
 from tests.verdict import (pytest_report_teststatus, pytest_runtest_makereport,  # noqa: F401: these are hooks
                            pytest_runtest_setup, pytest_terminal_summary)
 from tests.wire import Wire
@@ -76,6 +76,7 @@ def pytest_configure(config):
     if len(given) > 1:
         raise pytest.UsageError(f"{' and '.join(given)}: one at a time, please")
     config.flag = given[0] if given else None
+    config.stash[SO_FAR] = SoFar()
     for flag, example in (("--server", "python my_server.py {port}"), ("--client", "./my_client {host} {port}")):
         if config.flag == flag and "{port}" not in config.getoption(flag):
             raise pytest.UsageError(f"{flag}: the command has no {{port}}, so it cannot be told which port to use. "
@@ -115,7 +116,7 @@ def pytest_collection_modifyitems(config, items):
     config.deselected = len(items) - len(checks)
     config.hook.pytest_deselected(items=[item for item in items if item not in checks])
     items[:] = checks
-    config.stash[OUTCOMES] = {item.get_closest_marker("rule").kwargs["title"]: "not tried" for item in items}
+    config.stash[SO_FAR].outcomes = {item.get_closest_marker("rule").kwargs["title"]: "not tried" for item in items}
 
 
 def judges(item, config):
@@ -180,7 +181,7 @@ def serve(request, foreign_server):
     try:
         foreign_server.start()
     except NeverListened as error:
-        request.config.stash[NO_SERVER] = str(error)
+        request.config.stash[SO_FAR].no_server = str(error)
         raise pytest.exit.Exception("there is no server to judge", returncode=1) from error
     yield lambda server_class: foreign_server
     if unused := foreign_server.take_first():

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.chapter import ROOT
 from tests.crash import shorten
 from tests.lesson import Story
 from tests.side_by_side import side_by_side
+from tests.verdict import LONG_ENOUGH_S, SoFar
 
 ECHO = (ROOT / "step1_echo/rungs/echo_3.py").read_text(encoding="utf-8")
 CLIENT = (ROOT / "step2_client/rungs/client_3.py").read_text(encoding="utf-8")
@@ -197,3 +199,17 @@ def test_what_takes_long_is_not_tried_where_much_is_broken(lessons):
     printed = lessons["delivers nothing"]().printed
     assert "\n[ ] a message to oneself is allowed\n" in printed, printed
     assert "\n[-] what waits for one client is bounded" in printed, printed
+
+
+def test_a_run_that_takes_long_ends_once_something_is_broken(monkeypatch):
+    now = 1.0
+    monkeypatch.setattr("tests.verdict.time", SimpleNamespace(monotonic=lambda: now))
+    so_far = SoFar()
+    for rule in ("one", "two"):
+        so_far.note(rule, SimpleNamespace(failed=False, passed=True, outcome="passed", when="call"))
+        now += LONG_ENOUGH_S
+        assert so_far.enough() == ""
+    so_far.note("three", SimpleNamespace(failed=True))
+    assert so_far.enough() == ""
+    now += LONG_ENOUGH_S + 1
+    assert "the rest is not tried" in so_far.enough()

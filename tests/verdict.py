@@ -3,6 +3,7 @@
 The hooks are pytest's; conftest.py imports them.
 """
 
+import time
 from pathlib import Path
 
 import pytest
@@ -18,24 +19,57 @@ PATIENCE_S = 5.0  # for an answer of a foreign program: on one's own machine a r
 # Once an answer has not come, its rule is broken, and others may be by the same cause: for those we wait a tenth, ...
 IMPATIENT_S = 0.5  # ... but so long at least
 SLOW_S = 2.0  # and so long where a right server may wait a second for another client: a check marked `slow`
+LONG_ENOUGH_S = 30.0  # since the first rule was found broken: a server may answer, and very slowly
 NO_MORE_SLOW = 3  # checks without an answer: then those are not tried
 GIVE_UP_AT_ONCE = 4  # checks without an answer, and none has passed: what else is there to learn?
 GIVE_UP = 15  # checks without an answer, and more of them than passed: then it is another kind of server, so stop
 
 NOT_TRIED = "not tried, for much is broken already"
-NO_SERVER = pytest.StashKey[str]()  # why there is none
-FAILED = pytest.StashKey[bool]()
-WAITED_IN_VAIN = pytest.StashKey[int]()  # how many times
-PASSED = pytest.StashKey[int]()  # how many checks
-OUTCOMES = pytest.StashKey[dict]()  # rule title -> "passed", "failed", "skipped"
-RACES = pytest.StashKey[set]()  # the titles of rules that a race may break
+NOT_TRIED = "not tried, for much is broken already"
+FAILED = pytest.StashKey[bool]()  # of a test
+
+
+class SoFar:
+    """What is known of a run so far."""
+
+    def __init__(self):
+        self.outcomes = {}  # rule title -> "passed", "failed", "skipped", "not tried"
+        self.races = set()  # the titles of the rules that a race breaks, which may not show
+        self.passed = 0  # tests
+        self.waited = 0  # tests in which an answer did not come
+        self.broken_at = None  # when the first rule was found broken
+        self.no_server = ""  # why there is none
+
+    def broken(self) -> int:
+        """Return how many rules are broken."""
+        return list(self.outcomes.values()).count("failed")
+
+    def note(self, title: str, report) -> None:
+        if report.failed:
+            self.outcomes[title] = "failed"
+            self.broken_at = self.broken_at or time.monotonic()
+        elif report.when == "call":
+            self.passed += report.passed
+            if self.outcomes.get(title) != "failed":
+                self.outcomes[title] = report.outcome
+
+    def enough(self) -> str:
+        """Return why the rest need not be tried; nothing if it is worth while."""
+        if self.waited - self.passed >= (GIVE_UP if self.passed else GIVE_UP_AT_ONCE):
+            return f"{self.waited} checks got no answer: the rest is not tried"
+        if self.broken_at and time.monotonic() - self.broken_at > LONG_ENOUGH_S:
+            return "something is broken, and the other checks take long: the rest is not tried"
+        return ""
+
+
+SO_FAR = pytest.StashKey[SoFar]()  # of the run
 
 
 def patience(item) -> float:
     """Return how long a check is to wait for an answer."""
     config = item.config
     wanted = config.getoption("--patience") or (PATIENCE_S if config.flag else DEADLINE_S)
-    if not config.stash.get(WAITED_IN_VAIN, 0):
+    if not config.stash[SO_FAR].waited:
         return wanted
     return min(wanted, max(wanted / 10, SLOW_S if item.get_closest_marker("slow") else IMPATIENT_S))
 
@@ -50,9 +84,9 @@ def pytest_runtest_setup(item):
     """Leave out what else a broken rule has to say, one lesson is enough; and what takes long, where much is broken."""
     marker, config = item.get_closest_marker("rule"), item.config
     if marker and config.flag and not tells_all(config):
-        if config.stash.get(OUTCOMES, {}).get(marker.kwargs["title"]) == "failed":
-            pytest.skip(NOT_TRIED)
-        if item.get_closest_marker("slow") and config.stash.get(WAITED_IN_VAIN, 0) >= NO_MORE_SLOW:
+        so_far = config.stash[SO_FAR]
+        broken = so_far.outcomes.get(marker.kwargs["title"]) == "failed"
+        if broken or item.get_closest_marker("slow") and so_far.waited >= NO_MORE_SLOW:
             pytest.skip(NOT_TRIED)
 
 
@@ -62,43 +96,36 @@ def pytest_runtest_makereport(item, call):
     marker = item.get_closest_marker("rule")
     if not marker:
         return
-    outcomes = item.config.stash.setdefault(OUTCOMES, {})
-    title = marker.kwargs["title"]
+    so_far, title, foreign = item.config.stash[SO_FAR], marker.kwargs["title"], bool(item.config.flag)
     if marker.kwargs["race"]:
-        item.config.stash.setdefault(RACES, set()).add(title)
-    told_before, broken_before = outcomes.get(title) == "failed", "failed" in outcomes.values()
+        so_far.races.add(title)
+    told_before, report.folded = so_far.outcomes.get(title) == "failed", foreign and so_far.broken() > 0
+    so_far.note(title, report)
     if report.failed:
         item.stash[FAILED] = True
-        outcomes[title] = "failed"
-    elif report.when == "call":
-        item.config.stash[PASSED] = item.config.stash.get(PASSED, 0) + report.passed
-        if outcomes.get(title) != "failed":
-            outcomes[title] = report.outcome
-    if not report.failed:
-        return
-    lesson = call.excinfo.value
-    if not isinstance(lesson, Lesson):
-        if not item.config.flag:
-            return  # our own mistake: show its traceback
-        lesson = mishap(lesson, "the client" if "template" in item.fixturenames else "the server")
-    if lesson.waited:
-        stash = item.config.stash
-        waited = stash[WAITED_IN_VAIN] = stash.get(WAITED_IN_VAIN, 0) + 1
-        passed = stash.get(PASSED, 0)
-        if item.config.flag and waited - passed >= (GIVE_UP if passed else GIVE_UP_AT_ONCE):
-            item.session.shouldfail = f"{waited} checks got no answer: the rest is not tried"
-    rule = {key: what for key, what in marker.kwargs.items() if key != "race"}
+        lesson = call.excinfo.value
+        if not isinstance(lesson, Lesson) and foreign:
+            lesson = mishap(lesson, "the client" if "template" in item.fixturenames else "the server")
+        if isinstance(lesson, Lesson):  # else it is our own mistake: show its traceback
+            so_far.waited += lesson.waited
+            text = tell(item, lesson, told_before)
+            if tells_all(item.config):
+                report.sections.append(("the lesson", text))
+            else:
+                report.longrepr = text
+    if foreign and (why := so_far.enough()):
+        item.session.shouldfail = why
+
+
+def tell(item, lesson: Lesson, told_before: bool) -> str:
+    """Return a lesson as text."""
+    rule = {key: what for key, what in item.get_closest_marker("rule").kwargs.items() if key != "race"}
     if told_before:
         rule |= {"at": "(once more; the hint is above)", "hint": ""}
     crash, printed = behind(item, lesson)
     if crash and crash.explains_itself:
         rule["hint"] = ""
-    text = lesson.tell(**rule, more=printed, before=str(crash or ""))
-    report.folded = bool(item.config.flag) and broken_before
-    if tells_all(item.config):
-        report.sections.append(("the lesson", text))
-    else:
-        report.longrepr = text
+    return lesson.tell(**rule, more=printed, before=str(crash or ""))
 
 
 def pytest_report_teststatus(report, config):
@@ -149,18 +176,17 @@ def pytest_terminal_summary(terminalreporter, config):
     """Show for each rule whether it holds."""
     if not config.flag:
         return
-    outcomes = config.stash.get(OUTCOMES, {})
-    broken = list(outcomes.values()).count("failed")
-    if broken > 1:
-        terminalreporter.write_line("\n" + more_fail(broken - 1))
-    if why := config.stash.get(NO_SERVER, ""):
-        terminalreporter.write_line(why)
-    if outcomes:
+    so_far = config.stash[SO_FAR]
+    if so_far.broken() > 1:
+        terminalreporter.write_line("\n" + more_fail(so_far.broken() - 1))
+    if so_far.no_server:
+        terminalreporter.write_line(so_far.no_server)
+    if so_far.outcomes:
         terminalreporter.section("the rules")
-    for title, outcome in outcomes.items():
+    for title, outcome in so_far.outcomes.items():
         mark = {"passed": "x", "failed": " "}.get(outcome, "-")
         # It depends on luck whether a race shows from outside, so we must not say that there is none.
-        unseen = "not seen to break: " * (outcome == "passed" and title in config.stash.get(RACES, ()))
+        unseen = "not seen to break: " * (outcome == "passed" and title in so_far.races)
         terminalreporter.write_line(f"[{mark}] {unseen}{title}")
     told = f"{config.deselected} tests of our own Python code were deselected: they cannot judge yours"
     terminalreporter.write_line(told)
