@@ -1,8 +1,10 @@
 """Exercise: a message to a user who is not here is kept, and delivered at her next login."""
 
-import threading
-
 import pytest
+
+from step5_server.handler import LineHandler
+from tests.interleave import anew, explore
+from tests.stage import Stage
 
 
 @pytest.fixture
@@ -61,18 +63,20 @@ def test_who_is_here_gets_it_at_once(login):
     assert bob.read_line() == "MSG alice hi"
 
 
-def test_none_is_lost_while_she_comes_and_goes(login):
-    """Whatever the moment: in her mailbox, or in her hands, once and in order."""
-    alice, received, over = login("alice"), [], threading.Event()
+def test_none_is_lost_while_she_comes_and_goes(exercise):
+    """Whatever the moment: in her mailbox, or in her hands, once and in order; all orders of the two threads are tried."""
 
-    def come_and_go():
-        while not over.is_set():
-            received.extend(login("bob").request("LOGOUT").events)
+    def scene():
+        stage = Stage(anew(exercise).MailServer, "alice")
 
-    bob = threading.Thread(target=come_and_go)
-    bob.start()
-    kept = [n for n in range(500) if alice.request(f"MSG bob {n}").reply.startswith("OK")]
-    over.set()
-    bob.join()
-    received.extend(login("bob").request("HELP").events)
-    assert received == [f"MSG alice {n}" for n in kept]
+        def check(saw):
+            assert saw == {"alice": None, "bob": None}
+            stage.leave("bob")
+            stage.say("later", "LOGIN bob")
+            came = [line for name in ("bob", "later") for line in stage.heard(name) if line.startswith("MSG")]
+            assert came == ["MSG alice 1", "MSG alice 2"]
+
+        return {"alice": lambda: stage.say("alice", "MSG bob 1", "MSG bob 2"),
+                "bob": lambda: stage.say("bob", "LOGIN bob")}, check
+
+    explore(scene, exercise, LineHandler.answer_lines)
