@@ -105,7 +105,8 @@ def judge_counter(tmp_path, lines):
     test, solution = load(folder / "test_step1_count.py"), (folder / "solution.py").read_text(encoding="utf-8")
     before, _, after = solution.partition("        with self.lock:")
     body = "".join(f"        {line}\n" for line in lines)
-    mine = tmp_path / "mine.py"
+    mine = tmp_path / "tests/exercises/step1_count/mine.py"
+    mine.parent.mkdir(parents=True)
     mine.write_text(before + body + after[after.index("\n\n\nif ") :] + USED, encoding="utf-8")
     test.test_no_two_clients_get_the_same_number(load(mine))
 
