@@ -129,6 +129,18 @@ def classes(module):
     return (own or handlers)[-1], servers[-1]
 
 
+def closed_server(server_class, handler_class):
+    """Return her server, which nobody connects to: her handlers may keep in it what they share."""
+    address = ("127.0.0.1", 0)
+    for arguments, options in (((address, handler_class), {"bind_and_activate": False}), ((address, handler_class), {}),
+                               ((address,), {})):
+        with contextlib.suppress(TypeError):  # NOTE: her __init__ takes something else
+            server = server_class(*arguments, **options)
+            server.server_close()
+            return server
+    pytest.skip("this server takes other arguments than an address and a handler")
+
+
 def modules_of(hers):
     """Return the modules beside hers that it uses, but for those of the steps before."""
     folder = Path(hers.__file__).parent
@@ -144,8 +156,7 @@ def talk(hers, conversations, check):
     def scene():
         name = b"alice%d" % next(orders)  # not the one of an order before: her table may be older than this order
         handler_class, server_class = classes(anew(hers))
-        server = server_class(("127.0.0.1", 0), handler_class, bind_and_activate=False)
-        server.server_close()
+        server = closed_server(server_class, handler_class)
         answered, actors, clients = AllAnswered(), {}, {}
         for number, (who, (said, lines)) in enumerate(conversations.items()):
             clients[who] = client = Client(answered, said % name)
@@ -298,3 +309,32 @@ def test_a_table_in_a_module_of_its_own_is_seen_too(tmp_path, monkeypatch, table
     with contextlib.nullcontext() if right else pytest.raises(Lesson, match="the two get OK and OK"):
         judge(body, tmp_path, monkeypatch)
     del sys.modules["name_table"]
+
+
+def test_what_is_kept_in_a_server_of_her_own_is_seen_too(tmp_path, monkeypatch):
+    """Its __init__ takes an address only, and its handlers read with makefile()."""
+    (tmp_path / "chat_server.py").write_text(OWN)
+    test_one_of_two_gets_the_name_in_all_orders(loaded(tmp_path / "chat_server.py", monkeypatch))
+    (tmp_path / "chat_server.py").write_text(OWN.replace("with self.server.lock", "if True"))
+    with pytest.raises(Lesson, match="the two get OK and OK"):
+        test_one_of_two_gets_the_name_in_all_orders(loaded(tmp_path / "chat_server.py", monkeypatch))
+
+
+OWN = """\
+import socketserver, threading
+
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            name = line.split()[1]
+            with self.server.lock:
+                mine = name not in self.server.users
+                if mine:
+                    self.server.users[name] = self
+            self.wfile.write(b"OK\\n" if mine else b"ERR name-taken\\n")
+
+class Server(socketserver.ThreadingTCPServer):
+    def __init__(self, address):
+        super().__init__(address, Handler)
+        self.users, self.lock = {}, threading.Lock()
+"""
