@@ -301,9 +301,11 @@ def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, tem
         peer.send(b"MSG carol listen\n")
         client.out.wait_for(shows("listen", only=True),
                             "the message in a row of its own, and the half-typed line in the last one")
+        before = len(client.printed)
         client.type(b"lo\n")
         peer.expect(b"MSG bob hello")
-        client.out.wait_for(lambda seen: "hello" not in rows(seen)[-1], "a new row for what she types next")
+        client.out.wait_for(lambda seen: b"o" in seen[before:] and "hello" not in rows(seen)[-1],
+                            "a new row for what she types next")
 
 
 @rule("backspace takes the last character back", CODE,
