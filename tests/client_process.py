@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from tests.foreign import end_group
@@ -28,7 +29,7 @@ DEADLINE_S = 15  # for each single wait; a client may be slow to start, and this
 CHANCE_S = 0.05  # between the pieces of a cut line
 AGAIN_S = 2.0  # before a key is pressed once more; no verdict depends on it
 LEGEND = "> said to the client, < said by it, | cut here: another send"
-NOBODY = "nobody did"
+POLL_S = 0.1  # between two looks whether a client that does not connect has ended
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -36,6 +37,7 @@ class Now:
     """What holds for the test that runs now; conftest.py sets it."""
 
     story = Story(LEGEND)
+    process = None  # the client's, the last one that was started
     printed = errors = b""  # of the clients that have ended: all, and what only standard error got
     deadline_s = DEADLINE_S
     directory = str(ROOT)  # where the client's command is run
@@ -67,15 +69,17 @@ class PlayedServer:
         self.sock.bind(("127.0.0.1", 0))
         if listening:  # else the port is ours, and every connection to it is refused
             self.sock.listen()
-        self.sock.settimeout(2 * Now.deadline_s)  # it has to start first
         self.port = self.sock.getsockname()[1]
         self.conversations = []
 
     def accept(self) -> "Conversation":
-        try:
-            sock, _ = self.sock.accept()
-        except TimeoutError:
-            raise lesson(f"that the client connects to 127.0.0.1 port {self.port}", NOBODY, waited=True) from None
+        deadline, ended = time.monotonic() + 2 * Now.deadline_s, False  # it has to start first
+        while not select.select([self.sock], [], [], 0 if ended else POLL_S)[0]:
+            if ended or time.monotonic() > deadline:
+                came = f"nobody did, and the client has ended, with status {Now.process.returncode}" if ended else "nobody did"
+                raise lesson(f"that the client connects to 127.0.0.1 port {self.port}", came, waited=not ended)
+            ended = Now.process is not None and Now.process.poll() is not None  # then we look once more
+        sock, _ = self.sock.accept()
         Now.story.add("client", "", "(connects)")
         self.conversations.append(Conversation(sock))
         return self.conversations[-1]
@@ -242,6 +246,7 @@ class Client:
                                   for file in (self.process.stdout, self.process.stderr))
             self.process.stdout.close()
             self.process.stderr.close()
+        Now.process = self.process
 
     def type(self, data: bytes) -> None:
         Now.story.add("typed", ">", data)

@@ -5,6 +5,7 @@ lesson    one rule broken: what was sent, what was expected, what came, and one 
 check     a test with a rule; it knows nothing about our own code, so it can judge anybody's
 """
 
+import textwrap
 import threading
 
 import pytest
@@ -13,6 +14,8 @@ PROTOCOL = "step3_protocol/PROTOCOL.md"
 LINES = f"{PROTOCOL}#lines"
 REQUESTS = f"{PROTOCOL}#requests-and-replies"
 VERBS = f"{PROTOCOL}#the-extras-verbs"
+HINT = textwrap.TextWrapper(79, initial_indent="hint      ", subsequent_indent=" " * 10, break_long_words=False,
+                            break_on_hyphens=False)  # a terminal would cut it within a word
 SHOWN_BYTES = 60  # of one chunk: enough to recognise it
 SHOWN_STEPS = 24  # of the conversation: the last ones matter most
 
@@ -44,7 +47,7 @@ class Lesson(AssertionError):
         if more:
             told += ["", more]
         if hint:
-            told += ["", f"hint      {hint}"]
+            told += ["", HINT.fill(hint)]
         return "\n".join(told)
 
 

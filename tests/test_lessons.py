@@ -9,7 +9,7 @@ import pytest
 
 from tests.chapter import ROOT
 from tests.crash import shorten
-from tests.lesson import Story
+from tests.lesson import Lesson, Story
 from tests.side_by_side import side_by_side
 from tests.verdict import LONG_ENOUGH_S, SoFar
 
@@ -17,6 +17,7 @@ ECHO = (ROOT / "step1_echo/rungs/echo_3.py").read_text(encoding="utf-8")
 CLIENT = (ROOT / "step2_client/rungs/client_3.py").read_text(encoding="utf-8")
 PROTOCOL = (ROOT / "step3_protocol/rungs/protocol_3.py").read_text(encoding="utf-8")
 SERVER = ("test_step1_echo.py", "--server={python} FILE {port}")
+STEP_2 = ("test_step2_client.py", "--client={python} FILE {host} {port}")
 
 
 # What a program prints
@@ -76,6 +77,11 @@ def test_two_steps_that_take_turns_are_told_once():
                                  "    alice > MSG bob hi\\n", "    alice < OK\\n   (these two 200 times)", "      bob  (says nothing)"]
 
 
+def test_a_long_hint_is_cut_between_words():
+    told = Lesson("one", "two").tell("a rule", "a place", hint="word " * 50).partition("hint      ")[2]
+    assert max(map(len, told.splitlines())) < 80 and set(told.split()) == {"word"}
+
+
 # The lesson
 
 def replaced(text, old, new):
@@ -91,8 +97,7 @@ BROKEN = {  # the program -> how it is judged, and how its lesson begins
         replaced(ECHO, "recv(4096)", "recv()"), SERVER, "line 8 of program.py: TypeError: "),
     "an import that was forgotten in a client": (
         replaced(CLIENT, "import contextlib\n", ""),
-        ("test_step2_client.py", "--client={python} FILE {host} {port}"),
-        "line 14 of program.py: NameError: name 'contextlib' is not defined"),
+        STEP_2, "line 14 of program.py: NameError: name 'contextlib' is not defined"),
     "a wrong name in a function": (
         replaced(PROTOCOL, "tuple(args)", "tuple(arg)"), ("test_step3_protocol.py", "--python=step3=FILE"),
         "line 33 of program.py: NameError: name 'arg' is not defined"),
@@ -111,14 +116,15 @@ print("listening on port", sys.argv[1])
 """
 READS_LINES = replaced(replaced(ECHO, "Base", "Stream"), "chunk := self.request.recv(4096)", "chunk := self.rfile.readline()")
 DELIVERS_NOTHING = replaced(ECHO, "sendall(chunk)", "sendall(b'OK\\n' * chunk.count(b'\\n'))")
-OTHERS = {  # a name -> the program, the file of its checks, and flags
-    "strips": (STRIPS, SERVER[0]),
-    "strips, -vv": (STRIPS, SERVER[0], "-vv"),
-    "silent": (SILENT, SERVER[0]),
-    "ends at once": (LISTENS, SERVER[0]),
-    "stops at once": (LISTENS + "listner.accept()\n", SERVER[0]),
-    "reads lines": (READS_LINES, SERVER[0], "-k", "not megabytes and not reads_late and not does_not_read"),  # it is slow
-    "delivers nothing": (DELIVERS_NOTHING, "test_step5_server.py", "-k", "as_typed or to_oneself or outlives or bounded"),
+OTHERS = {  # a name -> the program, how it is judged, and flags
+    "strips": (STRIPS, SERVER),
+    "strips, -vv": (STRIPS, SERVER, "-vv"),
+    "silent": (SILENT, SERVER),
+    "ends at once": (LISTENS, SERVER),
+    "stops at once": (LISTENS + "listner.accept()\n", SERVER),
+    "a client that ends at once": ("print('hello')\n", STEP_2, "-x"),
+    "reads lines": (READS_LINES, SERVER, "-k", "not megabytes and not reads_late and not does_not_read"),  # it is slow
+    "delivers nothing": (DELIVERS_NOTHING, ("test_step5_server.py", SERVER[1]), "-k", "as_typed or to_oneself or outlives or bounded"),
 }
 
 
@@ -126,10 +132,10 @@ OTHERS = {  # a name -> the program, the file of its checks, and flags
 def lessons(tmp_path_factory):
     """Begin to judge the broken programs: name -> a call that waits for the verdict."""
     asked = {}
-    for name, (program, test_file, *flags) in OTHERS.items():
+    for name, (program, (test_file, flag), *flags) in OTHERS.items():
         path = tmp_path_factory.mktemp("hers") / "program.py"
         path.write_text(program)
-        asked[name] = [f"{ROOT}/tests/{test_file}", SERVER[1].replace("FILE", str(path)), "--patience=1", *flags]
+        asked[name] = [f"{ROOT}/tests/{test_file}", flag.replace("FILE", str(path)), "--patience=1", *flags]
     for name, (program, (test_file, flag), _) in BROKEN.items():
         path = tmp_path_factory.mktemp("hers") / "program.py"
         path.write_text(program)
@@ -153,7 +159,7 @@ def test_the_first_broken_rule_is_told_and_the_others_are_folded(lessons):
     broken = printed.count("\n[ ] ")
     assert broken > 5
     assert printed.count("\nrule      ") == 1 and f"\n{broken - 1} more rules fail; begin with this one.\n" in printed, printed
-    assert "\n[-] " not in printed, printed  # all the others are tried
+    assert f" {broken - 1} folded in " in printed and "\n[-] " not in printed, printed  # all the others are tried
 
 
 def test_vv_tells_every_failure(lessons):
@@ -180,6 +186,10 @@ def test_a_program_that_ends_at_once_is_told_that_a_server_goes_on(lessons):
     run = lessons["ends at once"]()
     assert not run.reports and "\nthe server has ended, with status 0: a server goes on listening" in run.printed, run.printed
     assert "\n    listening on port " in run.printed and "\n[-] " in run.printed, run.printed
+
+
+def test_of_a_client_that_has_ended_nothing_is_awaited(lessons):
+    assert "came      nobody did, and the client has ended, with status 0" in lessons["a client that ends at once"]().printed
 
 
 def test_a_server_that_stops_at_once_says_why(lessons):

@@ -99,7 +99,8 @@ def pytest_runtest_makereport(item, call):
     so_far, title, foreign = item.config.stash[SO_FAR], marker.kwargs["title"], bool(item.config.flag)
     if marker.kwargs["race"]:
         so_far.races.add(title)
-    told_before, report.folded = so_far.outcomes.get(title) == "failed", foreign and so_far.broken() > 0
+    told_before = so_far.outcomes.get(title) == "failed"
+    report.folded = foreign and report.failed and so_far.broken() > 0
     so_far.note(title, report)
     if report.failed:
         item.stash[FAILED] = True
