@@ -25,7 +25,6 @@ GIVE_UP_AT_ONCE = 4  # checks without an answer, and none has passed: what else 
 GIVE_UP = 15  # checks without an answer, and more of them than passed: then it is another kind of server, so stop
 
 NOT_TRIED = "not tried, for much is broken already"
-NOT_TRIED = "not tried, for much is broken already"
 FAILED = pytest.StashKey[bool]()  # of a test
 
 
