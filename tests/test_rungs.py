@@ -32,7 +32,7 @@ FIRST_LESSON = {
     "protocol_2.py": "a name is a letter, then letters, digits, _ or -, at most 20 in all",
     "line_server_1.py": "two lines in one segment are two requests",
     "framing_1.py": "a line over the limit is LineTooLong, a line as long as the limit is not; the delimiter does not count",
-    "chat_server_1.py": "a user who does not read keeps nobody else waiting",  # the race is in the chapter's transcript
+    "chat_server_1.py": "a user who does not read keeps nobody else waiting",  # before it watch.py tells of the race
     "chat_server_2.py": "a user who does not read keeps nobody else waiting",
     "chat_client_1.py": "a name is asked for until the server accepts one",
     "chat_client_2.py": "a message that comes while she types leaves her half-typed line intact",
