@@ -413,8 +413,9 @@ def test_a_line_of_1024_bytes(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     head = f"MSG {bob.name} "
     text = "x" * (1024 - len(head))
-    for end in (b"\n", b"\r\n"):
-        alice.ask((head + text).encode() + end, "OK ...")
+    for end in [b"\n"], [b"\r\n"], [b"\r", b"\n"]:
+        alice.send_cut((head + text).encode() + end[0], *end[1:])
+        alice.expect("OK ...")
         bob.expect(f"MSG {alice.name} {text}")
 
 

@@ -104,6 +104,29 @@ class HasNoLimit(Mutant):
     max_line_bytes = 10**9
 
 
+class HastyBuffer(RawBuffer):
+    skipping = False
+
+    def next_line(self):
+        while b"\n" in self.data:
+            line, _, self.data = self.data.partition(b"\n")
+            was_skipping, self.skipping = self.skipping, False
+            if not was_skipping:
+                return line.removesuffix(b"\r")
+        if len(self.data) > 1024:
+            self.data, was_skipping, self.skipping = b"", self.skipping, True
+            if not was_skipping:
+                raise LineTooLong
+        return None
+
+
+@caught_by("test_a_line_of_1024_bytes")
+class CountsHalfOfTheLineEnd(Mutant):
+    """It finds a line of 1024 bytes and its \\r too long, while the \\n is on its way."""
+
+    buffer_class = HastyBuffer
+
+
 class PatientBuffer(LineBuffer):
     def __init__(self, max_line_bytes):
         self.pieces, self.lines = [], []
