@@ -76,33 +76,3 @@ def excerpt_fault(fence):
         one == other for one, other in zip(lines[at:at + len(wanted)], wanted)))
     return f"not a verbatim part of {name}:\n" + "\n".join(difflib.unified_diff(
         wanted, lines[best:best + len(wanted)], str(fence), f"{name}:{best + 1}", lineterm=""))
-
-
-def hunks(lines):
-    """Split the lines of a unified diff, without its two headings, into its hunks."""
-    found = []
-    for line in lines:
-        if line.startswith("@@"):
-            found.append([])
-        if found:
-            found[-1].append(line.rstrip())
-    return found
-
-
-def diff_fault(fence):
-    """Return why a ```diff block is not what `diff -u A B` prints, or whole hunks of it; None if it is."""
-    heading = "\n".join(fence.body[:2])
-    names = re.fullmatch(r"--- (\S+)\n\+\+\+ (\S+)", heading)
-    if not names:
-        return "a diff starts with its two files: --- step3_protocol/naive_server.py, then +++ …"
-    for name in names.groups():
-        if not (ROOT / name).is_file():
-            return f"there is no file {name}"
-    old, new = ((ROOT / name).read_text(encoding="utf-8").split("\n") for name in names.groups())
-    shown = hunks(fence.body)
-    for context in range(4):            # diff -U0 … -U3, which is -u
-        actual = hunks(difflib.unified_diff(old, new, lineterm="", n=context))
-        if shown and all(hunk in actual for hunk in shown):
-            return None
-    return "the files differ otherwise:\n" + "\n".join(
-        difflib.unified_diff(old, new, *names.groups(), lineterm=""))
