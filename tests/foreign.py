@@ -5,6 +5,7 @@ Nothing here knows what language it is written in.
 
 import contextlib
 import os
+import random
 import shlex
 import signal
 import socket
@@ -189,13 +190,15 @@ def end_group(process: subprocess.Popen, stop_s: float = STOP_S) -> None:
 
 
 def free_port() -> int:
-    """Return a port that nobody uses.
+    """Return a port that nobody uses, below those that systems give to clients: a crowd of clients cannot take it.
 
-    SIMPLIFIED: somebody may take it before the server does; then the server says so.
+    SIMPLIFIED: another server may take it before ours does; then ours says so.
     """
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)  # tests seed the other one
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 def parse_address(text: str) -> tuple[str, int]:
