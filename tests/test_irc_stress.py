@@ -16,6 +16,8 @@ from extras.irc.verbs import VERBS
 from extras.wiretap.relay import Spoiling
 from tests.irc_wire import IrcWire, irc, short  # noqa: F401  (irc is a fixture)
 
+pytestmark = pytest.mark.long
+
 CHANNELS = ["#a", "#b", "#c", "#d"]
 
 

@@ -13,6 +13,8 @@ from tests.lesson import Lesson, Story
 from tests.side_by_side import side_by_side
 from tests.verdict import LONG_ENOUGH_S, SoFar
 
+pytestmark = pytest.mark.long
+
 ECHO = (ROOT / "step1_echo/rungs/echo_3.py").read_text(encoding="utf-8")
 CLIENT = (ROOT / "step2_client/rungs/client_3.py").read_text(encoding="utf-8")
 PROTOCOL = (ROOT / "step3_protocol/rungs/protocol_3.py").read_text(encoding="utf-8")

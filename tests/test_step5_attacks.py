@@ -17,7 +17,7 @@ from step5_server.server import ChatServer
 from tests.chapter import ROOT
 from tests.foreign import ServerCommand
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the amounts are those of Linux's kernel")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform != "linux", reason="the amounts are those of Linux's kernel")]
 
 ATTACKS = ROOT / "step5_server" / "attacks"
 RUNGS = {

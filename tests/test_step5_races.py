@@ -20,6 +20,8 @@ from tests.interleave import CannotSee, anew, explore
 from tests.lesson import Lesson, rule
 from tests.yours import chosen, load
 
+pytestmark = pytest.mark.long
+
 AT = "step5_server/README.md#2-a-race-and-a-lock-visible-effect-one-alice"
 MOST = 400  # orders: a second or two
 RUNGS = {path.name: path for step in ("step3_protocol", "step4_framing", "step5_server") for path in (ROOT / step / "rungs").iterdir()}

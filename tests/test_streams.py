@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEADLINE_S = 20.0  # a limit; usually it is much faster
 AGAIN_S = 0.01  # between two tries to connect
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/dev/full and a shared port are Linux's")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform != "linux", reason="/dev/full and a shared port are Linux's")]
 
 # name -> the streams that are closed, full or without a reader
 STATES = {
