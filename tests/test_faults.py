@@ -27,6 +27,8 @@ from tests.chapter import ROOT
 from tests.conftest import running
 from tests.dialects import DEADLINE_S, DIALECTS, Guest, Process, eventually
 
+pytestmark = pytest.mark.long
+
 SMALL_BUFFER = 4096  # so small that the server notices at once if a peer does not read
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, or sets Linux's limits")
 
