@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SUBSTANCE_FOLDERS = ("step1_echo", "step2_client", "step3_protocol", "step4_framing",
-                     "step5_server", "step6_client", "extras", "tests")
+STEPS = ("step1_echo", "step2_client", "step3_protocol", "step4_framing", "step5_server", "step6_client")
+SUBSTANCE_FOLDERS = (*STEPS, "extras", "tests")
 
 
 @dataclass(frozen=True)

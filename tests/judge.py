@@ -9,7 +9,6 @@ import io
 import json
 import os
 import signal
-import sys
 import threading
 from collections import Counter
 

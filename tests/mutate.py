@@ -31,25 +31,19 @@ from typing import NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so tests is found
 
 from tests.chapter import ROOT
+from tests.progress import JUDGED, RACES
 from tests.side_by_side import WORKERS, new_worker
+from tests.typed import LAST_RUNGS, her_name, put_rungs
 
 LISTED = ROOT / "tests" / "mutate_listed.txt"
 TIMEOUT_S = 150  # for one mutant: ten times what the longest of the files of checks takes
-SERVER, CLIENT = "--server={python} PATH/%s {port}", "--client={python} PATH/%s {host} {port}"
-STEP_3 = "test_step3_protocol.py", "--python=step3=PATH/protocol.py"
-STEP_4 = "test_step4_framing.py", SERVER % "line_server.py"
-STEP_5 = "test_step5_server.py", SERVER % "chat_server.py"
-STEP_6 = "test_step6_client.py", CLIENT % "chat_client.py"
-JUDGED = {  # last rung -> the files of checks that judge it, and what they judge: the first one that fails is enough
-    "step1_echo/rungs/echo_3.py": [("test_step1_echo.py", SERVER % "echo.py")],
-    "step2_client/rungs/client_3.py": [("test_step2_client.py", CLIENT % "client.py")],
-    "step3_protocol/rungs/protocol_3.py": [STEP_3, STEP_4, STEP_5],
-    "step4_framing/rungs/framing_2.py": [("test_step4_framing.py", "--python=step4=PATH/framing.py:LineBuffer"), STEP_4],
-    "step4_framing/rungs/line_server_2.py": [STEP_4, STEP_5],
-    "step5_server/rungs/chat_server_3.py": [STEP_5, ("test_step5_races.py", "--python=step5=PATH/chat_server.py")],
-    "step6_client/rungs/chat_client_3.py": [STEP_6],
-    "step6_client/rungs/screen_1.py": [STEP_6],
+USED_BY = {  # her program -> the others whose checks judge it, too: the first check that fails is enough
+    "protocol.py": ["line_server.py", "chat_server.py"],
+    "framing.py": ["line_server.py"],
+    "line_server.py": ["chat_server.py"],
+    "screen.py": ["chat_client.py"],
 }
+CHANGED = {name: LAST_RUNGS[name].relative_to(ROOT).as_posix() for name in (*JUDGED, "screen.py")}
 COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
             ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}
 CALCULATED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd}
@@ -220,8 +214,16 @@ def mutants_of(file: str, source: str, flag: str = "") -> list[Mutant]:
 
 def all_mutants() -> list[Mutant]:
     """Return every mutant of every last rung."""
-    return [mutant for file, judged in JUDGED.items()
-            for mutant in mutants_of(file, (ROOT / file).read_text(encoding="utf-8"), judged[0][1])]
+    return [mutant for name, file in CHANGED.items()
+            for mutant in mutants_of(file, (ROOT / file).read_text(encoding="utf-8"), judges_of(name)[0][1])]
+
+
+def judges_of(name: str) -> list[tuple[Path, str, str]]:
+    """Return what judges one of her programs: (file of checks, flag, the program that the flag names)."""
+    found = [(*JUDGED[program], program) for program in (name, *USED_BY.get(name, ())) if program in JUDGED]
+    if name in RACES:
+        found.append((ROOT / RACES[name], "--python=step5={path}", name))
+    return found
 
 
 def first_line(node: ast.AST) -> str:
@@ -254,11 +256,10 @@ class Judges:
     def caught(self, mutant: Mutant, patience_s: float) -> str:
         """Return which check has caught a mutant, or "" if none has."""
         with tempfile.TemporaryDirectory() as folder:
-            for rung in JUDGED:
-                text = mutant.source if rung == mutant.file else (ROOT / rung).read_text(encoding="utf-8")
-                (Path(folder) / re.sub(r"_\d\.py$", ".py", Path(rung).name)).write_text(text, encoding="utf-8")
-            verdicts = (self.run([f"{ROOT}/tests/{test_file}", "-x", f"--patience={patience_s}", flag.replace("PATH", folder)])
-                        for test_file, flag in JUDGED[mutant.file])
+            name = her_name(Path(mutant.file))
+            put_rungs(Path(folder), {name: mutant.source})
+            verdicts = (self.run([str(test_file), "-x", f"--patience={patience_s}", flag.replace("{path}", f"{folder}/{program}")])
+                        for test_file, flag, program in judges_of(name))
             return next(filter(None, verdicts), "")
 
     def run(self, arguments: list[str]) -> str:
@@ -328,7 +329,7 @@ def main() -> int:
         mutants = random.Random(args.seed).sample(mutants, min(args.sample, len(mutants)))
     caught, wrong = judge(mutants, lambda text: print(text, flush=True))
     print(*sorted(wrong), sep="\n")
-    for file in JUDGED:
+    for file in CHANGED.values():
         of_file, caught_of_file = ([mutant for mutant in some if mutant.file == file] for some in (mutants, caught))
         if of_file:
             print(share(caught_of_file, of_file), file)

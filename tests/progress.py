@@ -46,6 +46,9 @@ STEPS = [
 ]
 
 
+JUDGED = {name: (step.test_file, flag) for step in STEPS for name, flag in step.parts.items()}  # her program -> by what, how
+
+
 def more_fail(count: int) -> str:
     """Say that the first lesson is not all."""
     return f"{count} more rule{'s' * (count > 1)} fail{'s' * (count == 1)}; begin with this one."

@@ -6,14 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.chapter import ROOT, all_fences, excerpt_fault, fences, text_files
+from tests.chapter import ROOT, STEPS, all_fences, excerpt_fault, fences, text_files
 from tests.typed import MINE, is_piece, typed
 
-STEPS = ("step1_echo", "step2_client", "step3_protocol", "step4_framing", "step5_server", "step6_client")
 EXTRAS = ("broadcast", "presence", "rooms", "irc", "wiretap", "bench")
 FOLDERS = STEPS + tuple(f"extras/{name}" for name in EXTRAS)
 TOP_LEVEL = set(STEPS) | {"extras", "tests"}

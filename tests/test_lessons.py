@@ -11,13 +11,13 @@ from tests.chapter import ROOT
 from tests.crash import shorten
 from tests.lesson import Lesson, Story
 from tests.side_by_side import side_by_side
+from tests.typed import LAST_RUNGS
 from tests.verdict import LONG_ENOUGH_S, SoFar
 
 pytestmark = pytest.mark.long
 
-ECHO = (ROOT / "step1_echo/rungs/echo_3.py").read_text(encoding="utf-8")
-CLIENT = (ROOT / "step2_client/rungs/client_3.py").read_text(encoding="utf-8")
-PROTOCOL = (ROOT / "step3_protocol/rungs/protocol_3.py").read_text(encoding="utf-8")
+ECHO, CLIENT, PROTOCOL = (
+    LAST_RUNGS[name].read_text(encoding="utf-8") for name in ("echo.py", "client.py", "protocol.py"))
 SERVER = ("test_step1_echo.py", "--server={python} FILE {port}")
 STEP_2 = ("test_step2_client.py", "--client={python} FILE {host} {port}")
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from tests.chapter import ROOT
-from tests.mutate import JUDGED, all_mutants, judge, listed, mutants_of
+from tests.mutate import CHANGED, all_mutants, judge, listed, mutants_of
 
 TINY = '''\
 import re
@@ -68,7 +68,7 @@ def test_a_key_does_not_change_when_its_line_moves():
     assert before == after
 
 
-@pytest.mark.parametrize("file", JUDGED)
+@pytest.mark.parametrize("file", CHANGED.values())
 def test_every_mutant_is_a_program(file):
     mutants = mutants_of(file, (ROOT / file).read_text(encoding="utf-8"))
     assert len(mutants) > 10

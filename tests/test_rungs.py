@@ -4,24 +4,14 @@ import re
 
 import pytest
 
-from tests.chapter import ROOT, fences
+from tests.chapter import fences
+from tests.progress import JUDGED
 from tests.side_by_side import side_by_side
 from tests.test_course import MAX_EXCERPT_LINES
-from tests.typed import CHAPTERS, file_of, is_piece, typed
+from tests.typed import CHAPTERS, LAST_RUNGS, RUNGS, file_of, her_name, is_piece, put_rungs, typed
 
-RUNGS = sorted(path for chapter in CHAPTERS for path in (chapter.parent / "rungs").glob("*.py"))
-# PATH is where a test keeps her programs.
-SERVER = "--server={python} PATH/%s {port}"
-CLIENT = "--client={python} PATH/%s {host} {port}"
-JUDGED = {  # her program -> (the file of its checks, how they are given it)
-    "echo.py": ("test_step1_echo.py", SERVER),
-    "client.py": ("test_step2_client.py", CLIENT),
-    "protocol.py": ("test_step3_protocol.py", "--python=step3=PATH/%s"),
-    "framing.py": ("test_step4_framing.py", "--python=step4=PATH/%s:LineBuffer"),
-    "line_server.py": ("test_step4_framing.py", SERVER),
-    "chat_server.py": ("test_step5_server.py", SERVER),
-    "chat_client.py": ("test_step6_client.py", CLIENT),
-}
+LAST = list(LAST_RUNGS.values())
+FIRST = [rung for rung in RUNGS if rung not in LAST]
 # The lesson that a rung gets first: what its chapter's next section mends.
 FIRST_LESSON = {
     "echo_1.py": "a connection is echoed until its client ends it",
@@ -46,30 +36,13 @@ FAILS = {
 }
 
 
-def her_name(rung):
-    """Return the name of a rung in her folder: chat_server.py for chat_server_2.py."""
-    return re.sub(r"_\d\.py$", ".py", rung.name)
-
-
-def rungs_like(rung):
-    """Return all rungs of one program of hers, the first one first."""
-    return [other for other in RUNGS if her_name(other) == her_name(rung)]
-
-
-LAST = [rung for rung in RUNGS if rung == rungs_like(rung)[-1]]
-FIRST = [rung for rung in RUNGS if rung not in LAST]
-
-
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """Return where each rung stands under her name, beside the last ones of all other programs."""
     made = {}
     for rung in RUNGS:
-        folder = tmp_path_factory.mktemp("mine")
-        for other in [*LAST, rung]:
-            if other == rung or her_name(other) != her_name(rung):
-                (folder / her_name(other)).write_bytes(other.read_bytes())
-        made[rung] = folder
+        made[rung] = tmp_path_factory.mktemp("mine")
+        put_rungs(made[rung], {her_name(rung): rung.read_text(encoding="utf-8")})
     return made
 
 
@@ -80,7 +53,7 @@ def judgements(request, folders):
     arguments = {}
     for rung in asked:
         test_file, flag = JUDGED[her_name(rung)]
-        arguments[rung] = [f"{ROOT}/tests/{test_file}", flag.replace("PATH", str(folders[rung])) % her_name(rung),
+        arguments[rung] = [str(test_file), flag.replace("{path}", str(folders[rung] / her_name(rung))),
                            *["--patience=1"] * (rung in FIRST), *["-x"] * (rung in FIRST and rung.name not in FAILS)]
     with side_by_side(arguments) as runs:
         yield runs

@@ -5,7 +5,6 @@ their kernels, and have no /proc.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,16 +15,11 @@ from step5_server import connection
 from step5_server.server import ChatServer
 from tests.chapter import ROOT
 from tests.foreign import ServerCommand
+from tests.typed import put_rungs
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform != "linux", reason="the amounts are those of Linux's kernel")]
 
 ATTACKS = ROOT / "step5_server" / "attacks"
-RUNGS = {
-    "protocol.py": "step3_protocol/rungs/protocol_3.py",
-    "framing.py": "step4_framing/rungs/framing_2.py",
-    "line_server.py": "step4_framing/rungs/line_server_2.py",
-    "chat_server.py": "step5_server/rungs/chat_server_3.py",
-}
 FULL = f"{ROOT}/step5_server/server.py --port {{port}}"
 FEW = "ulimit -n 60; "  # descriptors: fewer than a crowd wants
 DEADLINE_S = 30  # so that no test hangs; no verdict depends on it
@@ -45,8 +39,7 @@ ALONE = {
 @pytest.fixture
 def start(tmp_path):
     """Start a server: start(command) -> ServerCommand; `small` in it is what the learner has typed."""
-    for name, rung in RUNGS.items():
-        shutil.copy(ROOT / rung, tmp_path / name)
+    put_rungs(tmp_path)
     servers = []
 
     def start(limits, program):

@@ -15,24 +15,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.chapter import ROOT
 from tests.interleave import CannotSee, anew, explore
 from tests.lesson import Lesson, rule
+from tests.typed import LAST_RUNGS, RUNGS, put_rungs
 from tests.yours import chosen, load
 
 pytestmark = pytest.mark.long
 
 AT = "step5_server/README.md#2-a-race-and-a-lock-visible-effect-one-alice"
 MOST = 400  # orders: a second or two
-RUNGS = {path.name: path for step in ("step3_protocol", "step4_framing", "step5_server") for path in (ROOT / step / "rungs").iterdir()}
-LAST = {"protocol": "protocol_3.py", "framing": "framing_2.py", "line_server": "line_server_2.py", "chat_server": "chat_server_3.py"}
+TEXTS = {rung.name: rung.read_text(encoding="utf-8") for rung in RUNGS}
+HER_MODULES = [name.removesuffix(".py") for name in LAST_RUNGS]
 
 
-def put_rungs(folder, **instead):
-    """Put our last rungs into a folder, under her names; `instead` gives others, a program's name -> its text."""
-    for name, rung in LAST.items():
-        text = instead.get(name) or RUNGS[rung].read_text(encoding="utf-8")
-        (folder / f"{name}.py").write_text(text, encoding="utf-8")
+def put(folder, chat_server=TEXTS["chat_server_3.py"]):
+    """Put our last rungs into a folder, with this chat server; return its path."""
+    put_rungs(folder, {"chat_server.py": chat_server})
     return folder / "chat_server.py"
 
 
@@ -41,16 +39,16 @@ def hers(tmp_path, monkeypatch):
     """Return a chat server's module: that of --python, or our last rung."""
     if "step5" in chosen:
         return chosen["step5"]["module"]
-    return loaded(put_rungs(tmp_path), monkeypatch)
+    return loaded(put(tmp_path), monkeypatch)
 
 
 def loaded(path, monkeypatch):
     """Load a chat server with the modules beside it, which are forgotten at the end of the test."""
     monkeypatch.setattr(sys, "path", sys.path[:])
-    for name in LAST:
+    for name in HER_MODULES:
         monkeypatch.delitem(sys.modules, name, raising=False)
     module = load(str(path), path.parent)
-    for name in LAST:
+    for name in HER_MODULES:
         if name in sys.modules:
             monkeypatch.setitem(sys.modules, name, sys.modules[name])
     return module
@@ -146,7 +144,7 @@ def closed_server(server_class, handler_class):
 def modules_of(hers):
     """Return the modules beside hers that it uses, but for those of the steps before."""
     folder = Path(hers.__file__).parent
-    return [module for name, module in list(sys.modules.items()) if name not in LAST
+    return [module for name, module in list(sys.modules.items()) if name not in HER_MODULES
             and getattr(module, "__file__", None) and Path(module.__file__).parent == folder]
 
 
@@ -254,10 +252,10 @@ RIGHT = {
 
 def judge(body, tmp_path, monkeypatch, rung="chat_server_3.py"):
     """Judge a rung with this beginning of do_LOGIN().  Raises: Lesson."""
-    text = RUNGS[rung].read_text(encoding="utf-8")
+    text = TEXTS[rung]
     assert BODY in text
     text = text.replace(BODY, body) + "import queue\nTOKEN = queue.Queue()\nTOKEN.put(1)\n" + "import name_table\n" * ("name_table" in body)
-    test_one_of_two_gets_the_name_in_all_orders(loaded(put_rungs(tmp_path, chat_server=text), monkeypatch))
+    test_one_of_two_gets_the_name_in_all_orders(loaded(put(tmp_path, text), monkeypatch))
 
 
 @pytest.mark.parametrize("body", WRONG.values(), ids=WRONG)
@@ -274,20 +272,20 @@ def test_it_accuses_no_server_that_is_right(body, tmp_path, monkeypatch, rung):
 
 
 def test_our_first_rung_gets_the_lesson_of_the_section_that_comes_next(tmp_path, monkeypatch):
-    hers = loaded(put_rungs(tmp_path, chat_server=RUNGS["chat_server_1.py"].read_text(encoding="utf-8")), monkeypatch)
+    hers = loaded(put(tmp_path, TEXTS["chat_server_1.py"]), monkeypatch)
     with pytest.raises(Lesson, match="the two get OK and OK"):
         test_one_of_two_gets_the_name_in_all_orders(hers)
 
 
 def test_a_server_that_does_not_work_at_all_is_not_accused_of_a_race(tmp_path, monkeypatch):
-    text = RUNGS["chat_server_3.py"].read_text(encoding="utf-8").replace('format_line("OK", f"welcome, {name}")', "1 / 0")
+    text = TEXTS["chat_server_3.py"].replace('format_line("OK", f"welcome, {name}")', "1 / 0")
     with pytest.raises(pytest.skip.Exception, match="one after the other"):
-        test_one_of_two_gets_the_name_in_all_orders(loaded(put_rungs(tmp_path, chat_server=text), monkeypatch))
+        test_one_of_two_gets_the_name_in_all_orders(loaded(put(tmp_path, text), monkeypatch))
 
 
 def test_a_server_whose_threads_it_cannot_see_is_left_alone(tmp_path, monkeypatch):
     with pytest.raises(pytest.skip.Exception, match="cannot be seen"):
-        test_one_of_two_gets_the_name_in_all_orders(loaded(put_rungs(tmp_path, chat_server="import asyncio\n"), monkeypatch))
+        test_one_of_two_gets_the_name_in_all_orders(loaded(put(tmp_path, "import asyncio\n"), monkeypatch))
 
 
 TABLE = """\

@@ -5,14 +5,15 @@ rung    a file of ours that shows what her file looks like when a section ends: 
 
 Lines are compared without the empty ones between them: those are put in here, as PEP 8 has them.
 """
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.chapter import ROOT, Fence, fences
+from tests.chapter import ROOT, STEPS, Fence, fences
 
 MINE = "tests/mine/"
-CHAPTERS = [ROOT / step / "README.md" for step in (
-    "step1_echo", "step2_client", "step3_protocol", "step4_framing", "step5_server", "step6_client")]
+CHAPTERS = [ROOT / step / "README.md" for step in STEPS]
+RUNGS = sorted(path for chapter in CHAPTERS for path in (chapter.parent / "rungs").glob("*.py"))
 ANEW = "anew"  # the last word of a piece that begins its file once more
 
 
@@ -55,6 +56,21 @@ def typed(text: Path, line_number: float = float("inf")) -> dict[str, str]:
                 lines.clear()
             lines += body
     return {name: laid_out(lines) for name, lines in files.items()}
+
+
+def her_name(rung: Path) -> str:
+    """Return the name of a rung in her folder: chat_server.py for chat_server_2.py."""
+    return re.sub(r"_\d\.py$", ".py", rung.name)
+
+
+LAST_RUNGS = {her_name(rung): rung for rung in RUNGS}  # of the rungs of one program the last one stays
+
+
+def put_rungs(folder: Path, instead: dict[str, str] | None = None) -> None:
+    """Put the last rungs into a folder, under her names; `instead` gives other texts, by these names."""
+    for name, rung in LAST_RUNGS.items():
+        text = (instead or {}).get(name) or rung.read_text(encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def change(lines: list[str], body: list[str], piece: Fence) -> None:

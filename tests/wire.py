@@ -6,7 +6,6 @@ If something else comes than expected, it raises a Lesson, with all that was sen
 import select
 import socket
 import struct
-import time
 from typing import NamedTuple
 
 from tests.lesson import Lesson, Story, difference, on_the_wire, show

@@ -13,6 +13,7 @@ bell    rung when something is dirty: the postman sleeps otherwise
 import threading
 from collections.abc import Collection
 
+from extras.broadcast.fan_out import flush_all
 from step1_echo.serving import log
 from step5_server.outbox import Outbox
 
@@ -48,8 +49,7 @@ class Postman:
         """
         if len(outboxes) > FEW and self._hand_over(outboxes):
             return
-        for outbox in outboxes:
-            outbox.flush()
+        flush_all(outboxes)
 
     def end(self) -> None:
         """Carry what is waiting, and end the thread; deliver() still works.
