@@ -14,8 +14,10 @@ import socket
 import time
 
 from step1_echo.serving import format_address, log
-from step4_framing.framing import MAX_LINE_BYTES, LineBuffer, LineTooLong
+from step4_framing.framing import LineTooLong
+from step5_server.codec import LineCodec
 from step5_server.outbox import MAX_PENDING_BYTES, Outbox
+from step5_server.stream import Stream
 
 CHUNK_BYTES = 4096  # a hundred lines for one delivery
 # A peer that does not read its replies is not read either, from here on.  So twice as much may
@@ -38,21 +40,20 @@ class Connection:
 
     def __init__(
         self,
-        sock: socket.socket,
+        stream: Stream,
+        codec: LineCodec,
         address: tuple,
-        max_line_bytes: int = MAX_LINE_BYTES,
         max_pending_bytes: int = MAX_PENDING_BYTES,
-        too_slow_words: bytes = b"",
+        too_slow_line: bytes = b"",
     ):
-        self.address = address
-        self.outbox = Outbox(sock, max_pending_bytes, too_slow_words)
+        self.stream, self.codec, self.address = stream, codec, address
+        self.outbox = Outbox(stream, codec, max_pending_bytes, too_slow_line)
         self.touched: set[Outbox] = set()  # own thread only
         self.opened_at = time.monotonic()
         self.heard_at = self.opened_at  # own thread writes, any may read; but see forgive()
         self.closing_since: float | None = None  # set by hang_up()
         self.end_reason = "EOF"  # for the log
-        self._sock = sock
-        self._buffer = LineBuffer(max_line_bytes)
+        self._sock = stream.sock
         self._reply_bytes = 0  # for our own peer, since we read, or waited until it had read
         # Well below the bound, so that nobody is cut off for the replies to one chunk.
         self._max_reply_bytes = min(MAX_REPLY_BYTES, max_pending_bytes // 4)
@@ -61,23 +62,24 @@ class Connection:
         self._said_bytes = 0  # in the second that began at _said_since
         self._said_since = self.opened_at
         # One line at a time is all that a chat has to send: do not wait for more of it.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        find_dead_peers(sock)
+        stream.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        find_dead_peers(stream.sock)
 
     @property
     def closing(self) -> bool:
         """Whether the last words are said, or never will be: no request counts any more."""
         return self.outbox.ended
 
-    def send(self, data: bytes) -> None:
-        """Queue framed lines for this peer; deliver() sends them.  Blocks: never."""
+    def send(self, line: bytes) -> None:
+        """Queue a line for this peer; deliver() sends it.  Blocks: never."""
+        data = self.codec.frame(line)
         self._reply_bytes += len(data)
         self.outbox.put(data)
         self.touched.add(self.outbox)
 
-    def send_to(self, outbox: Outbox, data: bytes) -> None:
-        """Queue framed lines for another peer; deliver() sends them.  Blocks: never."""
-        outbox.put(data)
+    def send_to(self, outbox: Outbox, line: bytes) -> None:
+        """Queue a line for another peer; deliver() sends it.  Blocks: never."""
+        outbox.put(outbox.codec.frame(line))
         self.touched.add(outbox)
 
     def deliver(self) -> None:
@@ -122,13 +124,15 @@ class Connection:
         Blocks: until something comes.
         """
         self._reply_bytes = 0
+        if self.codec.ended:
+            return False
         try:
             chunk = self.receive()
         except OSError as error:  # RST, or the kernel has found out that the peer is dead
             self.end_reason = error.strerror or str(error)
             return False
         if not chunk:
-            if self._buffer.pending:
+            if self.codec.pending:
                 # Half a line may mean the opposite of the whole one.
                 log.info("%s: dropped half a line", format_address(self.address))
             return False
@@ -136,28 +140,30 @@ class Connection:
         if self.heard_at - self._said_since > 1.0:
             self._said_bytes, self._said_since = 0, self.heard_at
         self._said_bytes += len(chunk)
-        self._buffer.feed(chunk)
+        if answer := self.codec.feed(chunk):  # a codec's own affair: WebSocket's pong to a ping, say
+            self.outbox.put(answer)
+            self.touched.add(self.outbox)
         return True
 
     def receive(self) -> bytes:
         """Return the next chunk, b"" at EOF.  Blocks: until something comes.  Raises: OSError."""
-        return self._sock.recv(CHUNK_BYTES)
+        return self.stream.recv(CHUNK_BYTES)
 
     def next_line(self) -> bytes | LineTooLong | None:
         """Return the next line of what was read, or None: then read() again.  Blocks: never."""
         try:
-            return self._buffer.next_line()
+            return self.codec.next_line()
         except LineTooLong as error:
             return error
 
-    def hang_up(self, last_words: bytes = b"") -> None:
-        """Say the last words, take no more requests, and half-close once they are written.
+    def hang_up(self, last_line: bytes = b"") -> None:
+        """Say the last line, take no more requests, and half-close once they are written.
 
         The connection's own thread does the rest in close().  Thread: any.  Blocks: never.
         """
         if self.closing_since is None:
             self.closing_since = time.monotonic()
-            self.outbox.end(last_words)
+        self.outbox.end(last_line)
 
     def kick(self, why: str) -> None:
         """Cut the peer off; the connection's own thread wakes up and cleans up.  Thread: any."""
@@ -178,7 +184,7 @@ class Connection:
         if self.closing_since is None:
             return False
         quiet_s = now - max(self.closing_since, self.heard_at)
-        said = self.outbox.pending_bytes == 0
+        said = self.closing and self.outbox.pending_bytes == 0
         return (said and quiet_s > QUIET_S) or now - self.closing_since > LINGER_S
 
     def close(self, linger: bool = True) -> None:

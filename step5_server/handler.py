@@ -1,6 +1,6 @@
 """A line handler: one connection's life, in a thread of its own, whatever its lines mean.
 
-A subclass gives what its protocol needs: answer(), last_words() and on_gone().
+A subclass gives what its protocol needs: answer(), last_line() and on_gone().
 """
 
 import socketserver
@@ -8,7 +8,9 @@ import time
 
 from step1_echo.serving import format_address, log
 from step4_framing.framing import LineTooLong
+from step5_server.codec import LineCodec
 from step5_server.connection import Connection
+from step5_server.stream import Stream
 
 # A thread that lets go of a lock and takes it again is faster than one that waits for it and has
 # to wake up first.  So whoever has sent so many lines (less than a millisecond of work) steps
@@ -20,11 +22,13 @@ STEP_BACK_S = 0.0001
 class LineHandler(socketserver.BaseRequestHandler):
     """Serve one connection, in its own thread.
 
-    A subclass gives answer(), last_words() and on_gone(), and may name another connection_class.
+    A subclass gives answer(), last_line() and on_gone(), and may name another
+    connection_class and codec_class.
     The server gives: registry, max_pending_bytes, admit(), retire(), may_linger(), forget().
     """
 
     connection_class = Connection
+    codec_class = LineCodec
 
     def setup(self):
         """Wrap the socket, and ask the server for a place."""
@@ -39,11 +43,20 @@ class LineHandler(socketserver.BaseRequestHandler):
     def connect(self) -> Connection:
         """Return the connection for our socket."""
         return self.connection_class(
-            self.request,
+            self.stream(),
+            self.codec(),
             self.client_address,
             max_pending_bytes=self.server.max_pending_bytes,
-            too_slow_words=self.last_words("too-slow", "more is sent to you than you read"),
+            too_slow_line=self.last_line("too-slow", "more is sent to you than you read"),
         )
+
+    def stream(self) -> Stream:
+        """Return what carries our bytes: here the socket alone."""
+        return Stream(self.request)
+
+    def codec(self) -> LineCodec:
+        """Return what makes lines of bytes, and bytes of lines."""
+        return self.codec_class()
 
     def handle(self):
         """Read and answer lines until the peer or the server ends it."""
@@ -91,8 +104,8 @@ class LineHandler(socketserver.BaseRequestHandler):
         raise NotImplementedError
 
     @staticmethod
-    def last_words(code: str, text: str) -> bytes:
-        """Return the framed line that a connection ends with when the server ends it."""
+    def last_line(code: str, text: str) -> bytes:
+        """Return the line that a connection ends with when the server ends it."""
         raise NotImplementedError
 
     def on_gone(self) -> None:

@@ -72,14 +72,14 @@ class LineServer(Server):
         }
 
     def admit(self, handler: LineHandler) -> bytes | None:
-        """Give the handler a place, or return the last words for its peer."""
+        """Give the handler a place, or return the last line for its peer."""
         with self.registry.lock:
             refusal = self._refusal(handler.client_address[0])
             if refusal is None:
                 self._serving.add(handler)
                 return None
             self._leaving.add(handler)
-            return handler.last_words(*refusal)
+            return handler.last_line(*refusal)
 
     def _refusal(self, host: str) -> tuple[str, str] | None:
         """Return why there is no place for a client from `host`.  Holds the lock."""
@@ -111,7 +111,7 @@ class LineServer(Server):
             self.retire(handler)
             if not handler.conn.closing:
                 handler.conn.end_reason = code
-                handler.conn.hang_up(handler.last_words(code, text) if text else b"")
+                handler.conn.hang_up(handler.last_line(code, text) if text else b"")
 
     def retire(self, handler: LineHandler) -> None:
         """Count the handler no more: its peer is leaving.  Twice does no harm."""
@@ -144,11 +144,9 @@ class LineServer(Server):
             if handler.conn.overdue(now):
                 handler.conn.kick(handler.conn.end_reason)
 
-    def start_thread(self, request, client_address) -> None:
-        """Serve the connection in a thread of its own.  Raises: RuntimeError, MemoryError."""
-        threading.Thread(
-            target=self.process_request_thread, args=(request, client_address), daemon=True
-        ).start()
+    def start_thread(self, function, *args) -> None:
+        """Serve a connection in a thread of its own.  Raises: RuntimeError, MemoryError."""
+        threading.Thread(target=function, args=args, daemon=True).start()
 
     def process_request(self, request, client_address):
         """Give the connection its thread; without one the client cannot be served.
@@ -157,11 +155,12 @@ class LineServer(Server):
         start() may wait for it for ever.  Source: CPython's issue 140746.
         """
         try:
-            self.start_thread(request, client_address)
+            self.start_thread(self.process_request_thread, request, client_address)
         except (RuntimeError, MemoryError) as error:  # "can't start new thread"
             try:
                 request.setblocking(False)
-                request.send(self.handler_class.last_words("server-full", "out of threads"))
+                line = self.handler_class.last_line("server-full", "out of threads")
+                request.send(self.handler_class.codec_class.frame(line))
             except OSError:
                 pass  # NOTE: then it sees only the end
             self.shutdown_request(request)

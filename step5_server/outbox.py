@@ -5,17 +5,24 @@ a second thread, the drainer, which waits in our place and then ends.
 
 put            queue whole framed lines, and no more than that
 flush          hand all that is queued to the kernel, in one send that never blocks
-unsent         bytes that a flush took from the queue and the kernel has not taken yet
+unsent         what a flush took from the queue, and the kernel has not been given yet
+under way      what the kernel was given and has not taken whole: it is finished, come what may
 slow consumer  a peer with more than max_pending_bytes unsent: it is cut off
 last words     what a peer is told before our EOF; a slow consumer too, if it reads again
 drainer        the thread that does blocking sendall()s while something is unsent
 """
 
+import bisect
+import itertools
 import socket
 import threading
 
+from step5_server.codec import LineCodec
+from step5_server.stream import Stream
+
 MAX_PENDING_BYTES = 1 << 20  # 1 MiB: minutes of chat; the kernel holds as much again or more
-DRAIN_BYTES = 65536  # what one sendall() of the drainer takes: `unsent` is true to that much
+# What is under way at once, at most: what is cut off waits for it, and is counted that exactly.
+DRAIN_BYTES = 65536
 # Windows has no flag for "do not block"; there every flush goes to the drainer.
 MSG_DONTWAIT = getattr(socket, "MSG_DONTWAIT", None)
 
@@ -32,15 +39,18 @@ class Outbox:
 
     def __init__(
         self,
-        sock: socket.socket,
+        stream: Stream,
+        codec: LineCodec,
         max_pending_bytes: int = MAX_PENDING_BYTES,
-        too_slow_words: bytes = b"",
+        too_slow_line: bytes = b"",
     ):
+        self.codec = codec  # its frame() makes of a line what put() takes
         self.max_pending_bytes = max_pending_bytes
         self.ended = False  # ended by end(), cut off, or dead: what is put now goes nowhere
         self.overflowed = False  # cut off because the peer was too slow
-        self._too_slow_words = too_slow_words
-        self._sock = sock
+        self._too_slow_line = too_slow_line
+        self._stream = stream
+        self._sock = stream.sock
         self._queue: list[bytes] = []
         # put(data) queues whole framed lines.  It is the list's own append, which is
         # atomic in CPython with and without the GIL, and so needs no lock of ours.
@@ -48,18 +58,20 @@ class Outbox:
         # Guards all below, and the sending side of the socket, so that no byte overtakes
         # another.  Nothing under it blocks: the drainer lets go of it before its sendall.
         self._lock = threading.RLock()
-        self._unsent = bytearray()  # empty unless there is a drainer
-        self._under_way = 0  # so many of its bytes are in the drainer's sendall
-        self._drained = 0  # how many such calls have come back
+        self._unsent: list[bytes] = []  # as they were put; empty unless there is a drainer
+        self._unsent_bytes = 0
+        self._under_way = b""  # as it goes on the wire; empty unless there is a drainer
+        self._drained = 0  # how often the drainer's sendall has come back
         self._stalled = False  # no use in waiting for this peer, it seems
         self._drainer: threading.Thread | None = None
         self._progress: threading.Condition | None = None  # made when somebody waits for it
+        self._said_end = False  # nothing more may be sealed
         self._dead = False  # nothing can be sent any more
 
     @property
     def pending_bytes(self) -> int:
         """How many bytes the kernel has not taken; what is queued is not counted yet."""
-        return len(self._unsent)
+        return self._unsent_bytes + len(self._under_way)
 
     def flush(self) -> None:
         """Give the kernel what is queued.  Blocks: never."""
@@ -69,13 +81,13 @@ class Outbox:
             finally:
                 self._lock.release()
 
-    def end(self, last_words: bytes = b"") -> None:
-        """Take no more, and half-close the connection when all has been sent."""
+    def end(self, last_line: bytes = b"") -> None:
+        """Take no more, say the last line, and half-close the connection when all has been sent."""
         with self._lock:
             if not self.ended:
-                data = self._take() + last_words
+                pieces = self._take()
                 self.ended = True
-                self._send(data)
+                self._send([*pieces, self._last_words(last_line)])
                 self._tell_waiters()
 
     def abort(self) -> None:
@@ -94,7 +106,7 @@ class Outbox:
 
         Blocks: until then, or until the connection is ended: then nobody needs the room.
         """
-        self._wait_for(lambda: self.ended or len(self._unsent) <= max_bytes)
+        self._wait_for(lambda: self.ended or self.pending_bytes <= max_bytes)
 
     def wait_for_reader(self, patience_s: float, sender: "Outbox") -> None:
         """Wait while half of the bound is unsent, and the peer reads: for a flooder's thread.
@@ -104,7 +116,7 @@ class Outbox:
         """
         with self._lock:
             self._send(self._take())  # flush() may have left it to whoever had the lock
-        while len(self._unsent) > self.max_pending_bytes // 2 and not sender.ended:
+        while self.pending_bytes > self.max_pending_bytes // 2 and not sender.ended:
             with self._lock:
                 drained = self._drained
                 if self._stalled:
@@ -114,8 +126,8 @@ class Outbox:
 
     def wait_until_sent(self, timeout: float) -> bool:
         """Wait until all has been sent; tell whether it was.  Blocks: for `timeout` seconds."""
-        self._wait_for(lambda: not self._unsent, timeout)
-        return not (self._unsent or self._dead)
+        self._wait_for(lambda: not self.pending_bytes, timeout)
+        return not (self.pending_bytes or self._dead)
 
     def _wait_for(self, ready, timeout: float | None = None) -> None:
         """Wait until `ready` holds, which the drainer and whoever ends us may change."""
@@ -141,50 +153,79 @@ class Outbox:
         with self._lock:
             self._sock.close()
 
-    def _take(self) -> bytes:
+    def _take(self) -> list[bytes]:
         """Return what is queued, and queue it no more.  Holds the lock."""
         # Only a lock holder takes; others may append meanwhile, behind what is counted here.
         count = len(self._queue)
-        data = b"".join(self._queue[:count])
+        pieces = self._queue[:count]
         del self._queue[:count]
-        return b"" if self.ended else data  # what comes too late goes nowhere
+        return [] if self.ended else pieces  # what comes too late goes nowhere
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, pieces: list[bytes]) -> None:
         """Give the kernel as much as it takes, and the drainer the rest.  Holds the lock."""
         if self._dead:
             return
+        self._keep(pieces)
         if self._drainer:
-            self._keep(data)  # it goes on with what is added
-            return
-        if data and MSG_DONTWAIT is not None:
+            return  # it goes on with what is added
+        while self._load():
+            if MSG_DONTWAIT is None:
+                self._start_drainer()
+                return
             try:
-                sent = self._sock.send(data, MSG_DONTWAIT)
+                sent = self._sock.send(self._under_way, MSG_DONTWAIT)
             except BlockingIOError:
                 sent = 0  # the kernel's buffer is full
             except OSError:
                 self._give_up()  # NOTE: the peer is gone, and the log says that it has left
                 return
-            data = data[sent:]
-        if data:
-            self._unsent += data
-            self._start_drainer()
-        elif self.ended:
+            self._under_way = self._under_way[sent:]
+            if self._under_way:
+                self._start_drainer()
+                return
+        if self.ended:
             self._shut_down(socket.SHUT_WR)  # our EOF: nothing comes after it
 
-    def _keep(self, data: bytes) -> None:
-        """Add to what the drainer has to send; cut off a slow consumer.  Holds the lock."""
-        self._unsent += data
-        if len(self._unsent) > self.max_pending_bytes and not self.ended:
+    def _keep(self, pieces: list[bytes]) -> None:
+        """Add to what is to be sent; cut off a slow consumer.  Holds the lock."""
+        self._unsent += pieces
+        self._unsent_bytes += sum(map(len, pieces))
+        if self._drainer and self.pending_bytes > self.max_pending_bytes and not self.ended:
             self._cut_off()
 
+    def _load(self) -> bool:
+        """Put under way what comes next; tell whether anything is.  Holds the lock."""
+        if not self._under_way and self._unsent:
+            self._under_way = self._stream.seal(b"".join(self._next_pieces()))
+        if not self._under_way and self.ended and not self._said_end:
+            self._said_end = True
+            self._under_way = self._stream.seal_end()
+        return bool(self._under_way)
+
+    def _next_pieces(self) -> list[bytes]:
+        """Take whole pieces from what is unsent: DRAIN_BYTES at most, or one piece.  Holds the lock."""
+        pieces = self._unsent
+        if self._unsent_bytes <= DRAIN_BYTES:
+            self._unsent, self._unsent_bytes = [], 0
+            return pieces
+        ends = list(itertools.accumulate(map(len, pieces)))
+        count = max(bisect.bisect_right(ends, DRAIN_BYTES), 1)
+        self._unsent = pieces[count:]
+        self._unsent_bytes -= ends[count - 1]
+        return pieces[:count]
+
+    def _last_words(self, line: bytes) -> bytes:
+        """Return how a connection ends: with a line of ours, and with the codec's own goodbye."""
+        return (self.codec.frame(line) if line else b"") + self.codec.goodbye
+
     def _cut_off(self) -> None:
-        """End the line that is under way, if it ever ends, and say why.  Holds the lock.
+        """Let nothing follow what is under way but the reason.  Holds the lock.
 
         The connection's own thread wakes up, cleans up, and cuts what still lingers.
         """
         self.ended = self.overflowed = True
-        end_of_line = self._unsent.find(b"\n", max(self._under_way - 1, 0)) + 1
-        self._unsent[end_of_line:] = self._too_slow_words
+        words = self._last_words(self._too_slow_line)
+        self._unsent, self._unsent_bytes = [words], len(words)
         # NOTE: not tried on Windows whether this alone wakes a recv(), so there it is the end.
         self._shut_down(socket.SHUT_RD if MSG_DONTWAIT is not None else socket.SHUT_RDWR)
         self._tell_waiters()
@@ -203,22 +244,20 @@ class Outbox:
         while True:
             with self._lock:
                 self._keep(self._take())
-                chunk = bytes(self._unsent[:DRAIN_BYTES])
-                if not chunk:
+                if not self._load():
                     self._drainer = None
                     if self.ended and not self._dead:
                         self._shut_down(socket.SHUT_WR)
                     break
-                self._under_way = len(chunk)
+                data = self._under_way
             try:
-                self._sock.sendall(chunk)
+                self._sock.sendall(data)
             except OSError:
                 with self._lock:
                     self._give_up()
                 continue
             with self._lock:
-                del self._unsent[: len(chunk)]
-                self._under_way = 0
+                self._under_way = b""
                 self._drained += 1
                 self._stalled = False
                 self._tell_waiters()
@@ -226,9 +265,9 @@ class Outbox:
 
     def _give_up(self) -> None:
         """Forget everything: the connection is dead, and nothing it asked for counts.  Holds the lock."""
-        self._dead = self.ended = True
+        self._dead = self.ended = self._said_end = True
         self._queue.clear()
-        self._unsent.clear()
+        self._unsent, self._unsent_bytes, self._under_way = [], 0, b""
         self._tell_waiters()
 
     def _tell_waiters(self) -> None:

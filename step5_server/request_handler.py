@@ -8,7 +8,7 @@ one step: nobody sees it half done, and no other request's lines come between it
 
 from step1_echo.serving import log
 from step3_protocol.protocol import ProtocolError, Request, format_line, parse_line
-from step4_framing.framing import LineTooLong, frame_line
+from step4_framing.framing import LineTooLong
 from step5_server.handler import LineHandler
 
 
@@ -46,16 +46,16 @@ class RequestHandler(LineHandler):
 
     def send(self, line: bytes) -> None:
         """Queue a line for our own peer."""
-        self.conn.send(frame_line(line))
+        self.conn.send(line)
 
     def send_to(self, member: LineHandler, line: bytes) -> None:
         """Queue a line for another member's peer."""
-        self.conn.send_to(member.outbox, frame_line(line))
+        self.conn.send_to(member.outbox, line)
 
     @staticmethod
-    def last_words(code: str, text: str) -> bytes:
-        """Return the framed line that a connection ends with when the server ends it."""
-        return frame_line(format_line("ERR", code, text))
+    def last_line(code: str, text: str) -> bytes:
+        """Return the line that a connection ends with when the server ends it."""
+        return format_line("ERR", code, text)
 
     def _reply(self, *words: str) -> None:
         """Send the one reply to this request, and count it."""

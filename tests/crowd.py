@@ -4,6 +4,7 @@ import socket
 import struct
 
 from extras.broadcast.experiment import Unlocked
+from step5_server.codec import LineCodec
 from tests.wire import Wire
 
 
@@ -84,7 +85,7 @@ class Walkon:
 
     def __init__(self, name: str):
         self.name = name
-        self.outbox = self
+        self.outbox, self.codec = self, LineCodec()
 
     def put(self, data: bytes) -> None:
         pass

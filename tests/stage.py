@@ -57,7 +57,7 @@ class Stage:
     def say(self, name, *lines):
         """Answer lines of hers that came in one chunk, as handle() does."""
         user = self.user(name)
-        user.conn._buffer.feed("".join(line + "\n" for line in lines).encode())
+        user.conn.codec.feed("".join(line + "\n" for line in lines).encode())
         user.answer_lines()
         user.conn.deliver()
 

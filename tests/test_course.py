@@ -17,7 +17,7 @@ FOLDERS = STEPS + tuple(f"extras/{name}" for name in EXTRAS)
 TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 
 # What an extra may import besides the steps: the extras that it builds on. The bench starts all servers.
-STANDS_ON = {"broadcast": (), "presence": ("broadcast",), "rooms": ("broadcast", "presence"),
+STANDS_ON = {"tls": (), "broadcast": ("tls",), "presence": ("broadcast",), "rooms": ("broadcast", "presence"),
              "irc": ("broadcast",), "wiretap": (), "bench": EXTRAS}
 
 STEP_HEADINGS = ("You will build", "Run it", "The code, change by change", "Check yourself", "Ours beside yours",

@@ -16,6 +16,7 @@ from extras.irc.state import User
 from extras.rooms.hub import MAX_ROOMS
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step5_server import connection, handler, line_server
+from step5_server.codec import LineCodec
 from step5_server.connection import DEAD_AFTER_S
 from step5_server.server import ChatHandler, ChatServer
 from tests.dialects import DEADLINE_S, DIALECTS, Guest, eventually
@@ -67,6 +68,7 @@ class Walkon:
     """A user who is only there to be in rooms."""
 
     class outbox:
+        codec = LineCodec()
         put = staticmethod(lambda data: None)
 
 

@@ -11,8 +11,10 @@ from extras.broadcast.fan_out import FanOutConnection
 from extras.broadcast.hub import Audience
 from extras.broadcast.server import BroadcastHandler, BroadcastServer
 from extras.broadcast.short_chunks import SHORT_CHUNK_BYTES
+from step5_server.codec import LineCodec
 from step5_server.connection import CHUNK_BYTES
 from step5_server.outbox import Outbox
+from step5_server.stream import Stream
 from tests.crowd import log_in
 from tests.irc_wire import irc, short  # noqa: F401  (irc is a fixture)
 
@@ -40,6 +42,12 @@ class Talker(Peer):
         return self.chunks.pop(0)
 
 
+class StarCodec(LineCodec):
+    """Another way to frame lines."""
+
+    frame = staticmethod(lambda line: b"*" + line + b"*")
+
+
 class Member:
     """A user in an audience, and what was put into her outbox, one item for each put()."""
 
@@ -54,11 +62,12 @@ class Member:
 
 
 class Scene:
-    """Alice's connection and three others, in two audiences."""
+    """Alice's connection and three others, in two audiences; carol's lines are framed in another way."""
 
     def __init__(self):
-        self.conn = FanOutConnection(Peer(), ("127.0.0.1", 1))
-        outboxes = [self.conn.outbox, *(Outbox(Peer()) for _ in NAMES[1:])]
+        self.conn = FanOutConnection(Stream(Peer()), LineCodec(), ("127.0.0.1", 1))
+        codecs = [LineCodec(), StarCodec(), LineCodec()]
+        outboxes = [self.conn.outbox, *(Outbox(Stream(Peer()), codec) for codec in codecs)]
         self.members = dict(zip(NAMES, map(Member, outboxes)))
         self.rooms = {"tea": Audience(), "chess": Audience()}
         for name, member in self.members.items():
@@ -69,9 +78,9 @@ class Scene:
     def do(self, what, where, line):
         """Do one of alice's steps."""
         if what == "say":
-            self.conn.fan_out(self.rooms[where], line, but=self.conn.outbox)
+            self.conn.fan_out(self.rooms[where].groups, lambda group: group.frame(line), but=self.conn.outbox)
         elif what == "tell all":
-            self.conn.fan_out(self.rooms[where], line)
+            self.conn.fan_out(self.rooms[where].groups, lambda group: group.frame(line))
         elif what == "reply":
             self.conn.send(line)
         elif what == "write":
@@ -89,7 +98,7 @@ class Reference(Scene):
                    "reply": [self.members["alice"]], "write": [self.members["carol"]]}
         for member in hearers.get(what, []):
             if what != "say" or member is not self.members["alice"]:
-                member.items.append(line)
+                member.items.append(member.outbox.codec.frame(line))
         if what == "come and go":
             super().do(what, where, line)
 
@@ -100,7 +109,7 @@ def test_everybody_hears_what_she_would_hear_if_nothing_were_held(steps):
     scene, reference = Scene(), Reference()
     for number, (what, where) in enumerate(steps):
         for each in (scene, reference):
-            each.do(what, where, b"%d\n" % number)
+            each.do(what, where, b"%d" % number)
     scene.conn.put_held()
     for name in NAMES:
         assert scene.members[name].heard == reference.members[name].heard
@@ -111,8 +120,8 @@ def test_everybody_hears_what_she_would_hear_if_nothing_were_held(steps):
 def test_sixty_lines_to_a_room_are_one_put_for_each_member():
     scene = Scene()
     for number in range(60):
-        scene.do("say", "tea", b"%d\n" % number)
-        scene.do("reply", "tea", b"OK\n")
+        scene.do("say", "tea", b"%d" % number)
+        scene.do("reply", "tea", b"OK")
     scene.conn.put_held()
     assert [len(scene.members[name].items) for name in NAMES] == [60, 1, 1, 1]
 
@@ -137,6 +146,32 @@ def test_a_bug_of_ours_loses_nothing_that_came_before_it(serve, connect):
     assert [bob.read_line() for _ in range(3)] == ["ALL alice one", "ALL alice two", "ALL alice bug"]
     alice.read_to_eof()
     bob.fence()
+
+
+def test_a_line_is_framed_once_for_each_way_of_framing(monkeypatch):
+    framed = []
+    for codec in (LineCodec, StarCodec):
+        monkeypatch.setattr(codec, "frame", staticmethod(lambda line, codec=codec: framed.append(codec) or line))
+    scene = Scene()
+    scene.do("say", "tea", b"hello")
+    assert framed == [LineCodec, StarCodec]
+
+
+def test_sixty_lines_to_a_channel_of_mixed_capabilities_are_one_put_for_each_member(irc, monkeypatch):
+    clients = [irc.client(name, channel="#c") for name in ("alice", "bob", "carol")]
+    clients[1].ask("CAP REQ server-time")
+    clients[2].ask("CAP REQ message-tags")
+    for client in clients:
+        client.ask()
+    puts = []
+    for name in ("bob", "carol"):
+        outbox = irc.server.registry.user(name).outbox
+        monkeypatch.setattr(outbox, "put", lambda data, put=outbox.put: (puts.append(data), put(data)))
+    irc.server.registry.channel("#c").forget_audience()
+    clients[0].ask(*(f"PRIVMSG #c :{number}" for number in range(60)))
+    assert sum(data.count(b"\n") for data in puts) == 120
+    # One for each of the two and each chunk; how many chunks there are is TCP's affair, but they are few.
+    assert len(puts) < 12
 
 
 def told(wire):
@@ -177,7 +212,7 @@ def test_what_was_said_before_a_password_is_reckoned_does_not_wait_for_it(irc, m
 def test_who_said_little_the_last_time_is_asked_for_little():
     full = b"x" * (SHORT_CHUNK_BYTES - 1) + b"\n"
     talker = Talker(b"hello\n", full, b"x" * 2000, full[1:], b"")
-    conn = FanOutConnection(talker, ("127.0.0.1", 1))
+    conn = FanOutConnection(Stream(talker), LineCodec(), ("127.0.0.1", 1))
     while conn.read():
         pass
     assert talker.asked == [SHORT_CHUNK_BYTES, SHORT_CHUNK_BYTES, CHUNK_BYTES, CHUNK_BYTES, SHORT_CHUNK_BYTES]
@@ -185,7 +220,7 @@ def test_who_said_little_the_last_time_is_asked_for_little():
 
 def test_who_has_gone_is_not_kept_in_memory_by_who_said_something_to_her():
     scene = Scene()
-    scene.do("say", "tea", b"hello\n")
+    scene.do("say", "tea", b"hello")
     scene.conn.put_held()
     bob = scene.members.pop("bob")
     scene.rooms["tea"].remove(bob)

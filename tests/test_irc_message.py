@@ -44,8 +44,8 @@ VALUE = st.text(HARMLESS | st.sampled_from("\r\n;\\"), max_size=12)
 def test_parse_and_format_undo_each_other_tags_included(tags, source, command, params, text):
     line = add_tags(format_message(command, *params, source=source, text=text), tags)
     message = Message(tags, source, command, params + ([] if text is None else [text]))
-    assert line.endswith(b"\r\n") and b"\n" not in line[:-2]
-    assert parse_message(line[:-2]) == message
+    assert b"\n" not in line and b"\r" not in line
+    assert parse_message(line) == message
 
 
 @given(
@@ -69,7 +69,7 @@ def without_controls(data):
 @example(without_controls(b"\xc2\x00\x80"))
 def test_bytes_that_are_no_utf8_come_out_as_they_went_in(data):
     message = parse_message(b"PRIVMSG bob :" + data)
-    assert format_message("PRIVMSG", "bob", text=message.params[1]) == b"PRIVMSG bob :" + data + b"\r\n"
+    assert format_message("PRIVMSG", "bob", text=message.params[1]) == b"PRIVMSG bob :" + data
 
 
 @given(st.text(st.characters(max_codepoint=0xff) | st.sampled_from("\u202e😃\udc9b"), max_size=30), st.booleans())
@@ -143,7 +143,7 @@ def test_a_cut_never_goes_through_a_letter(text, limit):
 
 def test_a_long_message_is_cut_to_512_bytes_with_its_end():
     line = format_message("PRIVMSG", "#tea", text="x" * 600, source="a!b@c")
-    assert len(line) == 512 and line.endswith(b"x\r\n")
+    assert len(line) == 510 and line.endswith(b"x")
 
 
 def test_the_two_limits_are_counted_apart():
@@ -370,20 +370,20 @@ def labelled(lines, batches=True):
 
 
 def test_a_labelled_answer_is_an_ack_a_tag_or_a_batch():
-    line = b":s PONG s :x\r\n"
-    assert labelled([]) == [b"@label=7 :s ACK\r\n"]
+    line = b":s PONG s :x"
+    assert labelled([]) == [b"@label=7 :s ACK"]
     assert labelled([line]) == [b"@label=7 " + line]
     assert labelled([b"@time=now " + line, line]) == [
-        b"@label=7 :s BATCH +1 labeled-response\r\n",
+        b"@label=7 :s BATCH +1 labeled-response",
         b"@batch=1;time=now " + line,
         b"@batch=1 " + line,
-        b":s BATCH -1\r\n",
+        b":s BATCH -1",
     ]
 
 
 def test_without_batch_only_one_line_can_have_the_label():
-    one, two, three = b":s 1\r\n", b":s 2\r\n", b":s 3\r\n"
-    assert labelled([], False) == [b"@label=7 :s ACK\r\n"]
+    one, two, three = b":s 1", b":s 2", b":s 3"
+    assert labelled([], False) == [b"@label=7 :s ACK"]
     assert labelled([one], False) == [b"@label=7 " + one]
     assert labelled([one, two, three], False) == [one, two, three, b""]
 
@@ -392,7 +392,7 @@ def test_a_line_is_dressed_once_for_each_way_it_looks(monkeypatch):
     """300 members with all-different capabilities were 300 dressings."""
     made = []
     monkeypatch.setattr(capabilities, "dress", lambda *args: made.append(args) or dress(*args))
-    looks = Looks(b"PING\r\n", {"msgid": "1"})
+    looks = Looks(b"PING", {"msgid": "1"})
     every = list(capabilities.CAPABILITIES)
     for n in range(1 << len(every)):
         caps = frozenset(cap for bit, cap in enumerate(every) if n >> bit & 1)
@@ -403,12 +403,12 @@ def test_a_line_is_dressed_once_for_each_way_it_looks(monkeypatch):
 
 
 def test_only_tags_that_were_asked_for_are_sent():
-    line, tags = b"PING\r\n", {"msgid": "1", "+x": "y"}
+    line, tags = b"PING", {"msgid": "1", "+x": "y"}
     assert dress(line, frozenset(), tags) == line
     assert dress(line, frozenset(["echo-message"]), tags) == line
     assert dress(line, frozenset(["message-tags"]), tags) == b"@msgid=1;+x=y " + line
     assert re.fullmatch(
-        rb"@time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z PING\r\n",
+        rb"@time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z PING",
         dress(line, frozenset(["server-time"]), tags),
     )
     assert MAX_MESSAGE_BYTES == 510

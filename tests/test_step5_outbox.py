@@ -7,7 +7,9 @@ from collections import Counter
 
 import pytest
 
+from step5_server.codec import LineCodec
 from step5_server.outbox import DRAIN_BYTES, Outbox
+from step5_server.stream import Stream
 from tests.interleave import explore
 
 DEADLINE_S = 20.0  # so that no test hangs; it decides nothing else
@@ -21,7 +23,7 @@ def small_pair():
     for sock in (ours, peer):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
     peer.settimeout(DEADLINE_S)
-    return peer, Outbox(ours, max_pending_bytes=100_000, too_slow_words=b"ERR too-slow\n")
+    return peer, Outbox(Stream(ours), LineCodec(), max_pending_bytes=100_000, too_slow_line=b"ERR too-slow")
 
 
 @pytest.fixture
@@ -154,7 +156,7 @@ def flush_at_once(outbox_class, room=1000, most=3000):
 
     def scene():
         sock = FakeSocket(room)
-        outbox = outbox_class(sock)
+        outbox = outbox_class(Stream(sock), LineCodec())
 
         def say(*lines):
             for line in lines:
@@ -216,7 +218,7 @@ def test_a_flush_during_the_drainers_last_look_is_not_lost(pair):
 
     def keep_and_meet_a_flush(data):
         keep(data)
-        if threading.current_thread() is outbox._drainer and not outbox._unsent:
+        if threading.current_thread() is outbox._drainer and not outbox.pending_bytes:
             outbox._keep = keep
             outbox.put(b"!")
             in_thread(outbox.flush)
@@ -236,7 +238,7 @@ def test_many_lines_leave_in_one_send():
             sizes.append(len(data))
             return len(data)
 
-    outbox = Outbox(Socket())
+    outbox = Outbox(Stream(Socket()), LineCodec())
     for _ in range(100):
         outbox.put(b"0123456789\n")
     outbox.flush()
@@ -315,7 +317,7 @@ def test_a_flooder_waits_while_the_peer_reads_and_half_of_the_bound_is_free_then
     outbox.put(b"x" * 90_000)
     outbox.flush()
     assert outbox.pending_bytes > 50_000
-    flooder = threading.Thread(target=outbox.wait_for_reader, args=(DEADLINE_S, Outbox(None)))
+    flooder = threading.Thread(target=outbox.wait_for_reader, args=(DEADLINE_S, Outbox(Stream(None), LineCodec())))
     flooder.start()
     got = 0
     while flooder.is_alive() and got < 90_000:
@@ -329,8 +331,8 @@ def test_a_peer_that_reads_nothing_is_waited_for_once(pair):
     peer, outbox = pair
     outbox.put(b"x" * 90_000)
     outbox.flush()
-    outbox.wait_for_reader(0.001, Outbox(None))
-    in_thread(outbox.wait_for_reader, 2 * DEADLINE_S, Outbox(None))  # would take too long
+    outbox.wait_for_reader(0.001, Outbox(Stream(None), LineCodec()))
+    in_thread(outbox.wait_for_reader, 2 * DEADLINE_S, Outbox(Stream(None), LineCodec()))  # would take too long
     # It reads again, so it is worth waiting for.
     read_to_mark(peer, outbox)
     assert not outbox._stalled
@@ -340,7 +342,7 @@ def test_a_flooder_that_is_gone_waits_for_nobody(pair):
     peer, outbox = pair
     outbox.put(b"x" * 90_000)
     outbox.flush()
-    sender = Outbox(None)
+    sender = Outbox(Stream(None), LineCodec())
     sender.ended = True
     in_thread(outbox.wait_for_reader, 2 * DEADLINE_S, sender)
 
@@ -371,17 +373,17 @@ def test_the_end_comes_after_everything(pair):
     peer, outbox = pair
     fill(outbox)
     outbox.put(b"last message\n")
-    outbox.end(b"last words\n")
+    outbox.end(b"last words")
     outbox.put(b"too late\n")
     outbox.flush()
-    outbox.end(b"twice\n")
+    outbox.end(b"twice")
     assert read_all(peer).lstrip(b"x") == b"last message\nlast words\n"
 
 
 def test_the_end_comes_after_what_the_kernel_did_not_take_at_once(pair):
     peer, outbox = pair
     outbox.put(b"x" * 90_000)
-    outbox.end(b"last words\n")
+    outbox.end(b"last words")
     assert read_all(peer) == b"x" * 90_000 + b"last words\n"
 
 
@@ -435,7 +437,7 @@ def close_at_once(outbox_class, room):
 
     def scene():
         sock = FakeSocket(room)
-        outbox = outbox_class(sock)
+        outbox = outbox_class(Stream(sock), LineCodec())
 
         def say():
             outbox.put(b"secret")

@@ -49,8 +49,8 @@ class PerLineServer(RoomsServer):
 class NotHeldConnection(FanOutConnection):
     """Hold nothing back."""
 
-    def fan_out(self, audience, data, but=None):
-        super().fan_out(audience, data, but)
+    def fan_out(self, groups, line_for, but=None):
+        super().fan_out(groups, line_for, but)
         self.put_held()
 
 

@@ -4,10 +4,11 @@ A client that talks fast has many lines in a chunk, and mostly they go to one au
 are held back until the chunk is done, and then put into each outbox all at once.  Nobody can
 see that: they are put before anybody else gets the registry's lock.
 
-held   lines for one audience that are not in the outboxes yet
+group  those in the audience who get the same bytes, with their outboxes: a line is framed once for all
+held   lines for one audience that are not in the outboxes yet, framed, a list for each group
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from extras.broadcast.short_chunks import ShortChunkConnection
 from step5_server.outbox import Outbox
@@ -29,30 +30,35 @@ class FanOutConnection(ShortChunkConnection):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.carry = flush_all  # who delivers: the postman, in a server that has one
-        self._held: list[bytes] = []
-        self._outboxes: tuple[Outbox, ...] = ()  # for whom
-        self._puts: tuple = ()  # their put methods
+        self._groups: tuple = ()  # for whom we hold lines back
+        self._held: list[list[bytes]] = []  # what each group is to hear
         self._but: Outbox | None = None  # and who of them hears nothing
 
-    def fan_out(self, audience, data: bytes, but: Outbox | None = None) -> None:
-        """Queue framed lines for an audience (its `outboxes` and `puts`), but for one of them."""
-        if audience.puts is not self._puts or but is not self._but:
+    def fan_out(
+        self, groups: tuple, line_for: Callable[..., bytes], but: Outbox | None = None
+    ) -> None:
+        """Queue for each group the framed line that line_for(group) gives, but for one peer.
+
+        The groups are an audience's (each with its `outboxes` and `puts`): nobody is in two of them.
+        """
+        if groups is not self._groups or but is not self._but:
             self.put_held()
-            self._outboxes, self._puts, self._but = audience.outboxes, audience.puts, but
-        self._held.append(data)
+            self._groups, self._but, self._held = groups, but, [[] for _ in groups]
+        for group, held in zip(groups, self._held):
+            held.append(line_for(group))
 
     def put_held(self) -> None:
         """Put what is held into the outboxes."""
-        if self._held:
-            data = b"".join(self._held)
-            self._held.clear()
+        if self._groups:
             mine = self._but and self._but.put
-            for put in self._puts:  # the one loop that is run for every user: nothing else in it
-                if put is not mine:
-                    put(data)
-            self.touched.update(self._outboxes)
+            for group, held in zip(self._groups, self._held):
+                if data := b"".join(held):
+                    for put in group.puts:  # the one loop that is run for every user: nothing else in it
+                        if put is not mine:
+                            put(data)
+                    self.touched.update(group.outboxes)
             # Who talks once an hour must not keep the members of an hour ago in memory.
-            self._outboxes, self._puts, self._but = (), (), None
+            self._groups, self._held, self._but = (), [], None
 
     def deliver(self) -> None:
         """Have flushed what our lines have touched.  Blocks: as `carry` does, and for a flooder."""
@@ -61,14 +67,14 @@ class FanOutConnection(ShortChunkConnection):
             self.wait_for_readers()
             self.touched.clear()
 
-    def send(self, data: bytes) -> None:
-        """Queue framed lines for our own peer, after what it is to hear before."""
-        if self._held and self._but is not self.outbox:
+    def send(self, line: bytes) -> None:
+        """Queue a line for our own peer, after what it is to hear before."""
+        if self._groups and self._but is not self.outbox:
             self.put_held()
-        super().send(data)
+        super().send(line)
 
-    def send_to(self, outbox: Outbox, data: bytes) -> None:
-        """Queue framed lines for another peer, after what it is to hear before."""
-        if self._held:
+    def send_to(self, outbox: Outbox, line: bytes) -> None:
+        """Queue a line for another peer, after what it is to hear before."""
+        if self._groups:
             self.put_held()
-        super().send_to(outbox, data)
+        super().send_to(outbox, line)

@@ -9,11 +9,11 @@ import argparse
 from extras.broadcast.pinning import pin_to_one_core
 from extras.broadcast.postman import Postman
 from extras.broadcast.thread_cache import ThreadCache
+from extras.tls.doors import DoorServer
 from step5_server import line_server
-from step5_server.line_server import LineServer
 
 
-class FastServer(LineServer):
+class FastServer(DoorServer):
     """A line server for many connections that say much to many."""
 
     claim = None  # the core that only we use, if the command line has given us one
@@ -33,9 +33,9 @@ class FastServer(LineServer):
         server.claim = claim  # kept as long as the server: to let go of it frees the core
         return server
 
-    def start_thread(self, request, client_address) -> None:
-        """Give the connection a thread: one that is done with another connection, if there is one."""
-        self.threads.run(self.process_request_thread, request, client_address)
+    def start_thread(self, function, *args) -> None:
+        """Give a connection a thread: one that is done with another connection, if there is one."""
+        self.threads.run(function, *args)
 
     def server_close(self):
         """Free the port; a thread that is done with its connection ends from now on."""

@@ -1,13 +1,23 @@
 """A hub: the registry, and for those who hear the same lines an audience.
 
 audience   who hears the same lines: here everybody, later each room
+group      those of them who get the same bytes: their codecs frame a line in the same way
 puts       the put methods of their outboxes, looked up once and not for each line
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from step5_server.outbox import Outbox
 from step5_server.registry import Registry
+
+
+class Group(NamedTuple):
+    """Members of an audience who get the same bytes.  Never changed: a new one takes its place."""
+
+    frame: Callable[[bytes], bytes]
+    outboxes: tuple[Outbox, ...]
+    puts: tuple[Callable[[bytes], None], ...]
 
 
 class Audience:
@@ -17,20 +27,27 @@ class Audience:
         self.members: dict[object, None] = {}
         # Ready-made, since they are used for every line and change when somebody comes or
         # goes.  New tuples each time: who is just walking along the old ones is not disturbed.
-        self.outboxes: tuple[Outbox, ...] = ()
-        self.puts: tuple[Callable[[bytes], None], ...] = ()
+        self.groups: tuple[Group, ...] = ()
 
     def add(self, member) -> None:
         """Let the member hear what comes from now on."""
         self.members[member] = None
-        self.outboxes += (member.outbox,)
-        self.puts += (member.outbox.put,)
+        outbox, frame = member.outbox, member.outbox.codec.frame
+        groups = {group.frame: group for group in self.groups}
+        _, outboxes, puts = groups.get(frame, (frame, (), ()))
+        groups[frame] = Group(frame, (*outboxes, outbox), (*puts, outbox.put))
+        self.groups = tuple(groups.values())
 
     def remove(self, member) -> None:
         """Let the member hear no more."""
         del self.members[member]
-        self.outboxes = tuple(other.outbox for other in self.members)
-        self.puts = tuple(outbox.put for outbox in self.outboxes)
+        outboxes = {}
+        for other in self.members:
+            outboxes.setdefault(other.outbox.codec.frame, []).append(other.outbox)
+        self.groups = tuple(
+            Group(frame, tuple(group), tuple(outbox.put for outbox in group))
+            for frame, group in outboxes.items()
+        )
 
 
 class Hub(Registry):

@@ -13,7 +13,6 @@ from extras.broadcast.hub import Audience, Hub
 from extras.broadcast.turns import TurnHandler
 from step1_echo.serving import main
 from step3_protocol.protocol import Request, check_text, format_line
-from step4_framing.framing import frame_line
 from step5_server.server import ChatHandler
 
 
@@ -29,8 +28,8 @@ class BroadcastHandler(TurnHandler, ChatHandler):
 
     def tell(self, audience: Audience, *words: str) -> None:
         """Queue an event for all of them but ourselves: formatted once, not once for each."""
-        data = frame_line(format_line(*words))
-        self.conn.fan_out(audience, data, but=self.outbox)
+        line = format_line(*words)
+        self.conn.fan_out(audience.groups, lambda group: group.frame(line), but=self.outbox)
 
     def do(self, request: Request) -> None:
         """Call the method of its verb; a long answer is a generator."""

@@ -15,7 +15,7 @@ class ShortChunkConnection(Connection):
 
     def receive(self) -> bytes:
         """Return the next chunk, b"" at EOF.  Blocks: until something comes.  Raises: OSError."""
-        chunk = self._sock.recv(self._chunk_bytes)
+        chunk = self.stream.recv(self._chunk_bytes)
         said_much = len(chunk) >= SHORT_CHUNK_BYTES
         self._chunk_bytes = CHUNK_BYTES if said_much else SHORT_CHUNK_BYTES
         return chunk

@@ -12,13 +12,14 @@ import time
 from collections.abc import Iterator
 
 from extras.broadcast.fan_out import FanOutConnection
+from extras.tls.doors import DoorHandler
 from step5_server.connection import Connection
-from step5_server.handler import STEP_BACK_S, LineHandler
+from step5_server.handler import STEP_BACK_S
 
 TURN_S = 0.005  # the longest wait for the lock that one connection causes; some 300 requests
 
 
-class TurnHandler(LineHandler):
+class TurnHandler(DoorHandler):
     """Serve one connection: a chunk is one step, and what it says to many is held back until its end."""
 
     connection_class = FanOutConnection

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 
 from extras.broadcast.turns import TurnHandler
 from extras.irc.capabilities import LabelledResponse, Looks, dress
-from extras.irc.lines import TLS_HELLO, IrcConnection
-from extras.irc.message import MAX_MESSAGE_BYTES, fit, format_message, frame
+from extras.irc.lines import TLS_HELLO, IrcCodec, IrcConnection
+from extras.irc.message import MAX_MESSAGE_BYTES, encode, fit, format_message
 from extras.irc.message import is_utf8, parse_message, size
 from extras.irc.proxy import read_header
 from extras.irc.names import fold
@@ -24,7 +24,7 @@ from extras.irc.queries import tell_watchers
 from extras.irc.replies import (
     ERR_INPUTTOOLONG, ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND, Numeric,
 )
-from extras.irc.state import Channel, User
+from extras.irc.state import Channel, Group, User, make_groups
 from extras.irc.verbs import EARLY, VERBS, WITHOUT_LOCK
 from step1_echo.serving import log
 from step4_framing.framing import LineTooLong
@@ -42,6 +42,7 @@ class IrcHandler(TurnHandler):
 
     VERBS = VERBS
     connection_class = IrcConnection
+    codec_class = IrcCodec
 
     def connect(self) -> Connection:
         """Return the connection, and set up what we know about this client."""
@@ -74,7 +75,7 @@ class IrcHandler(TurnHandler):
         super().setup()
         if bad_proxy:
             log.warning("%s: no PROXY header: %s", self, bad_proxy)
-            self.refusal = self.last_words("proxy", "PROXY header expected")
+            self.refusal = self.last_line("proxy", "PROXY header expected")
         if not self.refusal:
             with self.world.lock:
                 self.world.strangers.add(self.user)
@@ -173,7 +174,7 @@ class IrcHandler(TurnHandler):
 
     def numeric(self, numeric: Numeric, *values, nick: str) -> bytes:
         """Give a numeric reply for the client with this nick."""
-        return frame(numeric.line(self.server.name, nick, values, self.rfc2812))
+        return encode(numeric.line(self.server.name, nick, values, self.rfc2812))
 
     def reply(self, numeric: Numeric, *values) -> None:
         """Send a numeric reply to our own client."""
@@ -207,7 +208,7 @@ class IrcHandler(TurnHandler):
         """Give a message of our user to a target; this is called more often than anything else."""
         if text is None:
             return self.says(command, target)
-        return frame(f":{self.user.source} {command} {target} :{text}")
+        return encode(f":{self.user.source} {command} {target} :{text}")
 
     def says(self, command: str, *params: str, text: str | None = None) -> bytes:
         """Give a message whose source is our user."""
@@ -226,11 +227,13 @@ class IrcHandler(TurnHandler):
         # Our own copy goes through send_dressed(), because it may be the answer to a labelled request.
         mine = self.outbox if but is self.user or self._response is not None else None
         looks = Looks(line, tags)
-        for group in channel.audience:
-            caps = group.caps
-            if need and need not in caps or lack and lack in caps:
-                continue
-            self.conn.fan_out(group, looks.to(caps), but=mine)
+
+        def line_for(group: Group) -> bytes:
+            if need and need not in group.caps or lack and lack in group.caps:
+                return b""
+            return group.frame(looks.to(group.caps))
+
+        self.conn.fan_out(channel.audience, line_for, but=mine)
         if mine and but is not self.user and self.user in channel.members:
             if (not need or need in self.user.caps) and (not lack or lack not in self.user.caps):
                 self.send_dressed(looks.to(self.user.caps))
@@ -261,20 +264,20 @@ class IrcHandler(TurnHandler):
         send it to users who watch our user and want that (IRCv3 extended-monitor).
         """
         looks = Looks(line)
-        outboxes: dict[bytes, set[Outbox]] = {}  # by the form of the line that they get
-        groups = [(group.caps, group.outboxes) for channel in user.channels for group in channel.audience]
+        groups = [group for channel in user.channels for group in channel.audience]
         if afar:
             watchers = self.world.watchers.get(fold(user.nick), ())
-            groups += [(one.caps, (one.outbox,)) for one in watchers if "extended-monitor" in one.caps]
-        for caps, group in groups:
-            if not need or need in caps:
-                outboxes.setdefault(looks.to(caps), set()).update(group)
-        for data, hearers in outboxes.items():
+            groups += make_groups(one for one in watchers if "extended-monitor" in one.caps)
+        outboxes: dict[tuple, set[Outbox]] = {}  # by the form of the line that they get, and its framing
+        for group in groups:
+            if not need or need in group.caps:
+                outboxes.setdefault((looks.to(group.caps), group.frame), set()).update(group.outboxes)
+        for (line, frame), hearers in outboxes.items():
             hearers.discard(user.outbox)
             if self.outbox in hearers:  # it may be the answer to a labelled request
                 hearers.remove(self.outbox)
-                self.send_dressed(data)
-            self.conn.send_to_all(hearers, data)
+                self.send_dressed(line)
+            self.conn.send_to_all(hearers, frame(line))
 
     def message_tags(self, worn: bool) -> dict[str, str]:
         """Give the tags for a message of our client: its own (`+...`), and an id.
@@ -329,7 +332,7 @@ class IrcHandler(TurnHandler):
             self.conn.hang_up(format_message("ERROR", text=text))
 
     @staticmethod
-    def last_words(code: str, text: str) -> bytes:
+    def last_line(code: str, text: str) -> bytes:
         """Return the ERROR for a connection for which there is no place."""
         return format_message("ERROR", text=f"Closing Link: * ({text or code})")
 

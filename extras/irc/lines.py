@@ -11,18 +11,23 @@ import time
 
 from extras.broadcast.fan_out import FanOutConnection
 from extras.irc.message import MAX_LINE_BYTES
-from step4_framing.framing import LineBuffer
+from step5_server.codec import LineCodec
 from step5_server.outbox import Outbox
 
 TLS_HELLO = b"\x16"  # the type of a handshake record, RFC 8446 section 5.1; no command begins with it
 
 
-class IrcLineBuffer(LineBuffer):
+class IrcCodec(LineCodec):
     """A line ends with CR, LF or CR LF; a CR LF cut in two makes an empty line, which is ignored."""
 
-    def __init__(self, max_line_bytes: int):
-        super().__init__(max_line_bytes)
+    def __init__(self):
+        super().__init__(MAX_LINE_BYTES)
         self._begun = False
+
+    @staticmethod
+    def frame(line: bytes) -> bytes:
+        """Give the line as it goes on the wire."""
+        return line + b"\r\n"
 
     def feed(self, chunk: bytes) -> None:
         if chunk and not self._begun:
@@ -38,7 +43,6 @@ class IrcConnection(FanOutConnection):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self._buffer = IrcLineBuffer(MAX_LINE_BYTES)
         self.is_reading = False  # else what the peer has said may still wait for us
         self.pinged_at = 0.0  # by the server; if the peer has sent anything since, it has answered
 
@@ -56,7 +60,7 @@ class IrcConnection(FanOutConnection):
         self.pinged_at += deaf_s
 
     def send_to_all(self, outboxes: set[Outbox], data: bytes) -> None:
-        """Queue framed lines for other peers, behind what was meant for them before."""
+        """Queue a framed line for other peers, behind what was meant for them before."""
         self.put_held()
         for outbox in outboxes:
             outbox.put(data)

@@ -130,7 +130,7 @@ def format_tags(tags: dict[str, str]) -> str:
 
 
 def format_message(command: str, *params: str, source: str = "", text: str | None = None) -> bytes:
-    """Give the line ready for the wire: at most 510 bytes, then CR LF.
+    """Give the line of a message: at most 510 bytes, without its delimiter.
 
     `text` is a last parameter for people: it always gets a colon, as in `PRIVMSG bob :hi`.  A last
     parameter that is a name gets one only if it needs one: `JOIN #tea`.
@@ -146,20 +146,18 @@ def format_message(command: str, *params: str, source: str = "", text: str | Non
         words.insert(0, ":" + source)
     if text is not None:
         words.append(":" + text)
-    return frame(" ".join(words))
+    return encode(" ".join(words))
 
 
-def frame(line: str) -> bytes:
-    """Encode a line, cut it to its limit, and add the delimiter.
+def encode(line: str) -> bytes:
+    """Encode a line, and cut it to its limit.
 
     Raises: ValueError for a line break or NUL inside: it would make a second message.
     """
     if "\n" in line or "\r" in line or "\0" in line:
         raise ValueError(f"a message is one line: {line!r}")
     data = line.encode("utf-8", "surrogateescape")
-    if len(data) > MAX_MESSAGE_BYTES:
-        data = cut(data, MAX_MESSAGE_BYTES)
-    return data + b"\r\n"
+    return data if len(data) <= MAX_MESSAGE_BYTES else cut(data, MAX_MESSAGE_BYTES)
 
 
 def size(text: str) -> int:

@@ -127,7 +127,7 @@ class IrcServer(FastServer):
                     pass  # NOTE: it has just ended by itself
             elif not is_asked and now - conn.heard_at > self.ping_timeout_s:
                 conn.pinged_at = now
-                handler.outbox.put(format_message("PING", text=self.name))
+                handler.outbox.put(conn.codec.frame(format_message("PING", text=self.name)))
                 handler.outbox.flush()
 
     def motd(self) -> list[str] | None:

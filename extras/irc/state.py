@@ -1,7 +1,7 @@
 """Who is here, in which channels, with which rights: the state that all threads share.
 
 member   a user in a channel; its status is a string of letters, highest first: "", "v", "ohv"
-audience the outboxes of a channel's members, in one group for each set of caps
+audience the outboxes of a channel's members, in one group for each set of caps and each way of framing
 caps     the capabilities that a client has asked for (IRCv3): they change what it gets
 
 Nothing here takes the lock: each command holds `World.lock` from beginning to end, so that a join, a
@@ -12,6 +12,7 @@ written.  Source: RFC 2811 (channels), RFC 2812 section 3.
 import itertools
 import time
 from collections import deque
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from extras.irc.names import Name, fold
@@ -71,11 +72,23 @@ class Entry(NamedTuple):
 
 
 class Group(NamedTuple):
-    """The members of a channel who have the same capabilities, ready for a fan-out."""
+    """Users who get the same bytes, ready for a fan-out: the same capabilities, and the same framing."""
 
     caps: frozenset[str]
+    frame: Callable[[bytes], bytes]
     outboxes: tuple[Outbox, ...]
-    puts: tuple
+    puts: tuple[Callable[[bytes], None], ...]
+
+
+def make_groups(users: Iterable[User]) -> tuple[Group, ...]:
+    """Put these users into groups; nearly always it is one."""
+    groups: dict[tuple, list[Outbox]] = {}
+    for user in users:
+        groups.setdefault((user.caps, user.outbox.codec.frame), []).append(user.outbox)
+    return tuple(
+        Group(caps, frame, tuple(group), tuple(outbox.put for outbox in group))
+        for (caps, frame), group in groups.items()
+    )
 
 
 class Channel:
@@ -93,30 +106,19 @@ class Channel:
         self.lists: dict[str, dict[str, Entry]] = {"b": {}, "e": {}, "I": {}}
         # Which list matches whom, remembered: it is needed for each message.
         self._verdicts: dict[tuple[str, str], bool] = {}
-        self._audience: list[Group] | None = None
+        self._audience: tuple[Group, ...] | None = None
 
     @property
-    def audience(self) -> list[Group]:
-        """One group for each set of caps; nearly always that is one group in all.
-
-        A message is encoded once for a group, whatever its size, and nothing costs less than a loop
-        over a tuple.
-        """
+    def audience(self) -> tuple[Group, ...]:
+        """The members in groups: a message is encoded once for a group, whatever its size."""
         if self._audience is None:
-            groups: dict[frozenset[str], list[Outbox]] = {}
-            for member in self.members:
-                groups.setdefault(member.caps, []).append(member.outbox)
-            self._audience = [
-                Group(caps, tuple(group), tuple(outbox.put for outbox in group))
-                for caps, group in groups.items()
-            ]
+            self._audience = make_groups(self.members)
         return self._audience
 
     @property
     def wears_tags(self) -> bool:
         """Whether any member may want tags in front of a message."""
-        first, *others = self.audience
-        return bool(first.caps or others)
+        return any(group.caps for group in self.audience)
 
     def forget_audience(self) -> None:
         """Rebuild the audience when it is next wanted: a member came, went or changed caps."""
