@@ -14,8 +14,10 @@ from step4_framing.framing import LineTooLong
 from step6_client.chat_client import ChatClient, Event, Reply
 from step6_client.commands import Commands, verb_of, visible
 from step6_client.terminal import Pipe, Stopped, Terminal, signals_held
+from step6_client.trust import connect_tls
 
 FAREWELL_S = 1  # for the receiving thread to see that we have hung up; it needs far less
+TLS_HINT = "; it never said a word: if it expects TLS, use --tls"  # a TLS server is deaf to plain text
 
 
 class Session:
@@ -24,10 +26,11 @@ class Session:
     leaving    nothing more is typed; we wait for the server to close as well
     goodbye    the end of the connection is no surprise: the server has said OK to a LOGOUT
     failure    why it ended otherwise, "" while all is well
+    if_silent  what to add to that if the server never said anything
     """
 
-    def __init__(self, client: ChatClient, commands: Commands, screen: Pipe):
-        self.client, self.commands, self.screen = client, commands, screen
+    def __init__(self, client: ChatClient, commands: Commands, screen: Pipe, if_silent: str = ""):
+        self.client, self.commands, self.screen, self.if_silent = client, commands, screen, if_silent
         self.leaving = self.goodbye = False
         self.failure = ""
         self.logged_in = False
@@ -81,12 +84,15 @@ class Session:
         """Show what the server says until it ends.  Thread: its own."""
         try:
             while said := self.next_said():
+                self.if_silent = ""
                 self.take(said)
             self.failure = self.judge_end()
         except OSError as error:
             self.failure = f"lost the server: {error.strerror or error}"
         except Stopped as stopped:
             self.failure = str(stopped)
+        if self.failure:
+            self.failure += self.if_silent
         if not self.leaving:
             self.screen.stop(self.failure)
 
@@ -130,18 +136,24 @@ def main(commands_class: type[Commands] = Commands) -> int:
     mend_streams()
     parser = argument_parser("Chat.  /help lists the commands, Ctrl-D leaves.")
     parser.add_argument("--name", default="", help="log in by this name (else it is asked for)")
+    parser.add_argument("--tls", action="store_true", help="talk encrypted, with a server that proves its name")
+    parser.add_argument("--ca", metavar="FILE", help="with --tls: trust the certificates in this file (PEM) "
+                        "and those that they sign, instead of those that the system trusts")
     args = parser.parse_args()
+    if args.ca and not args.tls:
+        parser.error("--ca says whom to trust with TLS: it needs --tls")
     at_terminal = sys.stdin.isatty() and sys.stdout.isatty()
     try:
-        sock = connect(args.host, args.port)
+        sock = connect_tls(args.host, args.port, args.ca) if args.tls else connect(args.host, args.port)
     except CannotConnect as error:
         return complain(str(error))
     except KeyboardInterrupt:
         return 130
+    if_silent = "" if args.tls else TLS_HINT
     with sock:
         screen = Terminal() if at_terminal else Pipe()
         try:
-            return Session(ChatClient(sock), commands_class(), screen).run(args.name)
+            return Session(ChatClient(sock), commands_class(), screen, if_silent).run(args.name)
         finally:
             screen.close()
 
