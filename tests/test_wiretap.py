@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -19,10 +20,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extras.wiretap.direction import MAX_HELD_BYTES, MAX_HELD_CHUNKS, RECV_BYTES, Direction, Spoiling
-from extras.wiretap.display import Display, Trace, draw, readable
+from extras.wiretap.display import ARROWS, Display, Trace, draw, draw_tls, readable
 from extras.wiretap.relay import Relay
+from extras.wiretap.tls_records import KINDS, Records
 from extras.wiretap.wiretap import Wiretap
 from step1_echo.server import EchoServer
+from step2_client.client import CannotConnect
+from step6_client.trust import connect_tls
+from tests.certificates import certificates  # noqa: F401: a fixture
 from tests.chapter import ROOT
 from tests.wire import DEADLINE_S, Wire
 
@@ -681,3 +686,109 @@ def test_colour_on_a_terminal_unless_no_color_says_no(start, upstream, no_color,
             lines = [screen.readline() for _ in range(2)]
     assert (r"hi\n│" in lines[1]) != coloured
     assert any("\x1b[" in line for line in lines) == coloured
+
+
+# TLS, from outside
+
+def record(kind, payload, version=b"\3\3"):
+    return bytes([kind]) + version + len(payload).to_bytes(2, "big") + payload
+
+
+RECORDS = st.lists(st.tuples(st.sampled_from(sorted(KINDS)), st.binary(max_size=9)), max_size=5)
+
+
+@given(RECORDS, st.data())
+def test_records_are_named_the_same_wherever_the_chunks_are_cut(sent, data):
+    sent = [(22, b"\1hello")] + sent
+    stream = b"".join(record(*one) for one in sent)
+    whole, rest = Records().take(stream)
+    assert rest == b""
+    assert whole == [f"TLS {KINDS[kind]}, {len(payload)} bytes" for kind, payload in sent]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)))))
+    records, rows, payload_bytes = Records(), [], 0
+    for start, end in zip([0, *cuts], [*cuts, len(stream)]):
+        for row in records.take(stream[start:end])[0]:
+            more = re.search(r"(\d+) bytes more", row)
+            here = re.search(r"(\d+) of them here", row)
+            payload_bytes += int((more or here or re.search(r"(\d+) bytes$", row))[1])
+            if not more:
+                rows.append(row.partition(" bytes")[0] + " bytes")
+    assert rows == whole
+    assert payload_bytes == sum(len(payload) for _, payload in sent)
+
+
+def test_the_half_of_a_head_is_shown_as_it_is():
+    records = Records()
+    assert records.take(b"\x16\3") == ([], b"\x16\3")
+    assert records.take(b"\3\0\4ab") == (["TLS handshake, 4 bytes, 2 of them here"], b"")
+    assert records.take(b"cd\x17\3\3\0\0\x15") == (["TLS handshake, 2 bytes more", "TLS application data, 0 bytes"], b"\x15")
+
+
+@pytest.mark.parametrize("stream", [
+    b"LOGIN alice\n", b"\x17\3\3\0\1a", b"\x16\3\3\xff\xff" + b"a" * 99, b"\x16\2\1\0\1a", b"\x16\3",
+], ids=["text", "data before a handshake", "too long", "another version", "too short"])
+def test_what_is_no_tls_is_shown_as_it_is(stream):
+    assert Records().take(stream) == ([], stream)
+
+
+def test_from_a_broken_record_on_all_is_shown_as_it_is():
+    records = Records()
+    assert records.take(record(22, b"hello") + b"GET / HTTP") == (["TLS handshake, 5 bytes"], b"GET / HTTP")
+    assert records.take(record(22, b"hello")) == ([], record(22, b"hello"))
+
+
+def test_of_many_records_in_a_chunk_the_middle_is_left_out():
+    rows = draw_tls(Records(), record(22, b"first") + record(23, b"a") * 98 + record(23, b"last"))
+    assert rows == ["TLS handshake, 5 bytes", *["TLS application data, 1 bytes"] * 9, "(80 records more)",
+                    *["TLS application data, 1 bytes"] * 9, "TLS application data, 4 bytes"]
+
+
+def test_each_direction_is_told_in_its_own_way():
+    """A server that speaks no TLS may answer a hello in plain text."""
+    trace = Trace(Display(io.StringIO()), 1)
+    trace.chunk("client", record(22, b"\1hello"))
+    trace.chunk("server", b"ERR bad-encoding\n")
+    client, server = trace.display.out.getvalue().splitlines()
+    assert client.endswith("│TLS handshake, 6 bytes│")
+    assert server.endswith(r"│ERR bad-encoding\n│")
+
+
+@pytest.mark.parametrize("spoiling", [
+    Spoiling(), Spoiling(slice_bytes=7, slice_gap_s=0), Spoiling(glue_s=0.005), Spoiling(delay_s=0.005),
+    Spoiling(stall_s=0.05), Spoiling(7, 0, 0.005, 0.005, 0.05),
+], ids=["as it is", "slice", "glue", "delay", "stall", "all"])
+def test_tls_passes_however_it_is_disturbed_and_its_text_is_not_seen(serve, certificates, spoiling):  # noqa: F811
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "ours.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        tap = serve(Wiretap, target=listener.getsockname(), spoiling=spoiling)
+        tap.display = Display(io.StringIO(), io.StringIO())
+
+        def echo():
+            with context.wrap_socket(listener.accept()[0], server_side=True) as sock:
+                sock.settimeout(DEADLINE_S)
+                while chunk := sock.recv(65536):
+                    sock.sendall(chunk)
+                with contextlib.suppress(OSError):
+                    sock.unwrap()
+
+        thread = threading.Thread(target=echo)
+        thread.start()
+        with connect_tls("localhost", tap.server_address[1], certificates / "ours.pem") as sock:
+            sock.sendall(b"a secret\n")
+            sock.shutdown(socket.SHUT_WR)
+            assert b"".join(iter(lambda: sock.recv(100), b"")) == b"a secret\n"
+        thread.join(DEADLINE_S)
+    records = [json.loads(line) for line in tap.display.save.getvalue().splitlines()]
+    for sender in ("client", "server"):
+        sealed = "".join(one["bytes"] for one in records if one["from"] == sender and one["event"] == "chunk")
+        assert sealed.startswith("\x16\3") and "secret" not in sealed
+        shown = re.findall(f"^#1 {ARROWS[sender]}.*│TLS (.*?), ", tap.display.out.getvalue(), re.M)
+        assert shown[0] == "handshake" and "application data" in tap.display.out.getvalue()
+
+
+def test_a_cut_in_a_tls_handshake_is_told_by_the_client(serve, certificates):  # noqa: F811
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        tap = serve(Wiretap, target=listener.getsockname(), spoiling=Spoiling(cut_bytes=100))
+        with pytest.raises(CannotConnect, match="no TLS with localhost port .*: .*reset"):
+            connect_tls("localhost", tap.server_address[1], certificates / "ours.pem")

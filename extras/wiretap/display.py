@@ -6,6 +6,10 @@ r"""Draw chunks as rows of text, and save them as JSON lines.
 A bar opens every row of a chunk; a closing bar stands only at the end of the chunk.  What is
 not printable is written as Python would write it, \n \r \t \x1b, with \\ for a backslash: so
 every byte can be seen, and nothing that a peer sends is a command to the terminal.
+
+    #1 client → server       +0.3 ms     81 bytes │TLS application data, 76 bytes│
+
+A peer that begins with TLS is told by its records: nobody could read their bytes.
 """
 
 import json
@@ -14,6 +18,7 @@ import re
 import threading
 import time
 
+from extras.wiretap.tls_records import Records
 from step1_echo.streams import tell
 
 BAR = "│"
@@ -23,6 +28,7 @@ DIM, PLAIN = "\x1b[2m", "\x1b[0m"
 ESCAPE = re.compile(r"\\(x..|.)")  # what readable() writes in place of a byte
 LINE = re.compile(rb"[^\n]*\n|[^\n]+")  # the last may have no end
 MAX_SHOWN_BYTES = 2048  # of one chunk: two of the chat's longest lines; --save keeps all
+MAX_SHOWN_RECORDS = 20  # of one chunk: half a screen
 
 
 def readable(data: bytes) -> str:
@@ -45,6 +51,15 @@ def draw(chunk: bytes) -> list[str]:
         half = MAX_SHOWN_BYTES // 2
         rows = draw(chunk[:half]) + [f"({len(chunk) - 2 * half} bytes more)"] + draw(chunk[-half:])
     return rows
+
+
+def draw_tls(records: Records, chunk: bytes) -> list[str]:
+    """Return a row for each TLS record in a chunk, and as bytes what is none."""
+    rows, rest = records.take(chunk)
+    if len(rows) > MAX_SHOWN_RECORDS:
+        half = MAX_SHOWN_RECORDS // 2
+        rows[half:-half] = [f"({len(rows) - 2 * half} records more)"]
+    return rows + draw(rest)
 
 
 class Display:
@@ -87,17 +102,19 @@ class Trace:
     def __init__(self, display: Display, number: int):
         self.display, self.number = display, number
         self.last = time.monotonic()
+        self.records = {"client": Records(), "server": Records()}
 
     def chunk(self, sender: str, chunk: bytes) -> None:
         """Show what the tap has just passed on for `sender`, in one send()."""
         if not (self.display.out or self.display.save):
             return  # in the tests a tap may send millions of slices that nobody looks at
+        rows = draw_tls(self.records[sender], chunk)
         record = {
             "size": len(chunk),
             # A character for each byte, 0 to 255: encode("latin-1") gives the bytes back.
             "bytes": chunk.decode("latin-1"),
         }
-        self.show("chunk", sender, f"{len(chunk):6} bytes ", draw(chunk), record)
+        self.show("chunk", sender, f"{len(chunk):6} bytes ", rows, record)
 
     def event(self, kind: str, sender: str | None = None, detail: str = "") -> None:
         """Show what is not bytes: open, no server, stall, cut, EOF, RST, closed."""
