@@ -18,7 +18,9 @@ TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 
 # What an extra may import besides the steps: the extras that it builds on. The bench starts all servers.
 STANDS_ON = {"tls": (), "broadcast": ("tls",), "presence": ("broadcast",), "rooms": ("broadcast", "presence"),
-             "irc": ("broadcast",), "wiretap": (), "bench": EXTRAS}
+             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast",), "wiretap": (), "bench": EXTRAS}
+# The one library of others, and where it may be used: all the rest runs on a bare Python.
+LIBRARIES = {"web": "websockets"}
 
 STEP_HEADINGS = ("You will build", "Run it", "The code, change by change", "Check yourself", "Ours beside yours",
                  "What to notice", "Exercises", "The flaw this step leaves")
@@ -235,7 +237,7 @@ def test_it_imports_only_the_standard_library_and_what_lies_below(path):
             below = STEPS[:STEPS.index(own[0]) + 1] if own[0] in STEPS else STEPS[:5]
             for_people = own[0] == "extras" and (path.stem.endswith("client") or own[1] == "bench")
             assert root in below or for_people, module
-        else:
+        elif root != LIBRARIES.get(own[1]):
             assert root in sys.stdlib_module_names, f"{module} is not in the standard library"
 
 

@@ -1,0 +1,1 @@
+"""Web: the chat over WebSocket, and a page for the browser."""
