@@ -95,8 +95,8 @@ LOGIN = b"NICK eve\r\nUSER e 0 * :e\r\nJOIN #tea\r\nPRIVMSG #tea :spam\r\n"
         (b"PRI * HTTP/2.0\r\n\r\n", "This is IRC, not HTTP"),
         (b"POST /" + b"x" * 600 + b" HTTP/1.1\r\n", "This is IRC, not HTTP"),
         (b"POST /" + b"x" * 9000 + b" HTTP/1.1\r\n", "Input line was too long"),
-        (b"\x16\x03\x01\x02\x00\x01\x00", "This port is without TLS"),  # and no line end for long
-        (b"\x16", "This port is without TLS"),
+        (b"\x16\x03\x01\x02\x00\x01\x00", "this port is without TLS"),  # and no line end for long
+        (b"\x16", "this port is without TLS"),
     ],
 )
 def test_a_browser_cannot_be_made_to_speak_irc(irc, start, why, caplog):

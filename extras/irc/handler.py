@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 
 from extras.broadcast.turns import TurnHandler
 from extras.irc.capabilities import LabelledResponse, Looks, dress
-from extras.irc.lines import TLS_HELLO, IrcCodec, IrcConnection
+from extras.irc.lines import IrcCodec, IrcConnection
 from extras.irc.message import MAX_MESSAGE_BYTES, encode, fit, format_message
 from extras.irc.message import is_utf8, parse_message, size
 from extras.irc.proxy import read_header
@@ -355,6 +355,4 @@ def why_not_irc(line: bytes | LineTooLong) -> str:
     """
     if isinstance(line, LineTooLong):
         return "Input line was too long"  # we have not seen its beginning
-    if line.startswith(TLS_HELLO):
-        return "This port is without TLS"
     return "This is IRC, not HTTP" if HTTP.match(line) else ""

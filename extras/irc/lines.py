@@ -1,8 +1,7 @@
-"""IRC's lines: step 4's buffer and broadcast's connection, with three differences.
+"""IRC's lines: step 4's buffer and broadcast's connection, with two differences.
 
-A line may be longer, because of tags; a CR alone also ends a line; and a peer that speaks TLS is
-recognised at once, even if it never sends a line.  Source: RFC 1459 section 2.3 wants CR LF,
-section 8 knows clients that send only one of them.
+A line may be longer, because of tags; and a CR alone also ends a line.  Source: RFC 1459 section
+2.3 wants CR LF, section 8 knows clients that send only one of them.
 """
 
 import os
@@ -14,15 +13,12 @@ from extras.irc.message import MAX_LINE_BYTES
 from step5_server.codec import LineCodec
 from step5_server.outbox import Outbox
 
-TLS_HELLO = b"\x16"  # the type of a handshake record, RFC 8446 section 5.1; no command begins with it
-
 
 class IrcCodec(LineCodec):
     """A line ends with CR, LF or CR LF; a CR LF cut in two makes an empty line, which is ignored."""
 
     def __init__(self):
         super().__init__(MAX_LINE_BYTES)
-        self._begun = False
 
     @staticmethod
     def frame(line: bytes) -> bytes:
@@ -30,10 +26,6 @@ class IrcCodec(LineCodec):
         return line + b"\r\n"
 
     def feed(self, chunk: bytes) -> None:
-        if chunk and not self._begun:
-            self._begun = True
-            if chunk.startswith(TLS_HELLO):
-                chunk = TLS_HELLO + b"\n"  # end the line now: its LF may be far away
         # CR LF first: otherwise each message is followed by an empty line, as costly as a short command.
         super().feed(chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 

@@ -13,7 +13,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from step1_echo.serving import POLL_INTERVAL_S, Server
+from extras.tls.stream import PlainStream
+from step1_echo.serving import POLL_INTERVAL_S, Server, log
 from step5_server.codec import LineCodec
 from step5_server.connection import Connection
 from step5_server.handler import LineHandler
@@ -78,7 +79,7 @@ class DoorHandler(LineHandler):
 
     def stream(self) -> Stream:
         """Return what carries our bytes."""
-        return self.door.stream(self.request) if self.door else super().stream()
+        return self.door.stream(self.request) if self.door else PlainStream(self.request)
 
     def codec(self) -> LineCodec:
         """Return what makes lines of bytes, and bytes of lines."""
@@ -89,6 +90,7 @@ class DoorHandler(LineHandler):
         """Return the connection; what its stream has to say by itself goes by the outbox, too."""
         conn = super().connect()
         conn.stream.speak = functools.partial(speak, conn.outbox)
+        conn.stream.complain = self.complain
         return conn
 
     def handle(self):
@@ -106,13 +108,19 @@ class DoorHandler(LineHandler):
         try:
             self.conn.stream.open()
         except OSError as error:
-            self.conn.end_reason = error.strerror or str(error)
+            if not self.conn.closing:  # else whoever has ended it has said why
+                self.conn.end_reason = error.strerror or str(error)
             return False
         while not self.conn.codec.opened:
             if not self.conn.read():
                 return False
             self.conn.deliver()
         return True
+
+    def complain(self, text: str) -> None:
+        """Send away a peer that has the wrong port.  Thread: the connection's own."""
+        log.warning("%s: %s: sent away", self, text)
+        self.server.dismiss(self, "unavailable", text)  # of the protocol's codes: nothing has been done
 
 
 def speak(outbox: Outbox) -> None:

@@ -1,0 +1,171 @@
+"""TLS over a socket: plain bytes on our side, encrypted ones on the wire, and nobody waits for a peer.
+
+Python's SSLSocket does not fit: one thread sits in its recv(), others want to send, and both need
+the same TLS state.  So the state stands alone here, between two buffers in memory, and the socket
+is read and written as ever:
+
+    socket ── recv ──→ incoming ─┐             ┌──→ recv(): plain bytes
+                                 ├─ SSLObject ─┤
+    outbox ←─ seal ─── outgoing ─┘             └─── seal(): plain bytes
+
+seal           encrypt; what comes out may go on the wire
+handshake      what both sides say first: they agree on keys, and the client checks who we are
+record         what TLS sends at a time: a header and up to 16 KiB of encrypted bytes
+alert          TLS's own last words, a record; close_notify is the one for a proper end
+
+Whoever makes one of these streams gives it two functions: speak() sends what seal(b"") returns,
+and complain(text) tells the peer in plain text that it has the wrong port.
+"""
+
+import ssl
+import threading
+
+from step5_server.stream import Stream
+
+# A client's first two bytes: the type of a handshake record, and a version that is 3 and
+# something.  No text begins with them.  Source: RFC 8446 section 5.1.
+HELLO = b"\x16\x03"
+RECV_BYTES = 16384  # a record: nothing of it can be read before all of it is there
+# What TLS itself may have to say to a peer that does not read: answers to KeyUpdates, which cost
+# the peer nothing.  A handshake with a long chain of certificates takes half of this.
+MAX_WORDS_BYTES = 65536
+WITHOUT_TLS, FOR_TLS = "this port is without TLS", "this port is for TLS"
+
+
+def greets(chunk: bytes) -> bool:
+    """Tell whether a first chunk may be the beginning of TLS; it may be a single byte."""
+    return chunk[:2] == HELLO[: len(chunk)]
+
+
+class PlainStream(Stream):
+    """A socket whose peer is told if it speaks TLS here: else it would wait for our part of that."""
+
+    def __init__(self, sock):
+        super().__init__(sock)
+        self._heard = False
+
+    def recv(self, max_bytes: int) -> bytes:
+        """Return what has come, b"" at EOF.  Blocks: until something comes.  Raises: OSError."""
+        chunk = self.sock.recv(max_bytes)
+        if not self._heard and chunk and greets(chunk):
+            self.complain(WITHOUT_TLS)
+            raise OSError(WITHOUT_TLS)
+        self._heard = True
+        return chunk
+
+
+class TlsStream(Stream):
+    """The server's end of a TLS connection.
+
+    Thread: the connection's own for open() and recv(), any for the rest.
+    """
+
+    def __init__(self, sock, context: ssl.SSLContext):
+        super().__init__(sock)
+        # Guards the SSLObject and both buffers: one thread at a time, says OpenSSL.  Nobody waits
+        # under it: a buffer in memory has something, or says at once that it has not.
+        # Lock order: the outbox's first, then this one.
+        self._lock = threading.Lock()
+        self._incoming = ssl.MemoryBIO()  # came from the socket, encrypted
+        self._outgoing = ssl.MemoryBIO()  # encrypted, and not in the outbox yet
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._is_plain = False  # the peer does not speak TLS, and is told so in plain text
+        self._has_ended = False  # we have said close_notify: what still comes is for nobody
+
+    def open(self) -> None:
+        """Do the handshake.  Blocks: until it is done.  Raises: OSError."""
+        try:
+            first = self._receive()
+            if not greets(first):
+                self._is_plain = True
+                self.complain(FOR_TLS)
+                raise OSError(FOR_TLS)
+            self._incoming.write(first)
+            self._run(self._tls.do_handshake)
+        except EOFError:
+            raise OSError("EOF before the end of the TLS handshake") from None
+
+    def recv(self, max_bytes: int) -> bytes:
+        """Return the next plain bytes, b"" at EOF.  Blocks: until something comes.  Raises: OSError.
+
+        An EOF without close_notify counts as one: whoever cuts us off can take away whole lines at
+        the end, as without TLS, but half a line is never obeyed.
+        """
+        if self._has_ended:
+            return self.sock.recv(max_bytes)
+        try:
+            return self._run(self._tls.read, max_bytes)
+        except EOFError:
+            return b""
+
+    def seal(self, data: bytes) -> bytes:
+        """Return what goes on the wire: what TLS itself has to say, then the data, encrypted.
+
+        Before the handshake is over nobody could read it, so it is dropped.  Blocks: never.
+        """
+        if self._is_plain:
+            return data
+        with self._lock:
+            sealed = self._outgoing.read()
+            rest = memoryview(data if self._tls.version() else b"")
+            try:
+                while rest:
+                    rest = rest[self._tls.write(rest) :]  # a record at a time
+                    sealed += self._outgoing.read()  # a MemoryBIO keeps the memory that it once needed
+            except ssl.SSLError:
+                pass  # NOTE: the peer has broken the rules; the reading thread finds out, and ends it
+            return sealed
+
+    def seal_end(self) -> bytes:
+        """Return what goes on the wire before our EOF: close_notify.  Blocks: never."""
+        with self._lock:
+            self._has_ended = True
+            if not self._is_plain and self._tls.version():
+                try:
+                    self._tls.unwrap()
+                except ssl.SSLError:
+                    pass  # NOTE: it would like to wait for the peer's close_notify, and we need not
+            return self._outgoing.read()
+
+    def _run(self, operation, *args):
+        """Run an operation of TLS; give it more from the socket as long as it wants more.
+
+        Blocks: until it has enough.  Raises: OSError; EOFError.
+        """
+        while True:
+            try:
+                with self._lock:
+                    return operation(*args)
+            except ssl.SSLWantReadError:
+                pass
+            except ssl.SSLZeroReturnError:
+                raise EOFError from None
+            except ssl.SSLError as error:
+                raise OSError(readable(error)) from None
+            finally:
+                self._say_what_that_made()
+            chunk = self._receive()
+            with self._lock:
+                self._incoming.write(chunk)
+
+    def _say_what_that_made(self) -> None:
+        """Have sent what TLS itself has to say: its part of the handshake, a KeyUpdate, an alert."""
+        with self._lock:
+            if not self._outgoing.pending:
+                return
+        self.speak()
+        with self._lock:
+            if self._outgoing.pending > MAX_WORDS_BYTES:
+                raise OSError("TLS: it asks for more than it reads")
+
+    def _receive(self) -> bytes:
+        """Return the next encrypted bytes.  Blocks: until some come.  Raises: OSError; EOFError."""
+        chunk = self.sock.recv(RECV_BYTES)
+        if not chunk:
+            raise EOFError
+        return chunk
+
+
+def readable(error: ssl.SSLError) -> str:
+    """Return what OpenSSL found wrong, without the place in its source where it did."""
+    return f"TLS: {(error.reason or 'broken').lower().replace('_', ' ')}"
