@@ -9,11 +9,11 @@ import argparse
 from extras.broadcast.pinning import pin_to_one_core
 from extras.broadcast.postman import Postman
 from extras.broadcast.thread_cache import ThreadCache
-from extras.tls.doors import DoorServer
+from extras.tls.tls_server import TLS_PORT, TlsServer, add_tls_flags
 from step5_server import line_server
 
 
-class FastServer(DoorServer):
+class FastServer(TlsServer):
     """A line server for many connections that say much to many."""
 
     claim = None  # the core that only we use, if the command line has given us one
@@ -48,8 +48,8 @@ class FastServer(DoorServer):
         self.postman.end()
 
 
-def server_parser(description: str, **defaults) -> argparse.ArgumentParser:
-    """Return a parser with step 5's flags, and --pin."""
+def server_parser(description: str, tls_port: int = TLS_PORT, **defaults) -> argparse.ArgumentParser:
+    """Return a parser with step 5's flags, --pin, and those for TLS."""
     parser = line_server.server_parser(description, **defaults)
     parser.add_argument(
         "--pin",
@@ -57,4 +57,5 @@ def server_parser(description: str, **defaults) -> argparse.ArgumentParser:
         default=True,
         help="keep to one core, where the GIL would let no second one help (Linux)",
     )
+    add_tls_flags(parser, tls_port)
     return parser

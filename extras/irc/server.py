@@ -28,7 +28,7 @@ from extras.irc.state import STATUSES, World
 from step1_echo.serving import main
 from step5_server.line_server import positive
 
-PORT = 6667  # what clients try first
+PORT, TLS_PORT = 6667, 6697  # what clients try first.  Source of the second: RFC 7194
 NAME = "irc.example.net"  # RFC 2606: a name that is nobody's
 MAX_CHANNELS = 20  # for one user: more is hard to read, and each costs memory
 PING_TIMEOUT_S = 120.0  # silence before PING, and once more before the end
@@ -176,7 +176,7 @@ class Dies(Exception):
 
 def parser() -> argparse.ArgumentParser:
     """Return step 5's flags and ours."""
-    flags = server_parser("Serve IRC.", port=PORT)
+    flags = server_parser("Serve IRC.", port=PORT, tls_port=TLS_PORT)
     flags.add_argument("--name", default=NAME, type=word, help="the server's name (default %(default)s)")
     flags.add_argument("--network", default="ExampleNet", help="the network's name (default %(default)s)")
     flags.add_argument("--info", default="test server", help="what WHOIS says about the server")
