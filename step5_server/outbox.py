@@ -21,8 +21,7 @@ from step5_server.codec import LineCodec
 from step5_server.stream import Stream
 
 MAX_PENDING_BYTES = 1 << 20  # 1 MiB: minutes of chat; the kernel holds as much again or more
-# What is under way at once, at most: what is cut off waits for it, and is counted that exactly.
-DRAIN_BYTES = 65536
+DRAIN_BYTES = 65536  # what one sendall() of the drainer takes: pending_bytes is true to that much
 # Windows has no flag for "do not block"; there every flush goes to the drainer.
 MSG_DONTWAIT = getattr(socket, "MSG_DONTWAIT", None)
 
@@ -165,42 +164,39 @@ class Outbox:
         """Give the kernel as much as it takes, and the drainer the rest.  Holds the lock."""
         if self._dead:
             return
-        self._keep(pieces)
         if self._drainer:
-            return  # it goes on with what is added
-        while self._load():
-            if MSG_DONTWAIT is None:
-                self._start_drainer()
-                return
+            self._keep(pieces)  # it goes on with what is added
+            return
+        data = self._seal(pieces)
+        if data and MSG_DONTWAIT is not None:
             try:
-                sent = self._sock.send(self._under_way, MSG_DONTWAIT)
+                sent = self._sock.send(data, MSG_DONTWAIT)
             except BlockingIOError:
                 sent = 0  # the kernel's buffer is full
             except OSError:
                 self._give_up()  # NOTE: the peer is gone, and the log says that it has left
                 return
-            self._under_way = self._under_way[sent:]
-            if self._under_way:
-                self._start_drainer()
-                return
-        if self.ended:
+            data = data[sent:]
+        if data:
+            self._under_way = data
+            self._start_drainer()
+        elif self.ended:
             self._shut_down(socket.SHUT_WR)  # our EOF: nothing comes after it
 
+    def _seal(self, pieces: list[bytes]) -> bytes:
+        """Return these as they go on the wire, and the end behind them if they are the last.  Holds the lock."""
+        data = self._stream.seal(b"".join(pieces))
+        if self.ended and not (self._unsent or self._said_end):
+            self._said_end = True
+            data += self._stream.seal_end()
+        return data
+
     def _keep(self, pieces: list[bytes]) -> None:
-        """Add to what is to be sent; cut off a slow consumer.  Holds the lock."""
+        """Add to what the drainer has to send; cut off a slow consumer.  Holds the lock."""
         self._unsent += pieces
         self._unsent_bytes += sum(map(len, pieces))
-        if self._drainer and self.pending_bytes > self.max_pending_bytes and not self.ended:
+        if self.pending_bytes > self.max_pending_bytes and not self.ended:
             self._cut_off()
-
-    def _load(self) -> bool:
-        """Put under way what comes next; tell whether anything is.  Holds the lock."""
-        if not self._under_way and self._unsent:
-            self._under_way = self._stream.seal(b"".join(self._next_pieces()))
-        if not self._under_way and self.ended and not self._said_end:
-            self._said_end = True
-            self._under_way = self._stream.seal_end()
-        return bool(self._under_way)
 
     def _next_pieces(self) -> list[bytes]:
         """Take whole pieces from what is unsent: DRAIN_BYTES at most, or one piece.  Holds the lock."""
@@ -244,20 +240,22 @@ class Outbox:
         while True:
             with self._lock:
                 self._keep(self._take())
-                if not self._load():
+                if not self._under_way and not self._dead:
+                    self._under_way = self._seal(self._next_pieces())
+                chunk = self._under_way[:DRAIN_BYTES]
+                if not chunk:
                     self._drainer = None
                     if self.ended and not self._dead:
                         self._shut_down(socket.SHUT_WR)
                     break
-                data = self._under_way
             try:
-                self._sock.sendall(data)
+                self._sock.sendall(chunk)
             except OSError:
                 with self._lock:
                     self._give_up()
                 continue
             with self._lock:
-                self._under_way = b""
+                self._under_way = self._under_way[len(chunk) :]
                 self._drained += 1
                 self._stalled = False
                 self._tell_waiters()

@@ -43,9 +43,11 @@ class FanOutConnection(ShortChunkConnection):
         """
         if groups is not self._groups or but is not self._but:
             self.put_held()
-            self._groups, self._but, self._held = groups, but, [[] for _ in groups]
-        for group, held in zip(groups, self._held):
-            held.append(line_for(group))
+            self._groups, self._but = groups, but
+            self._held = [[line_for(group)] for group in groups]
+        else:
+            for group, held in zip(groups, self._held):
+                held.append(line_for(group))
 
     def put_held(self) -> None:
         """Put what is held into the outboxes."""
