@@ -3,10 +3,15 @@
 How fast anything is depends on the machine, so no test here looks at a time.
 """
 
+import contextlib
 import json
 import os
+import select
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -14,11 +19,12 @@ import pytest
 
 from step3_protocol.protocol import format_line
 from step5_server.server import ChatHandler, ChatServer
+from tests.certificates import certificates  # noqa: F401: a fixture
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the benchmark is for Linux and macOS")
 
 if os.name == "posix":
-    from extras.bench import bench, load, workloads
+    from extras.bench import bench, load, wires, workloads
     from extras.bench.picture import draw
     from extras.bench.report import Report
     from extras.bench.servers import KINDS
@@ -85,6 +91,49 @@ def test_the_relay_in_c_relays(capsys):
         pytest.skip("no C compiler")
     assert bench.main(["--quick", "--servers", "relay", "--workloads", "fan-out/1,pairs,logins"]) == 0
     assert capsys.readouterr().out.count("relay.c ") >= 3
+
+
+@pytest.mark.parametrize("server", ["rooms:tls", "irc:tls", "rooms:web"])
+def test_what_comes_in_tls_or_websocket_is_counted_too(server, capsys):
+    if why_not := KINDS[server].why_not(bench.parse_args([])):
+        pytest.skip(f"needs {why_not}")
+    status = bench.main(["--quick", "--servers", server, "--workloads", "fan-out/64,logins"])
+    told = capsys.readouterr().out
+    assert status == 0 and told.count(f"{KINDS[server].title} ") == 2, told
+
+
+def test_a_wire_waits_for_its_handshake_and_half_closes_like_a_socket(certificates):  # noqa: F811
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "ours.pem")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wire = wires.Tls(listener.getsockname(), certificates / "ours.pem")
+        wire.sendall(b"before the handshake is over\n")
+        wire.setblocking(False)
+        seen = []
+
+        def serve():
+            with context.wrap_socket(listener.accept()[0], server_side=True, suppress_ragged_eofs=False) as sock:
+                sock.sendall(b"welcome\n")
+                while chunk := sock.recv(1000):
+                    seen.append(chunk)
+                sock.sendall(b"late\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        told = b""
+        while b"late" not in told:
+            with contextlib.suppress(BlockingIOError):
+                told += wire.recv(1000)
+            if told == b"welcome\n":
+                wire.shutdown(socket.SHUT_WR)
+            select.select([wire], [], [], 5)
+        assert (told, b"".join(seen)) == (b"welcome\nlate\n", b"before the handshake is over\n")
+        thread.join()
+        wire.close()
+
+
+def test_lines_go_out_as_frames_that_a_server_may_read():
+    assert wires.frames(b"HELP\nLOGIN a\n") == b"\x81\x84\0\0\0\0HELP\x81\x87\0\0\0\0LOGIN a"
 
 
 def test_a_whole_run_is_counted(serve):

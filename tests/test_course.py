@@ -18,7 +18,7 @@ TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 
 # What an extra may import besides the steps: the extras that it builds on. The bench starts all servers.
 STANDS_ON = {"tls": (), "broadcast": ("tls",), "presence": ("broadcast",), "rooms": ("broadcast", "presence"),
-             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast",), "wiretap": (), "bench": EXTRAS}
+             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast",), "wiretap": (), "bench": (*EXTRAS, "tls")}
 # The one library of others, and where it may be used: all the rest runs on a bare Python.
 LIBRARIES = {"web": "websockets"}
 

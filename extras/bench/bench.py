@@ -44,7 +44,9 @@ def measure(report: Report, name: str, server: str, kind, args, round_number: in
         run = functools.partial(run, levels=QUICK[name])
     progress("starts")
     try:
-        with kind.start(args) as running, Crowd(running.address, kind.dialect, progress) as crowd:
+        with kind.start(args) as running, Crowd(
+            running.address, kind.dialect, progress, running.wire
+        ) as crowd:
             for result in run(running, crowd, name, args.seconds):
                 numbers = result.numbers()
                 report.add(result.workload, server, numbers)
@@ -68,7 +70,8 @@ def chosen_servers(args) -> dict:
         host, _, port = args.connect.rpartition(":")
         return {args.connect: Connected(args.connect, DIALECTS[args.dialect], (host.strip("[]"), int(port)), args.pid)}
     chosen = {}
-    for name in args.servers or KINDS:
+    by_default = [name for name in KINDS if any(name in w.servers.split() for w in WORKLOADS.values())]
+    for name in args.servers or by_default:
         if why_not := KINDS[name].why_not(args):
             tell(f"without {KINDS[name].title}: {why_not}")
         else:

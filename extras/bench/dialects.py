@@ -49,6 +49,14 @@ class Rooms(Chat):
         return b"SAY bench %s\n" % text
 
 
+class FramedRooms(Rooms):
+    """The same by WebSocket: a reply has no line end, and the next message begins with the head of a frame."""
+
+    logged_in = re.compile(rb"OK ")
+    fenced = re.compile(rb"OK [^\x81]*HELP")
+    refused = re.compile(rb"ERR [^\x81]*")
+
+
 class Irc:
     """IRC.  Source: RFC 2812."""
 

@@ -9,9 +9,9 @@ cold   clients that only receive: read a few hundred times a second, in bigger c
 """
 
 import selectors
-import socket
 import time
 
+from extras.bench import wires
 from extras.bench.dialects import MARK
 
 CHUNK_BYTES = 1 << 18  # as much as may wait for a cold client
@@ -30,13 +30,12 @@ class Lost(LoadError):
 class Client:
     """One user's connection."""
 
-    def __init__(self, address: tuple[str, int], dialect, user: int):
+    def __init__(self, address: tuple[str, int], dialect, user: int, wire=wires.plain):
         self.dialect = dialect
         self.user = user
         self.sent = 0  # messages
         self.received = 0  # messages
-        self.sock = socket.create_connection(address, timeout=DEADLINE_S)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = wire(address)
 
     def fileno(self) -> int:
         """Return the socket's number: a Client can be waited for like a socket."""
@@ -85,9 +84,10 @@ class Client:
 class Crowd:
     """The clients of a run, in the order in which they came; closed at the end."""
 
-    def __init__(self, address: tuple[str, int], dialect, progress=lambda text: None):
+    def __init__(self, address: tuple[str, int], dialect, progress=lambda text: None, wire=wires.plain):
         self.address = address
         self.dialect = dialect
+        self.wire = wire  # what carries their bytes
         self.progress = progress
         self.clients: list[Client] = []
 
@@ -111,7 +111,7 @@ class Crowd:
 
     def log_in(self, user: int) -> Client:
         """Log in one user; the caller closes her.  Raises: LoadError, OSError."""
-        client = Client(self.address, self.dialect, user)
+        client = Client(self.address, self.dialect, user, self.wire)
         try:
             client.ask(self.dialect.login(user), self.dialect.logged_in)
         except (LoadError, OSError):

@@ -7,6 +7,7 @@ args     of the command line: `python` runs the servers in Python, `server_args`
 """
 
 import contextlib
+import functools
 import os
 import shlex
 import shutil
@@ -17,7 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from extras.bench import dialects
+from extras.bench import dialects, wires
+from extras.tls.certificate import make_certificate
 
 ROOT = Path(__file__).resolve().parents[2]
 TRICKS = "extras/bench/tricks.py"
@@ -49,16 +51,24 @@ NGIRCD_CONF = """\
     PAM = no
     SyslogFacility = local1
 """
+NGIRCD_TLS = """\
+[SSL]
+    CertFile = {folder}/{certificate}
+    KeyFile = {folder}/{key}
+    Ports = {port}
+"""
+CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
 
 class Kind:
     """One kind of server: its name in the report, its dialect, and its command."""
 
-    def __init__(self, title: str, dialect, command, why_not=lambda args: None, prints_port=True):
+    def __init__(self, title: str, dialect, command, why_not=lambda args: None, prints_port=True, wire=None):
         self.title = title
         self.dialect = dialect
         self.why_not = why_not  # args -> why it cannot be started here, or None
         self.prints_port = prints_port  # "listening on HOST:PORT", its first line
+        self.wire = wire  # None, or: its folder -> what carries the bytes to the free port
         self._command = command  # (args, folder, a free port) -> argv
 
     @contextlib.contextmanager
@@ -66,16 +76,18 @@ class Kind:
         """Run the server in a process of its own; yield a Running."""
         with tempfile.TemporaryDirectory() as folder:
             port = free_port()
+            wire = self.wire(Path(folder)) if self.wire else wires.plain
             argv = self._command(args, Path(folder), port)
             # A pipe that nobody reads would stop a server that logs: so we use one only to learn the port.
             stdout = subprocess.PIPE if self.prints_port else subprocess.DEVNULL
             process = subprocess.Popen(argv, stdout=stdout, stderr=subprocess.DEVNULL, cwd=folder)
             try:
                 if self.prints_port:
-                    port = int(process.stdout.readline().rpartition(b":")[2] or 0)
+                    printed = int(process.stdout.readline().rpartition(b":")[2] or 0)
+                    port = port if self.wire else printed
                 else:
                     wait_until_listening(process, port)
-                yield Running(process.pid, ("127.0.0.1", port))
+                yield Running(process.pid, ("127.0.0.1", port), wire)
             finally:
                 process.kill()
                 process.communicate(timeout=STOP_S)
@@ -97,8 +109,9 @@ class Connected:
 class Running:
     """A server that runs, and what the system knows about it (None where it has no /proc)."""
 
-    def __init__(self, pid: int | None, address: tuple[str, int]):
+    def __init__(self, pid: int | None, address: tuple[str, int], wire=wires.plain):
         self.address = address
+        self.wire = wire
         self._proc = Path(f"/proc/{pid}") if pid else None
 
     def cpu_s(self) -> float | None:
@@ -169,11 +182,44 @@ def ours(script: str, *words: str):
     ]
 
 
+def tls(folder: Path):
+    """Make a certificate for the server in this folder; return the wire of clients who trust it."""
+    make_certificate([wires.NAME], str(folder / CERTIFICATE), str(folder / KEY))
+    return functools.partial(wires.Tls, certificate=folder / CERTIFICATE)
+
+
+def websocket(folder: Path):
+    """Return the wire of a browser."""
+    return wires.WebSocket
+
+
+def ours_tls(script: str, *words: str):
+    """Return what builds the command of one of our servers with a TLS port."""
+    plain = ours(script, *words)
+    return lambda args, folder, port: [
+        *plain(args, folder, port), f"--tls-port={port}", f"--tls-cert={folder / CERTIFICATE}", f"--tls-key={folder / KEY}",
+    ]
+
+
+def ours_web(script: str, flag: str, *words: str):
+    """Return what builds the command of one of our servers with a WebSocket port."""
+    plain = ours(script, *words)
+    return lambda args, folder, port: [*plain(args, folder, port), f"{flag}={port}"]
+
+
 def ngircd(args, folder: Path, port: int) -> list[str]:
     """Write a configuration and return ngIRCd's command."""
     conf = folder / "ngircd.conf"
     conf.write_text(NGIRCD_CONF.format(port=port, uid=os.getuid(), gid=os.getgid()))
     return [shutil.which("ngircd", path=SYSTEM_PATH), "--nodaemon", "--config", str(conf)]
+
+
+def ngircd_tls(args, folder: Path, port: int) -> list[str]:
+    """Let ngIRCd take TLS at this port, and plain text at another."""
+    argv = ngircd(args, folder, free_port())
+    with open(argv[-1], "a") as conf:
+        conf.write(NGIRCD_TLS.format(folder=folder, certificate=CERTIFICATE, key=KEY, port=port))
+    return argv
 
 
 def miniircd(args, folder: Path, port: int) -> list[str]:
@@ -210,6 +256,11 @@ def needs_module(name: str):
     return why_not
 
 
+def needs_both(*checks):
+    """Return a check that is content when all of these are."""
+    return lambda args: next(filter(None, (check(args) for check in checks)), None)
+
+
 def needs_epoll(args) -> str | None:
     """Check for Linux and a C compiler."""
     return needs_program("cc")(args) if sys.platform == "linux" else "relay.c needs Linux"
@@ -224,7 +275,23 @@ KINDS = {
     "miniircd": Kind("miniircd", dialects.Irc(), miniircd, needs_module("miniircd"), False),
     "irc.server": Kind("irc.server", dialects.Irc(), irc_server, needs_module("irc"), False),
     "relay": Kind("relay.c", dialects.Relay(), relay, needs_epoll),
-    # Measured only if they are named: the rooms server without one of its tricks.
+    # Measured only if they are named: TLS and WebSocket ...
+    "rooms:tls": Kind(
+        "rooms, TLS", dialects.Rooms(), ours_tls("extras/rooms/server.py"), needs_program("openssl"), wire=tls,
+    ),
+    "rooms:web": Kind(
+        "rooms, WebSocket", dialects.FramedRooms(), ours_web("extras/web/server.py", "--web-port"),
+        needs_module("websockets"), wire=websocket,
+    ),
+    "irc:tls": Kind(
+        "our IRC, TLS", dialects.Irc(), ours_tls("extras/irc/server.py", "--flood=off"),
+        needs_program("openssl"), wire=tls,
+    ),
+    "ngircd:tls": Kind(
+        "ngIRCd, TLS", dialects.Irc(), ngircd_tls, needs_both(needs_program("openssl"), needs_program("ngircd")),
+        False, tls,
+    ),
+    # ... and the rooms server without one of its tricks.
     "rooms:no-pin": Kind("- no pin", dialects.Rooms(), ours("extras/rooms/server.py", "--no-pin")),
     "rooms:per-line": Kind("- flush per line", dialects.Rooms(), ours(TRICKS, "per-line")),
     "rooms:not-held": Kind("- not held back", dialects.Rooms(), ours(TRICKS, "not-held")),

@@ -86,6 +86,8 @@ def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders
     """Let `senders` keep `in_flight` messages each under way to a room."""
     crowd.grow(members, join=True)
     crowd.settle()
+    for client in crowd.clients:
+        client.received = 0  # lists of members are no messages, whatever the head of their frame looks like
     # Each sender has a listener, and these are far apart: every tenth member of a room of 50.
     listeners = {}
     for number, sender in enumerate(crowd.clients[:senders], 1):
@@ -191,7 +193,7 @@ def logins(server, crowd: Crowd, name: str, seconds: float, at_a_time=5):
         while under_way or time.perf_counter() - begin < seconds:
             while len(under_way) < at_a_time and time.perf_counter() - begin < seconds:
                 now = time.perf_counter()
-                client = Client(crowd.address, dialect, users)
+                client = Client(crowd.address, dialect, users, crowd.wire)
                 users += 1
                 client.sock.sendall(dialect.login(client.user))
                 client.sock.setblocking(False)
@@ -203,7 +205,10 @@ def logins(server, crowd: Crowd, name: str, seconds: float, at_a_time=5):
             for key, _ in ready:
                 client = key.fileobj
                 began, told = under_way[client]
-                chunk = client.sock.recv(4096)
+                try:
+                    chunk = client.sock.recv(4096)
+                except BlockingIOError:
+                    continue  # TLS has read something, and nothing of it was for us
                 if chunk:
                     under_way[client] = began, told + chunk
                     if not dialect.logged_in.search(told) and dialect.logged_in.search(told + chunk):
