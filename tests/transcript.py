@@ -38,7 +38,7 @@ KEYS = {"^C": (b"\x03", signal.SIGINT), "^D": (b"\x04", None)}
 STEP = re.compile(r" *(\w+)([$><_])(?: (.*))?$")
 LISTENING = re.compile(r"listening on (\S+):(\d+)")
 # The places in a command that name a port.
-PORT = re.compile(r"(--port[ =]|attacks/\w+\.py |--listen[ =](?:\S+:)?|(?:127\.0\.0\.1|localhost|::1)\]?[ :])(\d+)\b")
+PORT = re.compile(r"(--(?:tls-)?port[ =]|attacks/\w+\.py |--listen[ =](?:\S+:)?|(?:127\.0\.0\.1|localhost|::1)\]?[ :])(\d+)\b")
 # The learner's own servers: their port is the last word.
 HER_SERVER = re.compile(rf"{MINE}(?:echo|\w*_server)\.py (\d+)\b")
 TAKE_TERMINAL = ("import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
@@ -219,6 +219,8 @@ class Ports:
             default = "6667" if "/irc/" in text else "9000"
             text = re.sub(r"\b\w*(?:server|client)\w*\.py\b", lambda found:
                           f"{found[0]} --port {(self.to_serve if serves else self.to_reach)(default)}", text)
+        if serves and "--tls-cert" in text and "--tls-port" not in text:
+            text += f" --tls-port {self.to_serve('6697' if '/irc/' in text else '9030')}"
         text = re.sub(rf"(?<![\w/.-]){MINE}(?=\w)", lambda found: shlex.quote(self._mine) + "/", text)
         text = re.sub(r"(?<![\w/.-])(?:step\d_\w+|extras|tests)/[\w./-]*",
                       lambda found: shlex.quote(str(ROOT / found[0])), text)
