@@ -28,6 +28,8 @@ from step6_client.trust import connect_tls
 from tests.certificates import FOR_US, certificates, make  # noqa: F401: the second is a fixture
 from tests.chapter import ROOT
 from tests.conftest import running
+from tests.irc_wire import IrcWire, short
+from tests.test_irc_clients import IRSSI_CONFIG, Tmux, need, wait_for
 from tests.wire import Wire
 
 DEADLINE_S = 10
@@ -323,3 +325,510 @@ def test_who_asks_for_new_keys_and_reads_the_answers_goes_on(credentials, trusti
             assert pair.stream.recv(100) == b"%d" % number
             pair.send(b"%d" % number)
             assert pair.client.run(pair.client.tls.read, 100) == b"%d" % number
+
+
+# The server
+
+
+def test_users_with_tls_and_without_are_on_one_server(house, dial, connect):
+    server = house()
+    alice, bob = dial(server, "alice"), connect(server, "bob")
+    alice.ask("LOGIN alice", "OK ...")
+    bob.ask("LOGIN bob", "OK ...")
+    alice.ask("MSG bob hello", "OK")
+    bob.expect("MSG alice hello")
+    bob.ask("MSG alice " + "x" * 900, "OK")
+    alice.expect("MSG bob " + "x" * 900)
+
+
+def test_rooms_are_open_to_both(house, dial, connect):
+    server = house(RoomsServer)
+    alice, bob = dial(server, "alice"), connect(server, "bob")
+    alice.ask("LOGIN alice", "OK ...")
+    bob.ask("LOGIN bob", "OK ...", "USERS alice")
+    alice.expect("ONLINE bob")
+    alice.ask("JOIN tea", "MEMBERS tea alice", "OK")
+    bob.ask("JOIN tea", "MEMBERS tea alice bob", "OK")
+    alice.expect("JOINED tea bob")
+    bob.send(*[f"SAY tea {number}" for number in range(100)])
+    bob.expect(*["OK"] * 100)
+    alice.expect(*[f"SAY tea bob {number}" for number in range(100)])
+
+
+def test_openssls_own_client_holds_a_session(house, certificates):  # noqa: F811
+    server = house()
+    port = server.tls_door.server_address[1]
+    with subprocess.Popen(
+        f"openssl s_client -quiet -verify_return_error -verify_hostname localhost -CAfile {certificates / 'ours.pem'}"
+        f" -connect 127.0.0.1:{port}".split(),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as client:
+        told = client.communicate(b"LOGIN alice\nMSG alice hi\nLOGOUT\n", timeout=DEADLINE_S)[0]
+    assert told == b"OK welcome, alice\nMSG alice hi\nOK\nOK bye\n" and client.returncode == 0
+
+
+def test_older_versions_than_tls_1_2_are_refused(house, trusting, dial):
+    # Such a client refuses itself, unless it is told to take what is weak.
+    trusting.set_ciphers("DEFAULT:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning):
+        trusting.minimum_version = trusting.maximum_version = ssl.TLSVersion.TLSv1_1
+    with pytest.raises(ssl.SSLError, match="ALERT_PROTOCOL_VERSION"):
+        dial(house())
+
+
+@pytest.mark.parametrize("server_class, says, words", [
+    (TlsChatServer, b"LOGIN alice\n", WRONG_PORT),
+    (RoomsServer, b"LOGIN alice\nHELP\n" + b"x" * 5000, WRONG_PORT),
+    (IrcServer, b"NICK alice\r\n", b"ERROR :Closing Link: 127.0.0.1 (this port is for TLS)\r\n"),
+])
+def test_who_comes_without_tls_to_its_port_is_told_so_in_plain_text(house, dial, caplog, server_class, says, words):
+    server = house(server_class)
+    alice = dial(server, "alice", tls=False)
+    alice.send(says)
+    alice.expect_end(words)
+    assert "-: this port is for TLS: sent away" in caplog.text and "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("server_class", [TlsChatServer, RoomsServer, IrcServer])
+def test_who_comes_with_tls_to_a_port_without_is_told_so_at_once(house, trusting, caplog, server_class):
+    server = house(server_class)
+    with socket.create_connection(server.server_address, timeout=DEADLINE_S) as sock:
+        with pytest.raises(ssl.SSLError, match="(?i)wrong.version.number"):
+            trusting.wrap_socket(sock, server_hostname="localhost")
+    assert "-: this port is without TLS: sent away" in caplog.text and "Traceback" not in caplog.text
+
+
+def test_a_line_of_text_that_only_begins_like_a_hello_is_answered(house, connect):
+    connect(house()).ask(b"\x16HELP\n", "ERR ...")
+
+
+def test_a_client_that_dribbles_its_hello_is_served(house, trusting):
+    server = house()
+    with socket.create_connection(server.tls_door.server_address) as sock:
+        client = Client(sock, trusting)
+        client.run(client.tls.do_handshake, piece=1)
+        client.run(client.tls.write, b"HELP\n", piece=1)
+        assert client.run(client.tls.read, 100).startswith(b"OK")
+
+
+@pytest.mark.parametrize("hello", [b"", b"\x16\x03\x01\x02"], ids=["nothing", "half a hello"])
+def test_who_does_not_end_its_hello_is_sent_away_in_time_and_delays_nobody(house, dial, caplog, hello):
+    caplog.set_level(logging.INFO)
+    server = house(login_timeout_s=0.3)
+    silent = dial(server, "silent", tls=False)
+    silent.send(hello)
+    with dial(server, "alice") as alice:
+        alice.ask("LOGIN alice", "OK ...")
+        silent.expect_end()
+        alice.fence()
+    wait_for_log(server, silent)
+    assert "-: closed: login-timeout" in caplog.text
+
+
+def wait_for_log(server, wire):
+    """Wait until the server has nothing more to do with this client, and so has said why."""
+    wire.close()
+    with server.registry.lock:
+        assert server._all_gone.wait_for(lambda: not server._leaving, DEADLINE_S)
+
+
+def test_the_login_timeout_is_told_over_tls(house, dial):
+    server = house(login_timeout_s=0.1)
+    dial(server).expect_end(b"ERR login-timeout no LOGIN in time\n")
+
+
+def test_server_full_is_told_over_tls(house, dial):
+    server = house(max_clients=1)
+    alice = dial(server, "alice")
+    alice.fence()
+    dial(server, "bob").expect_end(b"ERR server-full too many clients, try again later\n")
+    alice.fence()
+
+
+def test_who_is_refused_and_does_not_shake_hands_keeps_no_thread(house, dial, monkeypatch):
+    monkeypatch.setattr("step5_server.connection.LINGER_S", 0.1)
+    server = house(max_clients=1)
+    dial(server, "alice").fence()
+    dial(server, "silent", tls=False).expect_end()
+
+
+def test_what_was_acknowledged_arrives_when_the_server_stops_and_the_end_is_clean(certificates, credentials):  # noqa: F811
+    server = with_tls(TlsChatServer)(("127.0.0.1", 0), credentials)
+    with running(server):
+        with connect_tls("localhost", server.tls_door.server_address[1], certificates / "ours.pem") as sock:
+            alice = Wire(None, "alice", sock=OnlyThis(sock))
+            alice.ask("LOGIN alice", "OK ...")
+            alice.send(*["MSG alice " + "x" * 900] * 500)
+            came = []
+            with in_thread(lambda: came.append(alice.read_to_eof())):
+                server.stop()
+    lines = came[0].splitlines()
+    assert lines[-1] == b"ERR shutting-down the server is stopping"
+    assert lines[:-1] == [line for _ in range(lines.count(b"OK")) for line in (b"MSG alice " + b"x" * 900, b"OK")]
+    assert not alice.was_reset, "a cut cable, for a client that knows TLS"
+
+
+class OnlyThis:
+    """Step 6's TlsSocket, with what a Wire wants of a socket besides."""
+
+    def __init__(self, sock):
+        self.recv, self.sendall, self.shutdown, self.close = sock.recv, sock.sendall, sock.shutdown, sock.close
+        sock._sock.settimeout(DEADLINE_S)
+
+    def settimeout(self, seconds):
+        pass
+
+    def setsockopt(self, *option):
+        pass
+
+    def gettimeout(self):
+        return DEADLINE_S
+
+
+@pytest.mark.parametrize("last", [b"LOGOUT\n", b""], ids=["LOGOUT", "half-close"])
+def test_a_clean_end_is_said_in_tls_after_all_replies(house, certificates, last):  # noqa: F811
+    server = house()
+    with connect_tls("localhost", server.tls_door.server_address[1], certificates / "ours.pem") as sock:
+        alice = Wire(None, "alice", sock=OnlyThis(sock))
+        alice.send(b"LOGIN alice\n" + b"MSG alice hi\n" * 1000 + last)
+        if not last:
+            alice.send_eof()
+        came = alice.read_to_eof()
+    assert came == b"OK welcome, alice\n" + b"MSG alice hi\nOK\n" * 1000 + (b"OK bye\n" if last else b"")
+    assert not alice.was_reset
+
+
+def test_who_does_not_read_is_cut_off_and_delays_nobody(house, dial):
+    server = house(max_pending_bytes=100_000)
+    alice, bob, carol = (dial(server, name) for name in ("alice", "bob", "carol"))
+    for wire in (alice, bob, carol):
+        wire.ask(f"LOGIN {wire.name}", "OK ...")
+    replies = {"OK"}
+    while replies == {"OK"}:
+        alice.send((b"MSG bob " + b"x" * 1000 + b"\n") * 100)
+        replies = {alice.read_line() for _ in range(100)}
+        carol.ask("MSG alice still here?", "OK")
+        alice.expect("MSG carol still here?")
+    assert replies <= {"OK", "ERR no-such-user nobody here has that name"}
+    came = bob.read_to_eof()
+    line = b"MSG alice " + b"x" * 1000 + b"\n"
+    assert came == line * came.count(line) + b"ERR too-slow more is sent to you than you read\n", "no half line, no reset"
+    carol.fence()
+
+
+@pytest.mark.parametrize("end", ["RST", "EOF"])
+def test_a_client_may_vanish_anywhere_in_the_handshake(house, trusting, dial, caplog, end):
+    caplog.set_level(logging.INFO)
+    server = house()
+    whole = []  # what a client sends until it can talk
+    with socket.create_connection(server.tls_door.server_address) as sock:
+        client = Client(sock, trusting)
+        client.send = lambda data, piece: (whole.append(data), sock.sendall(data))
+        client.run(client.tls.do_handshake)
+    length = sum(map(len, whole))
+    for cut in [*range(0, length, 97), length - 1]:
+        with socket.create_connection(server.tls_door.server_address) as sock:
+            client, left = Client(sock, trusting), cut
+
+            def send(data, piece):
+                nonlocal left
+                sock.sendall(data[:left])
+                if len(data) > left:
+                    raise ConnectionAbortedError("as far as it goes")
+                left -= len(data)
+
+            client.send = send
+            with contextlib.suppress(ConnectionAbortedError):
+                client.run(client.tls.do_handshake)
+            if end == "RST":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with server.registry.lock:
+        assert server._all_gone.wait_for(lambda: not server._leaving | server._serving, DEADLINE_S)
+    dial(server).ask("LOGIN alice", "OK ...")
+    assert "Traceback" not in caplog.text and "a bug of ours" not in caplog.text
+
+
+def test_in_the_naive_server_a_silent_client_keeps_all_others_out(serve, certificates, trusting):  # noqa: F811
+    def naive(address):
+        server = NaiveServer(address)
+        server.wrap(certificates / "ours.pem")
+        return server
+
+    server = serve(naive)
+    with socket.create_connection(server.server_address) as silent:
+        with socket.create_connection(server.server_address, timeout=0.3) as sock:
+            with pytest.raises(TimeoutError):
+                trusting.wrap_socket(sock, server_hostname="localhost")
+        silent.close()
+    with socket.create_connection(server.server_address, timeout=DEADLINE_S) as sock:
+        with trusting.wrap_socket(sock, server_hostname="localhost") as alice:
+            alice.sendall(b"hello")
+            assert alice.recv(100) == b"hello"
+
+
+@pytest.mark.long
+def test_a_thousand_handshakes_at_once(house, trusting):
+    server = house(max_clients=1100)
+    socks = []
+    with contextlib.ExitStack() as stack:
+        for _ in range(1000):
+            socks.append(stack.enter_context(socket.create_connection(server.tls_door.server_address)))
+        clients = [Client(sock, trusting) for sock in socks]
+        for client in clients:  # all hellos first, and only then the rest
+            with contextlib.suppress(ssl.SSLWantReadError):
+                client.tls.do_handshake()
+            client.send(client.outgoing.read())
+        for client in clients:
+            client.run(client.tls.do_handshake)
+        for number, client in enumerate(clients):
+            client.run(client.tls.write, b"LOGIN user%d\n" % number)
+        for number, client in enumerate(clients):
+            assert client.run(client.tls.read, 100) == b"OK welcome, user%d\n" % number
+
+
+# Renewal
+
+
+def test_a_renewed_certificate_is_shown_to_who_comes_next_and_nobody_is_lost(house, dial, certificates, tmp_path, caplog):  # noqa: F811
+    files = tmp_path / "live.pem"
+    files.write_bytes((certificates / "ours.pem").read_bytes())
+    credentials = Credentials(str(files))
+    server = house()
+    server.tls_door.stream = credentials.stream
+    alice = dial(server, "alice")
+    alice.ask("LOGIN alice", "OK ...")
+    files.write_bytes(make(tmp_path, "renewed", "-addext", FOR_US).read_bytes())
+    credentials.renew()
+    with pytest.raises(ssl.SSLCertVerificationError, match="self.signed certificate"):
+        dial(server, "bob, who trusts the old one only")
+    alice.fence()
+    for bad in (b"", b"nonsense", (certificates / "ours.pem").read_bytes().partition(b"-----BEGIN CERT")[0]):
+        files.write_bytes(bad)
+        credentials.renew()
+        assert caplog.messages[-1].startswith("the old certificate stays: ")
+    trusting = ssl.create_default_context(cafile=tmp_path / "renewed.pem")
+    with socket.create_connection(server.tls_door.server_address, timeout=DEADLINE_S) as sock:
+        with trusting.wrap_socket(sock, server_hostname="localhost") as carol:
+            carol.sendall(b"HELP\n")
+            assert carol.recv(10) == b"OK LOGIN M"[:10]
+
+
+def test_sighup_renews_and_ends_nothing(certificates, tmp_path):  # noqa: F811
+    files = tmp_path / "live.pem"
+    files.write_bytes((certificates / "ours.pem").read_bytes())
+    with server_process("--tls-cert", files, "-v") as (server, _, port):
+        with connect_tls("localhost", port, files) as alice:
+            files.write_bytes(make(tmp_path, "renewed", "-addext", FOR_US).read_bytes())
+            server.send_signal(signal.SIGHUP)
+            while b"loaded again" not in server.stderr.readline():
+                pass
+            connect_tls("localhost", port, files).close()
+            alice.sendall(b"LOGIN alice\n")
+            assert alice.recv(100) == b"OK welcome, alice\n"
+
+
+# The command line
+
+
+@contextlib.contextmanager
+def server_process(*flags, script="extras/tls/server.py"):
+    """Run a server; yield its process, and its two ports."""
+    with subprocess.Popen(
+        [sys.executable, ROOT / script, "--port", "0", "--tls-port", "0", *flags],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as server:
+        try:
+            plain, tls = server.stdout.readline().split(), server.stdout.readline().split()
+            assert plain[:2] == [b"listening", b"on"] == tls[:2] and tls[3:] == [b"with", b"TLS"]
+            yield server, *(int(line[2].rpartition(b":")[2]) for line in (plain, tls))
+        finally:
+            server.terminate()
+            server.wait(DEADLINE_S)
+        assert server.returncode == 0 and b"Traceback" not in server.stderr.read()
+
+
+@pytest.mark.parametrize("script", ["tls", "broadcast", "presence", "rooms"])
+def test_every_server_with_doors_takes_the_flags_and_says_where_it_listens(certificates, script):  # noqa: F811
+    with server_process("--tls-cert", certificates / "ours.pem", script=f"extras/{script}/server.py") as (_, plain, tls):
+        with connect_tls("localhost", tls, certificates / "ours.pem") as sock:
+            sock.sendall(b"HELP\n")
+            assert sock.recv(2) == b"OK"
+        with Wire(("127.0.0.1", plain)) as wire:
+            wire.fence()
+
+
+def test_the_irc_server_takes_the_flags(certificates):  # noqa: F811
+    with server_process("--tls-cert", certificates / "ours.pem", script="extras/irc/server.py") as (_, plain, tls):
+        with connect_tls("localhost", tls, certificates / "ours.pem") as sock:
+            sock.sendall(b"NICK alice\r\nUSER a 0 * :A\r\n")
+            assert b" 001 alice :Welcome" in sock.recv(1000)
+
+
+def from_command_line(*words):
+    parser = server_parser("Serve a chat.")
+    add_tls_flags(parser)
+    return TlsChatServer.from_args(parser.parse_args(["--port", "0", *map(str, words)]))
+
+
+@pytest.fixture
+def files(certificates, tmp_path):  # noqa: F811
+    """A folder with good and bad files."""
+    both = (certificates / "ours.pem").read_text()
+    key, cert = both[: both.index("-----BEGIN CERT")], both[both.index("-----BEGIN CERT") :]
+    other = (certificates / "other.pem").read_text()
+    (tmp_path / "both").write_text(both)
+    (tmp_path / "key").write_text(key)
+    (tmp_path / "cert").write_text(cert)
+    (tmp_path / "other_key").write_text(other[: other.index("-----BEGIN CERT")])
+    (tmp_path / "nonsense").write_text("nonsense")
+    (tmp_path / "folder").mkdir()
+    subprocess.run(["openssl", "ec", "-in", tmp_path / "key", "-aes128", "-passout", "pass:x", "-out", tmp_path / "locked"],
+                   check=True, capture_output=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("flags, why", [
+    ("--tls-key key", "--tls-key and --tls-port want --tls-cert, too"),
+    ("--tls-port 0", "--tls-key and --tls-port want --tls-cert, too"),
+    ("--tls-cert none", "no TLS: none: No such file or directory"),
+    ("--tls-cert cert --tls-key none", "no TLS: none: No such file or directory"),
+    ("--tls-cert folder", "no TLS: folder: Is a directory"),
+    ("--tls-cert nonsense", "no TLS: nonsense: a certificate and its private key are needed, both PEM"),
+    ("--tls-cert cert", "no TLS: cert: a certificate and its private key are needed, both PEM"),
+    ("--tls-cert key --tls-key cert", "no TLS: key and cert: a certificate and its private key are needed, both PEM"),
+    ("--tls-cert cert --tls-key other_key", "no TLS: cert and other_key: this key is not the certificate's"),
+    ("--tls-cert cert --tls-key locked", "no TLS: the key has a password: ..."),
+    ("--tls-cert both --tls-port TAKEN", "cannot listen on 127.0.0.1:TAKEN: the port is in use, ... with --tls-port ..."),
+])
+def test_a_wrong_command_line_is_one_clear_line(files, monkeypatch, capsys, flags, why):
+    monkeypatch.chdir(files)
+    before = threading.stack_size()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        with pytest.raises(SystemExit) as end:
+            from_command_line(*flags.replace("TAKEN", port).split())
+    threading.stack_size(before)
+    told = capsys.readouterr().err.replace(port, "TAKEN")
+    assert end.value.code == 1 and told.count("\n") == 1
+    parts = why.split("...")
+    assert told.startswith(parts[0]) and all(part in told for part in parts)
+
+
+# A certificate for development
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["certificate.py", "chat.lan", "192.0.2.7"])
+    return certificate.main()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1", "chat.lan", "192.0.2.7", "example.net"])
+def test_the_certificate_is_for_this_machine_and_the_names_given_by_the_strictest_rules(made, tmp_path, host):
+    strict = ssl.create_default_context(cafile="cert.pem")
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN  # what Python 3.13 wants
+    with contextlib.closing(Pair(Credentials("cert.pem", "key.pem"), strict)) as pair:
+        pair.client.tls = strict.wrap_bio(pair.client.incoming, pair.client.outgoing, server_hostname=host)
+        if host != "example.net":
+            pair.open()
+            return
+        with in_thread(lambda: pytest.raises(OSError, pair.stream.open)):
+            with pytest.raises(ssl.SSLCertVerificationError, match="ostname mismatch"):
+                pair.client.run(pair.client.tls.do_handshake)
+
+
+def test_the_key_is_for_its_owner_only_and_neither_file_is_ever_overwritten(made, tmp_path, monkeypatch, capsys):
+    assert made == 0
+    assert stat.S_IMODE(os.stat("key.pem").st_mode) == 0o600
+    before = [(tmp_path / name).read_bytes() for name in ("cert.pem", "key.pem")]
+    for argv, kept in (([], "key.pem"), (["--key", "new.pem"], "cert.pem"), (["--cert", "new.pem"], "key.pem")):
+        monkeypatch.setattr(sys, "argv", ["certificate.py", *argv])
+        capsys.readouterr()
+        assert certificate.main() == 1
+        assert capsys.readouterr().err == f"{kept} is there already: remove it first, or name another file\n"
+    assert sorted(os.listdir()) == ["cert.pem", "key.pem"]
+    assert before == [(tmp_path / name).read_bytes() for name in ("cert.pem", "key.pem")]
+
+
+def test_without_openssl_it_says_so_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["certificate.py"])
+    assert certificate.main() == 1
+    assert "'openssl'" in capsys.readouterr().err and os.listdir() == []
+
+
+# IRC clients
+
+
+def test_irssi_talks_over_tls_and_checks_the_certificate(house, certificates, tmp_path):  # noqa: F811
+    need("irssi", "tmux")
+    (tmp_path / "config").write_text(IRSSI_CONFIG)
+    server = house(IrcServer)
+    port = server.tls_door.server_address[1]
+    with contextlib.closing(Tmux(f"irssi --home={tmp_path} --noconnect")) as irssi:
+
+        def shows(text):
+            wait_for(f"{text!r} on irssi's screen", lambda: any(text in line for line in irssi.screen()))
+
+        shows("https://irssi.org")
+        connect = f"/connect -tls_verify -tls_cafile {certificates}/%s.pem localhost {port}"
+        irssi.type(connect % "other")
+        shows("Could not verify TLS servers certificate")
+        irssi.type(connect % "ours")
+        shows("Welcome to the ExampleNet Network, alice!")
+        irssi.type("/join #tea")
+        shows("has joined #tea")
+        with IrcWire(server.server_address) as bob:
+            bob.ask("NICK bob", "USER bob 0 * :Bob", "JOIN #tea", "PRIVMSG #tea :hello from a port without TLS")
+            shows("hello from a port without TLS")
+            irssi.type("/quit")
+            while "QUIT" not in short(bob.read()):
+                pass
+
+
+@contextlib.contextmanager
+def weechat_with(server, ca_file, folder):
+    """Run a WeeChat that connects to the TLS port and joins #tea; yield what reads the log of a buffer."""
+    need("weechat-headless")
+    settings = [
+        "/set logger.file.flush_delay 0",
+        f"/set weechat.network.gnutls_ca_user {ca_file}",
+        f"/server add t localhost/{server.tls_door.server_address[1]} -nicks=wanda",
+        "/set irc.server.t.ssl on",  # WeeChat 3; it is called tls in WeeChat 4
+        "/set irc.server.t.tls on",
+        "/set irc.server.t.autojoin #tea",
+        "/connect t",
+    ]
+
+    def log(buffer):
+        path = folder / "logs" / f"irc.{buffer}.weechatlog"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+    with subprocess.Popen(
+        ["weechat-headless", "-d", folder, *(word for line in settings for word in ("-r", line))],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+    ) as weechat:
+        try:
+            yield log
+        finally:
+            weechat.terminate()
+            weechat.wait(DEADLINE_S)
+
+
+def test_weechat_talks_over_tls(house, certificates, tmp_path):  # noqa: F811
+    server = house(IrcServer)
+    with weechat_with(server, certificates / "ours.pem", tmp_path) as log:
+        wait_for("WeeChat in the channel", lambda: "has joined #tea" in log("t.#tea"))
+        assert "certificate is trusted" in log("server.t")
+        with IrcWire(server.server_address) as bob:
+            bob.ask("NICK bob", "USER bob 0 * :Bob", "JOIN #tea", "PRIVMSG #tea :hello from a port without TLS")
+            wait_for("bob", lambda: "hello from a port without TLS" in log("t.#tea"))
+
+
+def test_weechat_does_not_trust_any_certificate(house, certificates, tmp_path):  # noqa: F811
+    server = house(IrcServer)
+    with weechat_with(server, certificates / "other.pem", tmp_path) as log:
+        wait_for("a refusal", lambda: "certificate is NOT trusted" in log("server.t"))
+        assert not server.registry.users

@@ -21,11 +21,15 @@ class NaiveServer(EchoServer):
     def from_args(cls, args):
         """Build the server that the command line asks for."""
         server = super().from_args(args)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(args.cert, args.key)
-        # WRONG ON PURPOSE: a client that connects and says nothing keeps all others out.
-        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.wrap(args.cert, args.key)
         return server
+
+    def wrap(self, cert: str, key: str | None = None) -> None:
+        """Let accept() do the handshake, too."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        # WRONG ON PURPOSE: a client that connects and says nothing keeps all others out.
+        self.socket = context.wrap_socket(self.socket, server_side=True)
 
 
 if __name__ == "__main__":
