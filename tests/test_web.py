@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import re
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from extras.web.websocket import (
 )
 from step4_framing.framing import LineTooLong
 from step5_server.codec import LineCodec
+from tests.certificates import certificates  # noqa: F401: a fixture
 from tests.chapter import ROOT
 from tests.dialects import eventually
 from tests.web_sock import NOT_OPEN, WebSock
@@ -316,9 +318,15 @@ def test_the_first_subprotocol_of_the_clients_list_that_we_have_is_taken(offered
 
 @pytest.fixture
 def open_web(serve):
-    """Serve, and open clients: open_web(**settings) -> a Chat whose users come from browsers."""
+    """Serve, and open clients: open_web(**settings) -> a Web."""
+
+    class Open(WebServer):
+        def __init__(self, address, **settings):
+            super().__init__(address, **settings)
+            self.open_web(("127.0.0.1", 0))
+
     with contextlib.ExitStack() as stack:
-        yield lambda **settings: Web(serve(WebServer, **settings), stack)
+        yield lambda **settings: Web(serve(Open, **settings), stack)
 
 
 class Web:
@@ -610,3 +618,34 @@ def test_an_origin_that_is_none_is_refused(flag):
     told = subprocess.run([sys.executable, ROOT / "extras" / "web" / "server.py", "--origin", flag],
                           capture_output=True, text=True, timeout=60)
     assert told.returncode == 2 and "is not an origin" in told.stderr
+
+
+# Over TLS
+
+def test_with_a_certificate_browsers_come_by_https(certificates):
+    command = [sys.executable, ROOT / "extras" / "web" / "server.py", "--port", "0", "--web-port", "0", "--tls-port", "0",
+               "--tls-cert", certificates / "ours.pem"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            plain, tls, web = (process.stdout.readline().strip() for _ in range(3))
+            assert "TLS" not in plain and tls.endswith(" with TLS") and web.startswith("open https://127.0.0.1:")
+            address = ("127.0.0.1", int(web.rpartition(":")[2]))
+            context = ssl.create_default_context(cafile=certificates / "ours.pem")
+            sock = context.wrap_socket(socket.create_connection(address, timeout=10), server_hostname="127.0.0.1")
+            origin = f"https://127.0.0.1:{address[1]}"
+            with Wire(address, "alice", sock=WebSock(address, sock=sock, origin=origin)) as alice:
+                alice.ask("LOGIN alice", "OK ...")
+                alice.ask("LOGOUT", "OK ...")
+                alice.expect_end()
+                assert alice.sock.close_frame
+            with Wire(address, "plain") as plain_http:
+                plain_http.send(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+                assert b"this port is for TLS" in plain_http.read_to_eof()
+        finally:
+            process.terminate()
+
+
+def test_who_speaks_tls_at_the_port_without_it_is_sent_away(open_web):
+    wire = open_web().raw()
+    wire.send(b"\x16\x03\x01\x02\x00")
+    assert b"this port is without TLS" in wire.read_to_eof()

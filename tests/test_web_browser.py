@@ -66,12 +66,14 @@ class Chat:
         self.start()
         stack.callback(self.stop)
 
-    def start(self, **settings):
+    def start(self, website=None):
         """Start the server; if it ran before, at the same ports."""
         address = self.server.server_address if self.server else ("127.0.0.1", 0)
         web_address = self.server.web.server_address if self.server else ("127.0.0.1", 0)
         self._running = contextlib.ExitStack()
-        self.server = self._running.enter_context(running(WebServer(address, web_address=web_address, **settings)))
+        self.server = WebServer(address)
+        self.server.open_web(web_address, website)
+        self._running.enter_context(running(self.server))
         self.url = f"http://{self.server.web.where()}/"
 
     def stop(self):
@@ -497,7 +499,9 @@ CONNECT = """url => new Promise(done => {
 @pytest.fixture
 def elsewhere(chromium):
     """The address of a page that is not ours: another port makes another origin."""
-    with running(WebServer(("127.0.0.1", 0))) as server:
+    server = WebServer(("127.0.0.1", 0))
+    server.open_web(("127.0.0.1", 0))
+    with running(server):
         yield f"http://{server.web.where()}/"
 
 

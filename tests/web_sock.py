@@ -17,8 +17,9 @@ NOT_OPEN = "the server did not open a WebSocket"
 class WebSock:
     """One connection.
 
-    response   the server's HTTP answer
-    close      the code and the reason with which the server has ended it, or None
+    response     the server's HTTP answer
+    close_frame  the code and the reason with which the server has ended it, or None
+    messages     (opcode, data) of each message that came
     """
 
     def __init__(self, address, timeout_s=10.0, origin=None, subprotocols=None, sock=None):
@@ -31,7 +32,7 @@ class WebSock:
         self.close_frame: Close | None = None
         self._came = bytearray()
         self._half = False  # is a message begun and not ended?
-        self._message = bytearray()
+        self.messages: list[tuple[Opcode, bytes]] = []
         self.protocol.send_request(self.protocol.connect())
         self._flush()
         while self.response is None and self._read():
@@ -105,11 +106,10 @@ class WebSock:
                 self.response = event
             elif event.opcode is Opcode.CLOSE:
                 self.close_frame = Close.parse(event.data)
-            elif event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-                self._message += event.data
-                if event.fin:
-                    self._came += self._message + b"\n"
-                    self._message.clear()
+            elif event.opcode in (Opcode.TEXT, Opcode.BINARY):
+                assert event.fin, "our server sends each line in one frame"
+                self.messages.append((event.opcode, bytes(event.data)))
+                self._came += event.data + b"\n"
         try:
             self._flush()  # pongs, and our half of the goodbye
         except OSError:

@@ -9,6 +9,7 @@ origin   scheme, host and port of a page: "http://127.0.0.1:9080".  Source: RFC 
 host     what the browser believes that we are called: "127.0.0.1:9080"
 """
 
+import argparse
 import http
 import ipaddress
 from collections.abc import Iterable
@@ -111,3 +112,12 @@ def is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+def origin(text: str) -> str:
+    """Take an origin as a browser writes it; for argparse."""
+    parts = urlsplit(text)
+    if text != ANY_ORIGIN and (
+        parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != text
+    ):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an origin, such as https://chat.example.net")
+    return text

@@ -1,0 +1,57 @@
+"""A door for browsers: one more port of a server, with the WebSocket codec."""
+
+import functools
+from collections.abc import Callable, Mapping
+
+from extras.tls.doors import Door, DoorServer
+from extras.tls.stream import PlainStream
+from extras.tls.tls_server import TlsServer, give_up
+from extras.web.website import Website
+from extras.web.websocket import (
+    WebSocketCodec,
+    binary_frame,
+    missing_library,
+    replacing_text_frame,
+    text_frame,
+)
+from step1_echo.serving import explain_bind_error
+from step5_server.stream import Stream
+
+Frames = Mapping[str, Callable[[bytes], bytes]]
+# A client that names neither gets text: every browser can read that.
+# Source: IRCv3, "WebSocket support" (ircv3.net/specs/extensions/websocket).
+IRC_FRAMES = {
+    "text.ircv3.net": replacing_text_frame,
+    "binary.ircv3.net": binary_frame,
+    "": replacing_text_frame,
+}
+
+
+def open_web_door(
+    house: DoorServer,
+    address: tuple[str, int],
+    website: Website,
+    frames: Frames = {"": text_frame},
+    stream: Callable[..., Stream] = PlainStream,
+) -> Door:
+    """Let a server listen for browsers as well; before serve_forever().  Raises: OSError."""
+    codec = functools.partial(WebSocketCodec, website=website, frames=frames)
+    door = Door(address, house, stream, codec)
+    house.doors.append(door)
+    return door
+
+
+def door_from_args(
+    house: TlsServer, address: tuple[str, int], flag: str, website: Website, frames: Frames
+) -> Door:
+    """Open it as the command line asks; or say why that cannot be, and exit.
+
+    A server with a certificate encrypts here too: no page that came by https may connect without.
+    """
+    stream = house.tls_door.stream if house.tls_door else PlainStream
+    if complaint := missing_library():
+        give_up(complaint)
+    try:
+        return open_web_door(house, address, website, frames, stream)
+    except OSError as error:
+        give_up(explain_bind_error(error, *address, flag))
