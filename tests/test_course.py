@@ -18,7 +18,7 @@ TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 
 # What an extra may import besides the steps: the extras that it builds on. The bench starts all servers.
 STANDS_ON = {"tls": (), "broadcast": ("tls",), "presence": ("broadcast",), "rooms": ("broadcast", "presence"),
-             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast",), "wiretap": (), "bench": (*EXTRAS, "tls")}
+             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast", "tls", "web"), "wiretap": (), "bench": (*EXTRAS, "tls")}
 # The one library of others, and where it may be used: all the rest runs on a bare Python.
 LIBRARIES = {"web": "websockets"}
 
@@ -229,7 +229,9 @@ def test_it_imports_only_the_standard_library_and_what_lies_below(path):
     for module, at_top in imports(path):
         root, _, rest = module.partition(".")
         for_one_system = own[0] == "extras" and root in sys.stdlib_module_names
-        assert at_top or for_one_system, f"{module} is imported inside a function"
+        # Who can do without the library must not load it.
+        on_demand = own[0] == "extras" and root == "extras" and own[1] not in LIBRARIES and rest.split(".")[0] in LIBRARIES
+        assert at_top or for_one_system or on_demand, f"{module} is imported inside a function"
         if root == "extras":
             extra = rest.split(".")[0]
             assert own[0] == "extras" and (extra == own[1] or extra in STANDS_ON[own[1]]), module

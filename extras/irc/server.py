@@ -25,7 +25,9 @@ from extras.irc.message import clean, format_message
 from extras.irc.modes import FLAGS, LISTS, USER_MODES
 from extras.irc.server_info import isupport_lines
 from extras.irc.state import STATUSES, World
-from step1_echo.serving import main
+from extras.tls.doors import Door
+from extras.web.website import Website, origin
+from step1_echo.serving import main, port_number
 from step5_server.line_server import positive
 
 PORT, TLS_PORT = 6667, 6697  # what clients try first.  Source of the second: RFC 7194
@@ -47,6 +49,7 @@ class IrcServer(FastServer):
 
     handler_class = IrcHandler
     registry_class = World
+    ws_door: Door | None = None
 
     def __init__(
         self,
@@ -83,6 +86,24 @@ class IrcServer(FastServer):
         self._motd: tuple[object, list[str] | None] = (None, None)
         self._dies = False
         super().__init__(address, **settings)
+
+    @classmethod
+    def from_args(cls, args):
+        """Build the server that the command line asks for."""
+        server = super().from_args(args)
+        if args.ws_port is not None:
+            # Here and not above: it wants a library of others, and IRC without WebSocket does not.
+            from extras.web.web_door import IRC_FRAMES, door_from_args
+
+            address = args.ws_host or args.host, args.ws_port
+            website = Website(origins=args.ws_origin)
+            server.ws_door = door_from_args(server, address, "--ws-port", website, IRC_FRAMES)
+        return server
+
+    def where(self) -> str:
+        """Return the addresses, one a line."""
+        ws = f"\nlistening on {self.ws_door.where()} with WebSocket" if self.ws_door else ""
+        return super().where() + ws
 
     @classmethod
     def settings(cls, args) -> dict:
@@ -205,6 +226,15 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument(
         "--proxy-from", action="append", default=[], type=ip_address, metavar="ADDRESS",
         help="only a proxy may connect from this address, and must name its client (PROXY protocol, version 1)",
+    )
+    flags.add_argument(
+        "--ws-port", type=port_number, metavar="PORT",
+        help="also listen for WebSocket there (0 takes any free port); with --tls-cert, encrypted",
+    )
+    flags.add_argument("--ws-host", metavar="HOST", help="address to listen on (default: as --host)")
+    flags.add_argument(
+        "--ws-origin", action="append", default=[], type=origin, metavar="URL",
+        help="let pages from there connect, such as https://webchat.example.net; * lets in all",
     )
     flags.add_argument("--rfc2812", action="store_true", help="follow RFC 2812 to the letter")
     return flags
