@@ -24,13 +24,13 @@ from extras.web.heartbeat import PONG_S, SILENT_S
 from extras.web.server import PAGE, WebServer
 from extras.web.website import Website
 from extras.web.websocket import (
-    MAX_MESSAGE_BYTES,
+    MAX_FRAME_BYTES,
     MAX_REQUEST_BYTES,
     WebSocketCodec,
     binary_frame,
     text_frame,
 )
-from step4_framing.framing import LineTooLong
+from step4_framing.framing import MAX_LINE_BYTES, LineTooLong
 from step5_server.codec import LineCodec
 from tests.certificates import certificates  # noqa: F401: a fixture
 from tests.chapter import ROOT
@@ -128,6 +128,15 @@ def test_a_line_that_is_too_long_is_refused_as_over_tcp_and_the_next_one_counts(
     assert lines(codec) == told and not codec.ended
 
 
+def test_a_message_in_pieces_that_is_too_long_is_refused_once_and_the_next_one_counts():
+    codec = opened()
+    codec.feed(frame(b"HELP") + frame(b"x" * 1000, fin=False))
+    for _ in range(1000):
+        codec.feed(frame(b"x" * 1000, Opcode.CONT, fin=False))
+    codec.feed(frame(b"", Opcode.CONT) + frame(b"WHO"))
+    assert lines(codec) == [b"HELP", LineTooLong, b"WHO"] and not codec.ended
+
+
 def test_bytes_that_are_not_utf8_are_a_line_in_a_binary_message():
     codec = opened()
     codec.feed(frame(b"ALL \xff", Opcode.BINARY))
@@ -150,10 +159,8 @@ WRONG = {
     "a message within a message": (frame(b"x", fin=False) + frame(b"y"), 1002),
     "text that is not UTF-8": (frame(b"ALL \xff"), 1007),
     "text that ends inside a letter": (frame(b"ALL \xc3", fin=False) + frame(b"", Opcode.CONT), 1007),
-    "a message over the limit": (hostile(struct.pack("!BBH", 0x81, 0xFE, MAX_MESSAGE_BYTES + 1)), 1009),
+    "a frame over the limit": (hostile(struct.pack("!BBQ", 0x81, 0xFF, MAX_FRAME_BYTES + 1)), 1009),
     "a frame of 2^63 bytes": (hostile(struct.pack("!BBQ", 0x82, 0xFF, 2**63 - 1)), 1009),
-    "a message over the limit, in pieces": (
-        frame(b"x" * MAX_MESSAGE_BYTES, fin=False) + frame(b"x", Opcode.CONT), 1009),
     "a goodbye with half a code": (frame(b"\x03", Opcode.CLOSE), 1002),
     "a goodbye inside a message": (frame(b"x", fin=False) + frame(b"", Opcode.CLOSE), 1002),
 }
@@ -187,7 +194,8 @@ def test_a_message_that_does_not_end_fills_no_memory(endless):
     codec.feed(frame(b"", fin=False))
     for _ in range(2000):
         codec.feed(endless)
-        assert codec.pending <= MAX_MESSAGE_BYTES + 14
+        lines(codec)  # as the server does after each chunk
+        assert codec.pending <= MAX_LINE_BYTES + 1
 
 
 # Lines out

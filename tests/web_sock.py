@@ -7,10 +7,11 @@ line is a message.  The beginning of a line is the beginning of a message: a fir
 import socket
 
 from websockets.client import ClientProtocol
-from websockets.frames import Close, Opcode
+from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 
+FRAME_BYTES = 32_768  # what is longer goes in several frames
 NOT_OPEN = "the server did not open a WebSocket"
 
 
@@ -45,13 +46,10 @@ class WebSock:
         return getattr(self._sock, name)  # settimeout, shutdown, fileno, close, ...
 
     def sendall(self, data: bytes) -> None:
-        """Send lines, and perhaps the beginning of one."""
+        """Send lines, and perhaps the beginning of one.  Another thread may be in recv()."""
         *lines, rest = data.split(b"\n")
-        for line in lines:
-            self._send(line, fin=True)
-        if rest:
-            self._send(rest, fin=False)
-        self._flush()
+        frames = [frame for line in lines for frame in self._frames(line, ends=True)]
+        self._sock.sendall(b"".join(frames + (self._frames(rest, ends=False) if rest else [])))
 
     def send(self, data: bytes, *flags) -> int:
         self.sendall(data)
@@ -81,14 +79,16 @@ class WebSock:
         self.protocol.send_close(code)
         self._flush()
 
-    def _send(self, data: bytes, fin: bool) -> None:
-        if self._half:
-            self.protocol.send_continuation(data, fin)
-        elif fin and is_utf8(data):
-            self.protocol.send_text(data, fin)
-        else:
-            self.protocol.send_binary(data, fin)
-        self._half = not fin
+    def _frames(self, data: bytes, ends: bool) -> list[bytes]:
+        """Return a message, or the next part of one, in frames."""
+        opcode = Opcode.CONT if self._half else Opcode.TEXT if ends and is_utf8(data) else Opcode.BINARY
+        self._half = not ends
+        frames = []
+        for start in range(0, len(data) or 1, FRAME_BYTES):
+            fin = ends and start + FRAME_BYTES >= len(data)
+            frames.append(Frame(opcode, data[start : start + FRAME_BYTES], fin).serialize(mask=True))
+            opcode = Opcode.CONT
+        return frames
 
     def _flush(self) -> None:
         for data in self.protocol.data_to_send():

@@ -13,6 +13,7 @@ frame     a piece of a message, or all of it, with a header of 2 to 14 bytes
 control   a frame that is no message: ping, pong, close
 """
 
+import codecs
 import logging
 from collections.abc import Callable, Mapping
 
@@ -27,7 +28,9 @@ try:
 except ImportError:  # everything else runs without it; who needs it says so: missing_library()
     ServerProtocol = None
 
-MAX_MESSAGE_BYTES = 16384  # over IRC's longest line; a line that is too long is its buffer's business
+# A frame is kept until it is whole.  A message in several frames is not: its line is the buffer's
+# business, and if it is too long, the buffer says so, and the next message counts again.
+MAX_FRAME_BYTES = 65536
 MAX_REQUEST_BYTES = 16384  # an upgrade takes some 500, and cookies of other servers on this host
 
 quiet = logging.getLogger("chat.websockets")
@@ -96,18 +99,17 @@ class WebSocketCodec:
         self._protocol = ServerProtocol(
             # The first of the client's list that we have.
             select_subprotocol=lambda _, offered: next((name for name in offered if name in frames), None),
-            max_size=MAX_MESSAGE_BYTES,
+            max_size=(None, MAX_FRAME_BYTES),
             logger=quiet,
         )
         self._request_bytes = 0
-        self._message = bytearray()  # what has come of a message in several frames
-        self._is_text = False
+        self._utf8: codecs.IncrementalDecoder | None = None  # of the message that is coming, if it is text
         self._failed = False  # no message counts any more, not even one of the same chunk
 
     @property
     def pending(self) -> int:
         """How many bytes wait for the rest of their message, or of the request."""
-        return len(self._protocol.reader.buffer) + len(self._message)
+        return len(self._protocol.reader.buffer) + self._inner.pending
 
     def next_line(self) -> bytes | None:
         """Return the next whole line, or None until more is fed.  Raises: LineTooLong."""
@@ -171,30 +173,28 @@ class WebSocketCodec:
         """Take frames, or parts of them; pass the lines on."""
         protocol = self._protocol
         protocol.receive_data(chunk)
-        self._inner.feed(b"".join(map(self._line, protocol.events_received())))
+        self._inner.feed(b"".join(map(self._part_of_line, protocol.events_received())))
         answer = b"".join(protocol.data_to_send())
         if protocol.state is not State.OPEN:
             # Our close frame, as the library has just made it, must stand behind all that we say.
             self.ended = True
-            self._message.clear()
             self.goodbye, answer = answer, b""
         return answer
 
-    def _line(self, frame) -> bytes:
-        """Return the message that this frame completes, as a line; else nothing."""
-        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+    def _part_of_line(self, frame) -> bytes:
+        """Return what this frame adds to the lines: its bytes, and the line's end if it ends a message."""
+        if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) or self._failed:
             return b""
         if frame.opcode is not Opcode.CONT:
-            self._is_text = frame.opcode is Opcode.TEXT
-        self._message += frame.data
-        if not frame.fin:
-            return b""
-        message = bytes(self._message)
-        self._message.clear()
-        if self._is_text and not is_utf8(message):
-            self._protocol.fail(1007, "no UTF-8")
-            self._failed = True
-        return b"" if self._failed else message + b"\n"
+            self._utf8 = codecs.getincrementaldecoder("utf-8")() if frame.opcode is Opcode.TEXT else None
+        if self._utf8:
+            try:
+                self._utf8.decode(frame.data, final=frame.fin)
+            except UnicodeDecodeError:  # RFC 6455 section 8.1
+                self._protocol.fail(1007, "no UTF-8")
+                self._failed = True
+                return b""
+        return frame.data + b"\n" if frame.fin else frame.data
 
 
 REFUSALS = {
@@ -202,12 +202,3 @@ REFUSALS = {
     403: "Pages from another origin may not connect; --origin lets one in.",
     431: "A request that is too long.",
 }
-
-
-def is_utf8(data: bytes) -> bool:
-    """Tell whether these bytes are UTF-8."""
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
