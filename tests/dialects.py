@@ -21,6 +21,7 @@ from extras.rooms.server import RoomsServer
 from step5_server.server import ChatServer
 from tests.chapter import ROOT
 from tests.foreign import parse_address
+from tests.over import Plain, Tls, WebSocket
 
 DEADLINE_S = 20.0  # so that no test hangs; no verdict depends on it
 
@@ -34,13 +35,15 @@ class Chat:
     in_time = rb"OK"  # how the answer to a login begins
     refused = rb"ERR name-taken"
 
-    def __init__(self, server_class, script, *flags):
+    def __init__(self, server_class, script, *flags, over=Plain):
         self.server_class = server_class
         self.script = script
         self.flags = flags  # with which it hinders nobody
+        self.over = over  # how the bytes of a guest reach it
 
     def __repr__(self):
-        return self.script.split("/")[-2]
+        name = self.script.split("/")[-2]
+        return name if self.over is Plain else f"{name} over {self.over.__name__}"
 
     def login(self, name):
         return b"LOGIN %s\n" % name.encode()
@@ -137,6 +140,14 @@ DIALECTS = [
     Irc(IrcServer, "extras/irc/server.py", "--flood=off"),
 ]
 
+# The same faults where something stands between a guest's bytes and TCP.
+OVER = [
+    Chat(RoomsServer, "extras/rooms/server.py", over=Tls),
+    Irc(IrcServer, "extras/irc/server.py", "--flood=off", over=Tls),
+    Chat(RoomsServer, "extras/web/server.py", over=WebSocket),
+    Irc(IrcServer, "extras/irc/server.py", "--flood=off", over=WebSocket),
+]
+
 
 class Guest:
     """One client."""
@@ -149,7 +160,8 @@ class Guest:
         self.sock.settimeout(DEADLINE_S)
         self.sock.connect(address[:2])
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._file = self.sock.makefile("rb")
+        self.way = dialect.over(self.sock)
+        self._buffer = b""
         self.early = []  # messages that came before login() was done
         if name:
             assert self.login(name), f"{name} cannot log in"
@@ -161,7 +173,6 @@ class Guest:
         self.close()
 
     def close(self):
-        self._file.close()
         self.sock.close()
 
     def reset(self):
@@ -170,7 +181,7 @@ class Guest:
         self.close()
 
     def send(self, data):
-        self.sock.sendall(data)
+        self.way.sendall(data)
 
     def tell(self, to, text):
         """Send one message."""
@@ -178,13 +189,16 @@ class Guest:
 
     def line(self):
         """Return the next line.  Raises: EOFError at the end of the connection, however it came."""
-        try:
-            line = self._file.readline()
-        except ConnectionError:
-            line = b""
-        if not line.endswith(b"\n"):
-            raise EOFError(line)
-        return line.rstrip(b"\r\n")
+        while b"\n" not in self._buffer:
+            try:
+                chunk = self.way.recv(65536)
+            except ConnectionError:
+                chunk = b""
+            if not chunk:
+                raise EOFError(self._buffer)
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.rstrip(b"\r")
 
     def login(self, name):
         """Log in; return False if somebody else has the name."""
@@ -200,6 +214,10 @@ class Guest:
     def fence(self):
         """Return the messages [(sender, text)] that came before the fence's answer."""
         self.send(self.dialect.sign_of_life)
+        return self.until_fence()
+
+    def until_fence(self):
+        """Return the messages that came before the answer to a fence that has been sent."""
         messages = []
         while not self.dialect.is_alive(line := self.line()):
             messages.append(self.dialect.parse(line))
@@ -226,16 +244,23 @@ class Guest:
 class Process:
     """A server in a process of its own, as a user starts it; looks into /proc on Linux."""
 
-    def __init__(self, script, *flags, port=0, log, limits=None):
+    def __init__(self, script, *flags, port=0, log, limits=None, over=Plain):
         self.log_path = Path(log)
         self._log = open(log, "wb")
         self.popen = subprocess.Popen(
-            [sys.executable, str(ROOT / script), "--port", str(port), *flags],
-            stdout=subprocess.PIPE, stderr=self._log, preexec_fn=limits,
+            [sys.executable, str(ROOT / script), "--port", str(port), *flags, *over.flags_for(script)],
+            stdout=subprocess.PIPE, stderr=self._log, preexec_fn=limits, bufsize=0,
         )
-        first = self.popen.stdout.readline().decode()
-        assert first.startswith("listening on "), self.log
-        self.address = parse_address(first.split()[-1])
+        lines = [self._line() for _ in range(over.line_number + 1)]
+        assert lines[0].startswith("listening on "), self.log
+        self.port = parse_address(lines[0].split()[-1])[1]  # of TCP alone
+        self.address = parse_address(re.search(r"[\w.]+:\d+", lines[-1])[0])
+
+    def _line(self):
+        """Return the next line that it prints."""
+        if not select.select([self.popen.stdout], [], [], DEADLINE_S)[0]:
+            self.popen.kill()
+        return self.popen.stdout.readline().decode()
 
     def __enter__(self):
         return self
