@@ -25,7 +25,7 @@ from step5_server.stream import Stream
 # A client's first two bytes: the type of a handshake record, and a version that is 3 and
 # something.  No text begins with them.  Source: RFC 8446 section 5.1.
 HELLO = b"\x16\x03"
-RECV_BYTES = 16384  # a record: nothing of it can be read before all of it is there
+RECV_BYTES = 4096  # so much a waiting thread holds; a record may take several
 # What TLS itself may have to say to a peer that does not read: answers to KeyUpdates, which cost
 # the peer nothing.  A handshake with a long chain of certificates takes half of this.
 MAX_WORDS_BYTES = 65536
@@ -75,13 +75,13 @@ class TlsStream(Stream):
     def open(self) -> None:
         """Do the handshake.  Blocks: until it is done.  Raises: OSError."""
         try:
-            first = self._receive()
+            first = self._receive(RECV_BYTES)
             if not greets(first):
                 self._is_plain = True
                 self.complain(FOR_TLS)
                 raise OSError(FOR_TLS)
             self._incoming.write(first)
-            self._run(self._tls.do_handshake)
+            self._run(RECV_BYTES, self._tls.do_handshake)
         except EOFError:
             raise OSError("EOF before the end of the TLS handshake") from None
 
@@ -94,7 +94,7 @@ class TlsStream(Stream):
         if self._has_ended:
             return self.sock.recv(max_bytes)
         try:
-            return self._run(self._tls.read, max_bytes)
+            return self._run(max_bytes, self._tls.read, max_bytes)
         except EOFError:
             return b""
 
@@ -127,9 +127,10 @@ class TlsStream(Stream):
                     pass  # NOTE: it would like to wait for the peer's close_notify, and we need not
             return self._outgoing.read()
 
-    def _run(self, operation, *args):
+    def _run(self, recv_bytes: int, operation, *args):
         """Run an operation of TLS; give it more from the socket as long as it wants more.
 
+        The first time it asks for `recv_bytes`; for more if they were all there.
         Blocks: until it has enough.  Raises: OSError; EOFError.
         """
         while True:
@@ -144,7 +145,9 @@ class TlsStream(Stream):
                 raise OSError(readable(error)) from None
             finally:
                 self._say_what_that_made()
-            chunk = self._receive()
+            chunk = self._receive(recv_bytes)
+            if len(chunk) == recv_bytes:
+                recv_bytes = RECV_BYTES  # there is more, and we need all of a record
             with self._lock:
                 self._incoming.write(chunk)
 
@@ -158,9 +161,9 @@ class TlsStream(Stream):
             if self._outgoing.pending > MAX_WORDS_BYTES:
                 raise OSError("TLS: it asks for more than it reads")
 
-    def _receive(self) -> bytes:
+    def _receive(self, max_bytes: int) -> bytes:
         """Return the next encrypted bytes.  Blocks: until some come.  Raises: OSError; EOFError."""
-        chunk = self.sock.recv(RECV_BYTES)
+        chunk = self.sock.recv(max_bytes)
         if not chunk:
             raise EOFError
         return chunk
