@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import select
 import signal
 import socket
 import ssl
@@ -450,6 +451,15 @@ def test_who_is_refused_and_does_not_shake_hands_keeps_no_thread(house, dial, mo
     server = house(max_clients=1)
     dial(server, "alice").fence()
     dial(server, "silent", tls=False).expect_end()
+
+
+def test_of_those_who_are_refused_only_some_may_take_their_time_to_shake_hands(house, dial, monkeypatch):
+    monkeypatch.setattr("step5_server.line_server.MAX_LINGERING", 3)
+    monkeypatch.setattr("step5_server.connection.LINGER_S", 600)
+    server = house(max_clients=1)
+    dial(server, "alice").fence()
+    silent = [dial(server, "silent", tls=False) for _ in range(4)]  # a thread each, as long as they may
+    assert select.select([wire.sock for wire in silent], [], [], DEADLINE_S)[0], "one of them is sent away at once"
 
 
 def test_what_was_acknowledged_arrives_when_the_server_stops_and_the_end_is_clean(certificates, credentials):  # noqa: F811

@@ -104,6 +104,8 @@ class DoorHandler(LineHandler):
         Blocks: until the peer has done its part, or the sweep sends it away.
         """
         if self.refusal:
+            if not self.server.may_linger():
+                return False  # a thread each until they have shaken hands: too many of them
             self.conn.closing_since = time.monotonic()  # for the sweep: it has LINGER_S from now on
         try:
             self.conn.stream.open()
