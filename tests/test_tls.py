@@ -22,62 +22,21 @@ from extras.tls import certificate, stream
 from extras.tls.credentials import Credentials
 from extras.tls.naive_server import NaiveServer
 from extras.tls.server import TlsChatServer
-from extras.tls.stream import TlsStream
 from extras.tls.tls_server import add_tls_flags
 from step5_server.line_server import server_parser
 from step6_client.trust import connect_tls
-from tests.certificates import FOR_US, certificates, make  # noqa: F401: the second is a fixture
+from tests.certificates import FOR_US, certificates, make  # noqa: F401: a fixture
 from tests.chapter import ROOT
 from tests.conftest import running
 from tests.irc_wire import IrcWire, short
 from tests.test_irc_clients import IRSSI_CONFIG, Tmux, need, wait_for
+from tests.tls_house import credentials, dial, house, trusting, with_tls  # noqa: F401: fixtures
 from tests.wire import Wire
 
 DEADLINE_S = 10
 MUCH = bytes(range(256)) * 1024  # a quarter of a megabyte: many records
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 WRONG_PORT = b"ERR unavailable this port is for TLS\n"
-
-
-@pytest.fixture
-def credentials(certificates):  # noqa: F811
-    return Credentials(str(certificates / "ours.pem"))
-
-
-@pytest.fixture
-def trusting(certificates):  # noqa: F811
-    """A client's context that trusts our certificate."""
-    return ssl.create_default_context(cafile=certificates / "ours.pem")
-
-
-def with_tls(server_class):
-    """A server with a TLS port, for serve()."""
-
-    def make_server(address, credentials, **settings):
-        server = server_class(address, **settings)
-        server.open_tls_door(("127.0.0.1", 0), credentials)
-        return server
-
-    return make_server
-
-
-@pytest.fixture
-def house(serve, credentials):
-    return lambda server_class=TlsChatServer, **settings: serve(with_tls(server_class), credentials=credentials, **settings)
-
-
-@pytest.fixture
-def dial(trusting):
-    """Connect: dial(server) -> a Wire whose socket is an SSLSocket; with tls=False, one without TLS, to the same port."""
-    with contextlib.ExitStack() as stack:
-
-        def dial(server, name="client", tls=True):
-            sock = stack.enter_context(socket.create_connection(server.tls_door.server_address, timeout=DEADLINE_S))
-            if tls:
-                sock = stack.enter_context(trusting.wrap_socket(sock, server_hostname="localhost"))
-            return stack.enter_context(Wire(None, name, sock=sock, deadline_s=DEADLINE_S))
-
-        yield dial
 
 
 class Client:
