@@ -12,13 +12,13 @@ import pytest
 from tests.chapter import ROOT, STEPS, all_fences, excerpt_fault, fences, text_files
 from tests.typed import MINE, is_piece, typed
 
-EXTRAS = ("broadcast", "presence", "rooms", "irc", "wiretap", "bench")
+EXTRAS = ("broadcast", "presence", "rooms", "irc", "tls", "wiretap", "bench")
 FOLDERS = STEPS + tuple(f"extras/{name}" for name in EXTRAS)
 TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 
 # What an extra may import besides the steps: the extras that it builds on. The bench starts all servers.
 STANDS_ON = {"tls": (), "broadcast": ("tls",), "presence": ("broadcast",), "rooms": ("broadcast", "presence"),
-             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast", "tls", "web"), "wiretap": (), "bench": (*EXTRAS, "tls")}
+             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast", "tls", "web"), "wiretap": (), "bench": EXTRAS}
 # The one library of others, and where it may be used: all the rest runs on a bare Python.
 LIBRARIES = {"web": "websockets"}
 
