@@ -5,6 +5,7 @@ nothing sleeps: a step waits for the line that the text shows, for DEADLINE_S at
 """
 import argparse
 import codecs
+import importlib.util
 import os
 import re
 import selectors
@@ -36,9 +37,9 @@ DEADLINE_S = 30             # longer than any answer takes on a slow machine; a 
 COLUMNS = 400               # of the pseudo-terminal: nothing wraps, so a line of text is a row of the screen
 KEYS = {"^C": (b"\x03", signal.SIGINT), "^D": (b"\x04", None)}
 STEP = re.compile(r" *(\w+)([$><_])(?: (.*))?$")
-LISTENING = re.compile(r"listening on (\S+):(\d+)")
+LISTENING = re.compile(r"(?:listening on |open https?://)(\S+):(\d+)")
 # The places in a command that name a port.
-PORT = re.compile(r"(--(?:tls-)?port[ =]|attacks/\w+\.py |--listen[ =](?:\S+:)?|(?:127\.0\.0\.1|localhost|::1)\]?[ :])(\d+)\b")
+PORT = re.compile(r"(--(?:tls-|web-|ws-)?port[ =]|attacks/\w+\.py |--listen[ =](?:\S+:)?|(?:127\.0\.0\.1|localhost|::1)\]?[ :])(\d+)\b")
 # The learner's own servers: their port is the last word.
 HER_SERVER = re.compile(rf"{MINE}(?:echo|\w*_server)\.py (\d+)\b")
 TAKE_TERMINAL = ("import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
@@ -86,6 +87,8 @@ def missing_tool(fence):
         told = subprocess.run(["nc", "-h"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if "hutdown the network socket" not in told.stdout + told.stderr:
             return "this nc has no -N (Debian's netcat-openbsd has)"
+    if "extras/web/" in " ".join(commands) and not importlib.util.find_spec("websockets"):
+        return "websockets is not installed: pip install -r extras/web/requirements.txt"
     return None
 
 
@@ -221,6 +224,8 @@ class Ports:
                           f"{found[0]} --port {(self.to_serve if serves else self.to_reach)(default)}", text)
         if serves and "--tls-cert" in text and "--tls-port" not in text:
             text += f" --tls-port {self.to_serve('6697' if '/irc/' in text else '9030')}"
+        if serves and "extras/web/" in text and "--web-port" not in text:
+            text += f" --web-port {self.to_serve('9080')}"
         text = re.sub(rf"(?<![\w/.-]){MINE}(?=\w)", lambda found: shlex.quote(self._mine) + "/", text)
         text = re.sub(r"(?<![\w/.-])(?:step\d_\w+|extras|tests)/[\w./-]*",
                       lambda found: shlex.quote(str(ROOT / found[0])), text)

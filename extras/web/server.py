@@ -27,20 +27,21 @@ class WebServer(RoomsServer):
 
     web: Door
     scheme = "http"
+    website_class = Website
 
     @classmethod
     def from_args(cls, args):
         """Build the server that the command line asks for."""
         server = super().from_args(args)
         address = args.web_host or args.host, args.web_port
-        website = Website(PAGE, args.origin)
+        website = cls.website_class(PAGE, args.origin)
         server.web = door_from_args(server, address, "--web-port", website, {"": text_frame})
         server.scheme = "https" if server.tls_door else "http"
         return server
 
     def open_web(self, address: tuple[str, int], website: Website | None = None) -> None:
         """Listen for browsers as well; before serve_forever().  Raises: OSError."""
-        self.web = open_web_door(self, address, website or Website(PAGE))
+        self.web = open_web_door(self, address, website or self.website_class(PAGE))
 
     def where(self) -> str:
         """Return the address for terminals, and in a line of its own the one for browsers."""
@@ -52,9 +53,9 @@ class WebServer(RoomsServer):
         check_pulse(list(self._serving), now)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(description: str) -> argparse.ArgumentParser:
     """Return broadcast's flags, and those for browsers."""
-    parser = server_parser("Serve a chat with rooms, also to browsers.")
+    parser = server_parser(description)
     flags = parser.add_argument_group("browsers", "with --tls-cert they come by https")
     flags.add_argument(
         "--web-port",
@@ -76,4 +77,4 @@ def parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main(WebServer, parser()))
+    sys.exit(main(WebServer, parser("Serve a chat with rooms, also to browsers.")))
