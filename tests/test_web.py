@@ -487,6 +487,12 @@ def test_half_a_message_at_the_end_is_dropped(open_web):
     bob.expect("USERS alice", "OFFLINE alice")
 
 
+def test_lines_right_behind_the_request_are_answered_without_waiting_for_more(open_web):
+    wire = open_web().raw()
+    wire.send(request() + frame(b"LOGIN alice") + frame(b"HELP"))
+    wire.expect_among(text_frame(b"OK welcome, alice") + text_frame(b"OK LOGIN MSG LOGOUT HELP ALL WHO JOIN LEAVE SAY ROOMS"))
+
+
 @pytest.mark.parametrize("data, code", WRONG.values(), ids=WRONG.keys())
 def test_a_hostile_frame_ends_its_sender_with_a_clear_code_and_nobody_else(open_web, data, code):
     web = open_web()

@@ -117,6 +117,9 @@ class DoorHandler(LineHandler):
             if not self.conn.read():
                 return False
             self.conn.deliver()
+        if not self.refusal:
+            self.answer_lines()  # there may be some in the chunk that has ended the handshake
+            self.conn.deliver()
         return True
 
     def complain(self, text: str) -> None:
