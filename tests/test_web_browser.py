@@ -20,6 +20,7 @@ except ImportError:
 
 from extras.web.server import PAGE, WebServer
 from extras.web.website import Website
+from tests.certificates import certificates  # noqa: F401: a fixture
 from tests.chapter import ROOT
 from tests.conftest import running
 from tests.dialects import eventually
@@ -646,6 +647,26 @@ def test_by_day_and_by_night_everything_can_be_read(chat, scheme):
     chat.stop()
     expect(alice.locator("#status-text")).to_contain_text("Offline")
     assert alice.evaluate(CONTRAST) == []
+
+
+# Over TLS
+
+def test_over_https_the_page_is_the_same(chromium, certificates):
+    command = [sys.executable, ROOT / "extras" / "web" / "server.py", "--port", "0", "--web-port", "0", "--tls-port", "0",
+               "--tls-cert", certificates / "ours.pem"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
+        context = chromium.new_context(ignore_https_errors=True)
+        try:
+            url = [server.stdout.readline() for _ in range(3)][-1].removeprefix("open ").strip()
+            page = context.new_page()
+            page.goto(url)
+            log_in(page, "alice")
+            say(page, "hello")
+            expect(page.locator("[data-state=ok]")).to_have_count(1)
+            assert page.evaluate("isSecureContext") and url.startswith("https://")
+        finally:
+            context.close()
+            server.terminate()
 
 
 # The picture of the chapter
