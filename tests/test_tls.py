@@ -154,6 +154,25 @@ def test_a_record_is_read_in_pieces_as_small_as_they_are_wanted(pair):
     assert [pair.stream.recv(2) for _ in range(3)] == [b"he", b"ll", b"o"]
 
 
+def test_all_records_that_came_whole_are_read_at_once(pair):
+    """A client may send each line in a record of its own; fifty of them are still one chunk."""
+    pair.open()
+    for line in (b"one\n", b"two\n", b"three\n", b"four\n"):
+        pair.client.tls.write(line)
+    sealed = pair.client.outgoing.read()
+    pair.client.send(sealed[:-1])
+    assert [pair.stream.recv(6), pair.stream.recv(4096)] == [b"one\ntw", b"o\nthree\n"]
+    pair.client.send(sealed[-1:])
+    assert pair.stream.recv(4096) == b"four\n"
+
+
+def test_the_words_before_a_goodbye_are_read_and_then_the_goodbye(pair):
+    pair.open()
+    pair.client.tls.write(b"bye\n")
+    pair.client.say_goodbye()
+    assert [pair.stream.recv(4096), pair.stream.recv(4096)] == [b"bye\n", b""]
+
+
 def test_others_seal_while_the_reader_waits_and_while_it_reads(pair):
     """Three threads say a hundred lines each, while the client says some, too: nothing is lost or reordered."""
     pair.open()

@@ -94,9 +94,23 @@ class TlsStream(Stream):
         if self._has_ended:
             return self.sock.recv(max_bytes)
         try:
-            return self._run(max_bytes, self._tls.read, max_bytes)
+            return self._run(max_bytes, self._read, max_bytes)
         except EOFError:
             return b""
+
+    def _read(self, max_bytes: int) -> bytes:
+        """Return all that has come, up to max_bytes: a client may send each line in a record of its own.
+
+        Raises: SSLWantReadError if it is nothing.  Thread: holds the lock.
+        """
+        chunk = more = self._tls.read(max_bytes)
+        try:
+            while more and len(chunk) < max_bytes and (self._incoming.pending or self._tls.pending()):
+                more = self._tls.read(max_bytes - len(chunk))
+                chunk += more
+        except ssl.SSLError:
+            pass  # NOTE: half a record, the end, or broken bytes: the next recv() meets them again
+        return chunk
 
     def seal(self, data: bytes) -> bytes:
         """Return what goes on the wire: what TLS itself has to say, then the data, encrypted.
