@@ -108,6 +108,17 @@ def test_two_threads_read_and_write_much_at_the_same_time_and_lose_nothing(conte
             assert read_all(ours) == much
 
 
+def test_what_is_sent_in_one_call_arrives_whole_however_long_it_is(context, certificates):  # noqa: F811
+    """OpenSSL takes 16 kB at a time."""
+    with connected(context, certificates) as (ours, theirs):
+        def write():
+            ours.sendall(MUCH)
+            ours.shutdown(socket.SHUT_WR)
+
+        with running(write):
+            assert read_all(theirs) == MUCH
+
+
 def test_a_reader_that_waits_does_not_keep_the_writer_from_writing(context, certificates):  # noqa: F811
     with connected(context, certificates) as (ours, theirs):
         answer = []
