@@ -26,6 +26,7 @@ from step5_server.stream import Stream
 # something.  No text begins with them.  Source: RFC 8446 section 5.1.
 HELLO = b"\x16\x03"
 RECV_BYTES = 4096  # so much a waiting thread holds; a record may take several
+RECORD_BYTES = 16384  # what TLS puts into a record, at most.  Source: RFC 8446 section 5.1
 # What TLS itself may have to say to a peer that does not read: answers to KeyUpdates, which cost
 # the peer nothing.  A handshake with a long chain of certificates takes half of this.
 MAX_WORDS_BYTES = 65536
@@ -69,6 +70,7 @@ class TlsStream(Stream):
         self._incoming = ssl.MemoryBIO()  # came from the socket, encrypted
         self._outgoing = ssl.MemoryBIO()  # encrypted, and not in the outbox yet
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._is_open = False  # the handshake is over
         self._is_plain = False  # the peer does not speak TLS, and is told so in plain text
         self._has_ended = False  # we have said close_notify: what still comes is for nobody
 
@@ -82,6 +84,7 @@ class TlsStream(Stream):
                 raise OSError(FOR_TLS)
             self._incoming.write(first)
             self._run(RECV_BYTES, self._tls.do_handshake)
+            self._is_open = True
         except EOFError:
             raise OSError("EOF before the end of the TLS handshake") from None
 
@@ -120,21 +123,23 @@ class TlsStream(Stream):
         if self._is_plain:
             return data
         with self._lock:
-            sealed = self._outgoing.read()
-            rest = memoryview(data if self._tls.version() else b"")
+            sealed, rest = b"", data if self._is_open else b""
             try:
-                while rest:
-                    rest = rest[self._tls.write(rest) :]  # a record at a time
+                while len(rest) > RECORD_BYTES:
+                    self._tls.write(rest[:RECORD_BYTES])
                     sealed += self._outgoing.read()  # a MemoryBIO keeps the memory that it once needed
+                    rest = rest[RECORD_BYTES:]
+                if rest:
+                    self._tls.write(rest)
             except ssl.SSLError:
                 pass  # NOTE: the peer has broken the rules; the reading thread finds out, and ends it
-            return sealed
+            return sealed + self._outgoing.read()
 
     def seal_end(self) -> bytes:
         """Return what goes on the wire before our EOF: close_notify.  Blocks: never."""
         with self._lock:
             self._has_ended = True
-            if not self._is_plain and self._tls.version():
+            if self._is_open:
                 try:
                     self._tls.unwrap()
                 except ssl.SSLError:
