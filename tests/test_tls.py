@@ -234,7 +234,7 @@ def test_after_our_end_what_still_comes_is_no_error(pair):
     pair.open()
     pair.client.run(pair.client.tls.write, b"x" * 100)
     pair.ours.sendall(pair.stream.seal_end())
-    assert pair.stream.recv(4096), "its bytes, as they are: they are for nobody"
+    assert pair.stream.recv(4096) == b"x" * 100
     pair.client.sock.shutdown(socket.SHUT_WR)
     assert pair.stream.recv(4096) == b""
 
@@ -247,9 +247,64 @@ def test_a_record_that_was_changed_on_the_way_is_an_error_in_words(pair):
     pair.client.send(sealed)
     with pytest.raises(OSError, match="^TLS: (decryption failed or )?bad record mac$"):
         pair.stream.recv(4096)
-    assert pair.stream.seal(b"who is there?") is not None, "others must not stumble over it"
+    assert b"who is there?" not in pair.stream.seal(b"who is there?"), "nor do others stumble over it"
     with pytest.raises(ssl.SSLError, match="ALERT_BAD_RECORD_MAC"):
         pair.client.run(pair.client.tls.read, 100)
+
+
+def test_whoever_sends_never_stumbles_over_a_peer_that_breaks_the_rules(pair):
+    """The postman carries the lines of all: an exception would be the end of it."""
+    pair.open()
+
+    class Broken:
+        def version(self):
+            return "TLSv1.3"
+
+        def write(self, *data):
+            raise ssl.SSLError("protocol is shutdown")
+
+        unwrap = write
+
+    pair.stream._tls = Broken()
+    assert pair.stream.seal(b"hello") == b"" == pair.stream.seal_end()
+
+
+def test_one_thread_at_a_time_is_in_openssl(pair):
+    pair.open()
+    reading, sealed, met = threading.Event(), threading.Event(), []
+
+    class Slow:
+        def version(self):
+            return "TLSv1.3"
+
+        def read(self, size):
+            reading.set()
+            met.append(sealed.wait(0.1))
+            return b"x"
+
+        def write(self, data):
+            sealed.set()
+
+    pair.stream._tls = Slow()
+    with in_thread(lambda: pair.stream.recv(100)):
+        assert reading.wait(DEADLINE_S)
+        pair.stream.seal(b"hello")
+    assert met == [False]
+
+
+def test_what_many_lines_need_is_not_kept_for_ever(pair):
+    """A MemoryBIO keeps as much memory as it ever needed: so it may never need much."""
+    pair.open()
+    most, outgoing = [], pair.stream._outgoing
+
+    class Watched:
+        def read(self):
+            most.append(outgoing.pending)
+            return outgoing.read()
+
+    pair.stream._outgoing = Watched()
+    assert len(pair.stream.seal(MUCH)) > len(MUCH)
+    assert max(most) < 17_000, "a record, and its head"
 
 
 @pytest.mark.parametrize("hello", [b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01\xff\xff" + b"x" * 100, b"\x16GET / HTTP"])
@@ -378,7 +433,7 @@ def test_who_comes_with_tls_to_a_port_without_is_told_so_at_once(house, trusting
 
 
 def test_a_line_of_text_that_only_begins_like_a_hello_is_answered(house, connect):
-    connect(house()).ask(b"\x16HELP\n", "ERR ...")
+    connect(house()).ask(b"\x16HELP\n", "ERR unknown-command ...")
 
 
 def test_a_client_that_dribbles_its_hello_is_served(house, trusting):
@@ -400,15 +455,16 @@ def test_who_does_not_end_its_hello_is_sent_away_in_time_and_delays_nobody(house
         alice.ask("LOGIN alice", "OK ...")
         silent.expect_end()
         alice.fence()
-    wait_for_log(server, silent)
+    silent.close()
+    alice.close()
+    wait_until_empty(server)
     assert "-: closed: login-timeout" in caplog.text
 
 
-def wait_for_log(server, wire):
-    """Wait until the server has nothing more to do with this client, and so has said why."""
-    wire.close()
+def wait_until_empty(server):
+    """Wait until the server has done with all its clients, and so has said why."""
     with server.registry.lock:
-        assert server._all_gone.wait_for(lambda: not server._leaving, DEADLINE_S)
+        assert server._all_gone.wait_for(lambda: not server._leaving | server._serving, DEADLINE_S)
 
 
 def test_the_login_timeout_is_told_over_tls(house, dial):
@@ -514,6 +570,8 @@ def test_a_client_may_vanish_anywhere_in_the_handshake(house, trusting, dial, ca
         client.send = lambda data, piece: (whole.append(data), sock.sendall(data))
         client.run(client.tls.do_handshake)
     length = sum(map(len, whole))
+    wait_until_empty(server)
+    caplog.clear()
     for cut in [*range(0, length, 97), length - 1]:
         with socket.create_connection(server.tls_door.server_address) as sock:
             client, left = Client(sock, trusting), cut
@@ -530,10 +588,11 @@ def test_a_client_may_vanish_anywhere_in_the_handshake(house, trusting, dial, ca
                 client.run(client.tls.do_handshake)
             if end == "RST":
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    with server.registry.lock:
-        assert server._all_gone.wait_for(lambda: not server._leaving | server._serving, DEADLINE_S)
+    wait_until_empty(server)
     dial(server).ask("LOGIN alice", "OK ...")
     assert "Traceback" not in caplog.text and "a bug of ours" not in caplog.text
+    reasons = {line.partition("closed: ")[2] for line in caplog.messages if "closed: " in line}
+    assert reasons <= {"EOF before the end of the TLS handshake", "Connection reset by peer"} and reasons
 
 
 def test_in_the_naive_server_a_silent_client_keeps_all_others_out(serve, certificates, trusting):  # noqa: F811
@@ -608,8 +667,8 @@ def test_sighup_renews_and_ends_nothing(certificates, tmp_path):  # noqa: F811
         with connect_tls("localhost", port, files) as alice:
             files.write_bytes(make(tmp_path, "renewed", "-addext", FOR_US).read_bytes())
             server.send_signal(signal.SIGHUP)
-            while b"loaded again" not in server.stderr.readline():
-                pass
+            while b"loaded again" not in (line := server.stderr.readline()):
+                assert line, "it has ended"
             connect_tls("localhost", port, files).close()
             alice.sendall(b"LOGIN alice\n")
             assert alice.recv(100) == b"OK welcome, alice\n"
@@ -628,11 +687,18 @@ def server_process(*flags, script="extras/tls/server.py"):
         try:
             plain, tls = server.stdout.readline().split(), server.stdout.readline().split()
             assert plain[:2] == [b"listening", b"on"] == tls[:2] and tls[3:] == [b"with", b"TLS"]
+            server.tls_host = tls[2].rpartition(b":")[0]
             yield server, *(int(line[2].rpartition(b":")[2]) for line in (plain, tls))
         finally:
             server.terminate()
             server.wait(DEADLINE_S)
         assert server.returncode == 0 and b"Traceback" not in server.stderr.read()
+
+
+def test_tls_may_be_for_another_address_than_the_rest(certificates):  # noqa: F811
+    with server_process("--tls-cert", certificates / "ours.pem", "--tls-host", "::1") as (server, _, tls):
+        assert server.tls_host == b"[::1]"
+        socket.create_connection(("::1", tls)).close()
 
 
 @pytest.mark.parametrize("script", ["tls", "broadcast", "presence", "rooms"])
@@ -723,6 +789,21 @@ def test_the_certificate_is_for_this_machine_and_the_names_given_by_the_strictes
             return
         with in_thread(lambda: pytest.raises(OSError, pair.stream.open)):
             with pytest.raises(ssl.SSLCertVerificationError, match="ostname mismatch"):
+                pair.client.run(pair.client.tls.do_handshake)
+
+
+def test_nobody_can_make_certificates_for_other_names_with_its_key(made, tmp_path):
+    def openssl(command):
+        subprocess.run(["openssl", *command.split()], check=True, capture_output=True)
+
+    openssl("req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=bank.example -keyout bad.key -out bad.csr")
+    (tmp_path / "names").write_text("subjectAltName=DNS:bank.example\n")
+    openssl("x509 -req -in bad.csr -CA cert.pem -CAkey key.pem -set_serial 1 -days 1 -extfile names -out bad.pem")
+    trusting = ssl.create_default_context(cafile="cert.pem")
+    with contextlib.closing(Pair(Credentials("bad.pem", "bad.key"), trusting)) as pair:
+        pair.client.tls = trusting.wrap_bio(pair.client.incoming, pair.client.outgoing, server_hostname="bank.example")
+        with in_thread(lambda: pytest.raises(OSError, pair.stream.open)):
+            with pytest.raises(ssl.SSLCertVerificationError, match="invalid CA certificate|unable to get"):
                 pair.client.run(pair.client.tls.do_handshake)
 
 

@@ -72,7 +72,6 @@ class TlsStream(Stream):
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._is_open = False  # the handshake is over
         self._is_plain = False  # the peer does not speak TLS, and is told so in plain text
-        self._has_ended = False  # we have said close_notify: what still comes is for nobody
 
     def open(self) -> None:
         """Do the handshake.  Blocks: until it is done.  Raises: OSError."""
@@ -94,8 +93,6 @@ class TlsStream(Stream):
         An EOF without close_notify counts as one: whoever cuts us off can take away whole lines at
         the end, as without TLS, but half a line is never obeyed.
         """
-        if self._has_ended:
-            return self.sock.recv(max_bytes)
         try:
             return self._run(max_bytes, self._read, max_bytes)
         except EOFError:
@@ -138,7 +135,6 @@ class TlsStream(Stream):
     def seal_end(self) -> bytes:
         """Return what goes on the wire before our EOF: close_notify.  Blocks: never."""
         with self._lock:
-            self._has_ended = True
             if self._is_open:
                 try:
                     self._tls.unwrap()
