@@ -148,6 +148,16 @@ def test_what_is_sealed_arrives_and_what_the_client_says_too_however_it_is_cut(p
     assert pair.stream.recv(4096) == b"hello"
 
 
+def test_all_records_that_have_come_are_read_at_once_and_what_is_wrong_behind_them_is_noticed(pair):
+    pair.open()
+    for line in b"one\n", b"two\n", b"three\n":
+        pair.client.tls.write(line)
+    pair.client.send(pair.client.outgoing.read() + b"nonsense" * 10)
+    assert pair.stream.recv(4096) == b"one\ntwo\nthree\n"
+    with pytest.raises(OSError, match="TLS: "):
+        pair.stream.recv(4096)
+
+
 def test_a_record_is_read_in_pieces_as_small_as_they_are_wanted(pair):
     pair.open()
     pair.client.run(pair.client.tls.write, b"hello")
@@ -257,9 +267,6 @@ def test_whoever_sends_never_stumbles_over_a_peer_that_breaks_the_rules(pair):
     pair.open()
 
     class Broken:
-        def version(self):
-            return "TLSv1.3"
-
         def write(self, *data):
             raise ssl.SSLError("protocol is shutdown")
 
@@ -274,8 +281,8 @@ def test_one_thread_at_a_time_is_in_openssl(pair):
     reading, sealed, met = threading.Event(), threading.Event(), []
 
     class Slow:
-        def version(self):
-            return "TLSv1.3"
+        def pending(self):
+            return 0
 
         def read(self, size):
             reading.set()
