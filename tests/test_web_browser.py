@@ -291,6 +291,44 @@ def test_after_a_restart_of_the_server_all_is_as_before_and_what_was_typed_meanw
     expect(alice.get_by_role("log")).not_to_contain_text("waits")
 
 
+def test_more_is_kept_of_what_waits_than_of_what_was_read(chat):
+    alice = chat.page("alice")
+    chat.stop()
+    expect(alice.locator("#status")).to_have_attribute("data-state", "offline")
+    say(alice, "\n".join(f"message {number}" for number in range(600)))
+    expect(texts(alice)).to_have_count(600)
+    chat.start()
+    bob = chat.wire("bob")
+    alice.get_by_role("button", name="Try now").click()
+    bob.expect(*(f"ALL alice message {number}" for number in range(600)))
+
+
+def test_who_was_in_the_room_before_the_connection_was_lost_is_not_shown_as_if_she_were_still_there(chat):
+    alice, bob = chat.page("alice"), chat.wire("bob")
+    bob.request("JOIN tea")
+    join(alice, "tea")
+    expect(alice.locator("#members-title")).to_have_text("2 in here")
+    alice.context.set_offline(True)
+    alice.evaluate("() => dispatchEvent(new Event('offline'))")
+    expect(alice.locator("#my-state")).to_have_text("(offline)")
+    expect(alice.locator("#members-title")).to_be_hidden()
+    bob.request("LEAVE tea")
+    chat.wire("carol").request("JOIN tea")
+    alice.context.set_offline(False)
+    alice.evaluate("() => dispatchEvent(new Event('online'))")
+    expect(alice.locator("#members-title")).to_have_text("2 in here")
+    alice.locator("#members").click()
+    expect(alice.locator("#member-list")).to_have_text(re.compile("carol.*alice"))
+
+
+def test_a_store_that_cannot_be_read_is_given_up(chat):
+    alice = chat.open()
+    alice.evaluate("sessionStorage.setItem('chat', '{')")
+    alice.reload()
+    log_in(alice, "alice")
+    assert not alice.faults
+
+
 def test_the_page_comes_back_by_itself(chat):
     alice = chat.page("alice")
     chat.stop()

@@ -11,7 +11,7 @@ import { View, byId } from "./view.js";
 const STORE = "chat"; // in sessionStorage: this tab's own, and gone with it
 const SAVE_AFTER_MS = 300;
 const MAX_LINE_BYTES = 1024; // PROTOCOL.md's limit
-const ERRORS = {
+const ERRORS = new Map(Object.entries({
   "bad-name": "a name is a letter, then letters, digits, _ or -, and at most 20 of them",
   "name-taken": "somebody else has this name; choose another",
   "no-such-user": "nobody of this name is online",
@@ -20,8 +20,8 @@ const ERRORS = {
   "line-too-long": "it is too long",
   "too-many-rooms": "you are in too many rooms",
   unavailable: "the server cannot do that just now; try again later",
-};
-const inWords = ({ code, text }) => ERRORS[code] ?? (text || code);
+}));
+const inWords = ({ code, text }) => ERRORS.get(code) ?? (text || code);
 
 const talks = new Talks();
 const view = new View(talks, { choose, join, again });
@@ -38,12 +38,13 @@ let knownHere = false; // have we been logged in under this name in this session
 function logIn() {
   link.request(`LOGIN ${talks.name}`, (reply) => {
     if (!reply) return; // lost again
-    if (!reply.ok && knownHere && reply.code === "name-taken") {
+    if (!reply.ok && !knownHere) return refused(inWords(reply));
+    if (!reply.ok) {
       // The server may not have noticed yet that our last connection is dead.
-      link.lose("your name is in use, perhaps by your own lost connection");
+      const taken = reply.code === "name-taken";
+      link.lose(taken ? "your name is in use, perhaps by your own lost connection" : inWords(reply));
       return;
     }
-    if (!reply.ok) return refused(inWords(reply));
     loggedIn = knownHere = true;
     link.settled();
     talks.forgetWho();
@@ -76,6 +77,7 @@ function tellOffline(why, nextAt) {
 }
 
 function enter(talk) {
+  talk.members.clear(); // the answer lists them
   link.request(`JOIN ${talk.name}`, (reply) => {
     if (!reply || reply.ok || reply.code === "already-joined") return changed();
     talk.joined = false;
@@ -273,7 +275,7 @@ function begin() {
   onSubmit("login", () => {
     const name = byId("name").value.trim();
     byId("login-error").textContent = "";
-    if (!/^[A-Za-z][A-Za-z0-9_-]{0,19}$/.test(name)) return refused(ERRORS["bad-name"]);
+    if (!/^[A-Za-z][A-Za-z0-9_-]{0,19}$/.test(name)) return refused(ERRORS.get("bad-name"));
     talks.name = name;
     link.close(); // an attempt with another name
     link.connect();
@@ -327,7 +329,12 @@ function begin() {
 
   const saved = sessionStorage.getItem(STORE);
   if (saved) {
-    talks.restore(saved);
+    try {
+      talks.restore(saved);
+    } catch {
+      sessionStorage.removeItem(STORE); // of an older page, perhaps
+      return;
+    }
     knownHere = true;
     showScreen("chat");
     view.drawStatus({ state: "waiting", text: "Connecting …" });

@@ -45,9 +45,10 @@ export class Talks {
     const line = { id: this.nextId++, at: Date.now(), from, text, state, why: "" };
     talk.lines.push(line);
     if (talk.lines.length > MAX_LINES) {
-      // What we have still to send, or to ask about, must stay.
-      const at = talk.lines.findIndex((old) => !old.state || old.state === "ok");
-      talk.lines.splice(Math.max(at, 0), 1);
+      // Notes go first.  What we have still to send, or to ask about, must stay.
+      const note = talk.lines.findIndex((old) => !old.from);
+      const at = note >= 0 ? note : talk.lines.findIndex((old) => !old.state || old.state === "ok");
+      if (at >= 0) talk.lines.splice(at, 1);
     }
     return line;
   }

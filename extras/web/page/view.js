@@ -232,6 +232,7 @@ export class View {
   drawStatus(status) {
     byId("status").dataset.state = status.state;
     byId("status-text").textContent = status.text;
+    byId("my-state").textContent = status.state === "online" ? "" : "(offline)"; // on a phone, beside the list
     byId("retry").hidden = status.state !== "offline";
     byId("other-name").hidden = !status.taken;
     clearInterval(this.counter);
