@@ -365,6 +365,14 @@ def test_the_pauses_between_attempts_grow_but_not_for_ever(chat):
     assert len(pauses) > 8
 
 
+def test_after_a_success_the_first_pause_is_a_short_one_again(chat):
+    alice = chat.page("alice")
+    for _ in range(4):
+        chat.server.registry.get("alice").conn.kick("a test")
+        expect(alice.locator("#countdown")).to_have_text("Next try in 1 second.")
+        expect(alice.locator("#status")).to_have_attribute("data-state", "online")
+
+
 def test_what_was_sent_and_not_answered_is_uncertain_and_not_said_twice_by_itself(chat):
     alice, bob = chat.page("alice"), chat.wire("bob")
     with chat.server.registry.lock:  # no request is answered now

@@ -47,7 +47,6 @@ function logIn() {
     }
     loggedIn = knownHere = true;
     link.settled();
-    talks.forgetWho();
     talks.online.set(talks.name.toLowerCase(), talks.name);
     showScreen("chat");
     view.drawStatus({ state: "online", text: "Online" });
