@@ -324,7 +324,7 @@ function begin() {
   });
   addEventListener("online", () => link.wanted && link.connect());
   addEventListener("offline", () => link.wanted && link.socket && link.lose("this device is offline"));
-  addEventListener("pagehide", save);
+  addEventListener("pagehide", save); // where nobody is told that the page is hidden by its end
 
   const saved = sessionStorage.getItem(STORE);
   if (saved) {
