@@ -183,6 +183,15 @@ def test_the_words_before_a_goodbye_are_read_and_then_the_goodbye(pair):
     assert [pair.stream.recv(4096), pair.stream.recv(4096)] == [b"bye\n", b""]
 
 
+def test_the_words_before_a_record_that_is_forged_are_read_and_then_it_is_found(pair):
+    pair.open()
+    pair.client.tls.write(b"one\n")
+    pair.client.send(pair.client.outgoing.read() + b"\x17\3\3\0\x20" + bytes(32))
+    assert pair.stream.recv(4096) == b"one\n"
+    with pytest.raises(OSError, match="TLS: "):
+        pair.stream.recv(4096)
+
+
 def test_others_seal_while_the_reader_waits_and_while_it_reads(pair):
     """Three threads say a hundred lines each, while the client says some, too: nothing is lost or reordered."""
     pair.open()

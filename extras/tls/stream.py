@@ -70,6 +70,7 @@ class TlsStream(Stream):
         self._incoming = ssl.MemoryBIO()  # came from the socket, encrypted
         self._outgoing = ssl.MemoryBIO()  # encrypted, and not in the outbox yet
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._is_dry = False  # to try to read would be in vain, and SSLWantReadError costs as much as a read
         self._is_open = False  # the handshake is over
         self._is_plain = False  # the peer does not speak TLS, and is told so in plain text
 
@@ -94,6 +95,8 @@ class TlsStream(Stream):
         the end, as without TLS, but half a line is never obeyed.
         """
         try:
+            if self._is_dry:
+                self._feed(max_bytes)
             return self._run(max_bytes, self._read, max_bytes)
         except EOFError:
             return b""
@@ -108,8 +111,11 @@ class TlsStream(Stream):
             while more and len(chunk) < max_bytes and (self._incoming.pending or self._tls.pending()):
                 more = self._tls.read(max_bytes - len(chunk))
                 chunk += more
+            self._is_dry = bool(more) and len(chunk) < max_bytes
+        except ssl.SSLWantReadError:
+            self._is_dry = True  # what is left is half a record
         except ssl.SSLError:
-            pass  # NOTE: half a record, the end, or broken bytes: the next recv() meets them again
+            self._is_dry = False  # NOTE: the end, or broken bytes: the next recv() meets them again
         return chunk
 
     def seal(self, data: bytes) -> bytes:
@@ -160,11 +166,15 @@ class TlsStream(Stream):
                 raise OSError(readable(error)) from None
             finally:
                 self._say_what_that_made()
-            chunk = self._receive(recv_bytes)
-            if len(chunk) == recv_bytes:
+            if self._feed(recv_bytes) == recv_bytes:
                 recv_bytes = RECV_BYTES  # there is more, and we need all of a record
-            with self._lock:
-                self._incoming.write(chunk)
+
+    def _feed(self, max_bytes: int) -> int:
+        """Take in the next encrypted bytes; return how many.  Blocks: until some come.  Raises: OSError; EOFError."""
+        sealed = self._receive(max_bytes)
+        with self._lock:
+            self._incoming.write(sealed)
+        return len(sealed)
 
     def _say_what_that_made(self) -> None:
         """Have sent what TLS itself has to say: its part of the handshake, a KeyUpdate, an alert."""
