@@ -81,6 +81,13 @@ class Irc:
         return b"PRIVMSG #bench :%s\r\n" % text
 
 
+class FramedIrc(Irc):
+    """The same by WebSocket: a line has no CR LF."""
+
+    logged_in = re.compile(rb" (376|422) ")
+    fenced = re.compile(rb" PONG ")
+
+
 class Relay:
     """relay.c: a user is the number of its connection, everybody is in the one room."""
 

@@ -287,6 +287,10 @@ KINDS = {
         "our IRC, TLS", dialects.Irc(), ours_tls("extras/irc/server.py", "--flood=off"),
         needs_program("openssl"), wire=tls,
     ),
+    "irc:web": Kind(
+        "our IRC, WebSocket", dialects.FramedIrc(), ours_web("extras/irc/server.py", "--ws-port", "--flood=off"),
+        needs_module("websockets"), wire=websocket,
+    ),
     "ngircd:tls": Kind(
         "ngIRCd, TLS", dialects.Irc(), ngircd_tls, needs_both(needs_program("openssl"), needs_program("ngircd")),
         False, tls,
