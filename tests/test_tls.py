@@ -528,6 +528,19 @@ def test_what_was_acknowledged_arrives_when_the_server_stops_and_the_end_is_clea
     assert not alice.was_reset, "a cut cable, for a client that knows TLS"
 
 
+def test_a_server_stops_though_somebody_never_ends_his_handshake(credentials, trusting):  # noqa: F811
+    server = with_tls(TlsChatServer)(("127.0.0.1", 0), credentials)
+    with contextlib.ExitStack() as stack:
+        with running(server):
+            address = server.tls_door.server_address
+            silent, half = (stack.enter_context(socket.create_connection(address, timeout=DEADLINE_S)) for _ in range(2))
+            half.sendall(b"\x16\x03\x01\x02")
+            with trusting.wrap_socket(socket.create_connection(address), server_hostname="localhost") as alice:
+                alice.sendall(b"HELP\n")
+                assert alice.recv(2) == b"OK"  # she came last: the others are being served by now
+        assert silent.recv(1) == b"" == half.recv(1)
+
+
 class OnlyThis:
     """Step 6's TlsSocket, with what a Wire wants of a socket besides."""
 
