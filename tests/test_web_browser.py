@@ -43,7 +43,7 @@ def chromium():
         pytest.skip("playwright is not installed: pip install -r extras/web/requirements-tests.txt")
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed: apt install chromium")
-    expect.set_options(timeout=10_000)
+    expect.set_options(timeout=30_000)  # on a busy machine
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -127,6 +127,12 @@ def go_to(page, name):
     page.get_by_role("navigation").get_by_role("button", name=name).click()
 
 
+def come_back(page):
+    """Let the page try to connect now, if it has not done so by itself."""
+    page.evaluate("() => dispatchEvent(new Event('online'))")
+    expect(page.locator("#status")).to_have_attribute("data-state", "online")
+
+
 def texts(page):
     """Return the locator of all messages in the log."""
     return page.get_by_role("log").locator(".text")
@@ -197,6 +203,8 @@ def test_rooms_can_be_found_joined_and_left(chat):
     alice.get_by_role("button", name="Leave").click()
     expect(alice.get_by_role("list", name="Rooms")).to_be_empty()
     assert bob.request("ROOMS").events == ["ROOM Tea 1", "ROOM code 1"]
+    join(alice, "TEA")
+    expect(alice.get_by_role("heading", name="#Tea", exact=True)).to_be_visible()
     alice.get_by_label("Name of the room to join").fill("no room")
     alice.keyboard.press("Enter")
     expect(alice.locator("#join-error")).to_contain_text("A room's name is a letter")
@@ -236,6 +244,14 @@ def test_a_hundred_messages_of_ours_are_sent_in_the_order_in_which_they_were_typ
     bob.expect(*(f"ALL alice message {number}" for number in range(100)))
     expect(texts(alice)).to_have_count(100)
     expect(alice.locator("[data-state=ok]")).to_have_count(100)
+
+
+def test_each_reply_is_told_at_its_own_message(chat):
+    alice = chat.page("alice")
+    say(alice, "one\n\x01two\nthree")
+    expect(alice.locator("#log [data-state=failed]")).to_have_count(1)
+    expect(alice.locator("#log [data-state=ok]")).to_have_count(2)
+    assert alice.locator("#log li").evaluate_all("lines => lines.map((line) => line.dataset.state)") == ["ok", "failed", "ok"]
 
 
 def test_what_is_unread_is_counted_until_it_is_seen(chat):
@@ -285,9 +301,8 @@ def test_after_a_restart_of_the_server_all_is_as_before_and_what_was_typed_meanw
     chat.start()
     bob = chat.wire("bob")
     bob.ask("JOIN tea", "OK")
-    alice.get_by_role("button", name="Try now").click()
+    come_back(alice)
     bob.expect("SAY tea alice typed while offline", "ALL alice and this to all")
-    expect(alice.locator("#status")).to_have_attribute("data-state", "online")
     expect(alice.get_by_role("log")).not_to_contain_text("waits")
 
 
@@ -299,7 +314,7 @@ def test_more_is_kept_of_what_waits_than_of_what_was_read(chat):
     expect(texts(alice)).to_have_count(600)
     chat.start()
     bob = chat.wire("bob")
-    alice.get_by_role("button", name="Try now").click()
+    come_back(alice)
     bob.expect(*(f"ALL alice message {number}" for number in range(600)))
 
 
@@ -315,10 +330,22 @@ def test_who_was_in_the_room_before_the_connection_was_lost_is_not_shown_as_if_s
     bob.request("LEAVE tea")
     chat.wire("carol").request("JOIN tea")
     alice.context.set_offline(False)
-    alice.evaluate("() => dispatchEvent(new Event('online'))")
+    come_back(alice)
     expect(alice.locator("#members-title")).to_have_text("2 in here")
     alice.locator("#members").click()
     expect(alice.locator("#member-list")).to_have_text(re.compile("carol.*alice"))
+
+
+def test_what_was_on_its_way_when_a_room_was_left_is_forgotten_when_it_is_joined_again(chat):
+    alice = chat.page("alice")
+    join(alice, "tea")
+    with chat.server.registry.lock:
+        alice.get_by_role("button", name="Leave").click()
+        outbox = chat.server.registry.get("alice").outbox
+        outbox.put(outbox.codec.frame(b"JOINED tea ghost"))
+        outbox.flush()
+    join(alice, "tea")
+    expect(alice.locator("#members-title")).to_have_text("1 in here")
 
 
 def test_a_store_that_cannot_be_read_is_given_up(chat):
@@ -363,6 +390,8 @@ def test_the_pauses_between_attempts_grow_but_not_for_ever(chat):
     assert all(one < other for one, other in zip(pauses[:4], pauses[1:5])), pauses
     assert all(0.8 * 30_000 <= pause <= 1.2 * 30_000 + 2000 for pause in pauses[6:]), pauses
     assert len(pauses) > 8
+    alice.get_by_role("button", name="Try now").click()
+    assert alice.evaluate("attempts.length") == len(attempts) + 1
 
 
 def test_after_a_success_the_first_pause_is_a_short_one_again(chat):
