@@ -616,7 +616,7 @@ def test_a_browser_that_does_not_answer_a_ping_is_gone(open_web):
 def test_without_the_library_the_server_says_how_to_get_it():
     hide = "import sys, runpy; sys.modules['websockets'] = None; sys.argv[1:] = {}; runpy.run_path({!r}, run_name='__main__')"
     script = str(ROOT / "extras" / "web" / "server.py")
-    told = subprocess.run([sys.executable, "-c", hide.format([], script)], capture_output=True, text=True, timeout=60)
+    told = subprocess.run([sys.executable, "-c", hide.format(["--port", "0"], script)], capture_output=True, text=True, timeout=60)
     assert told.returncode == 1 and not told.stdout
     assert "pip install -r extras/web/requirements.txt" in told.stderr and len(told.stderr.splitlines()) == 1
     told = subprocess.run([sys.executable, "-c", hide.format(["--help"], script)], capture_output=True, text=True, timeout=60)
