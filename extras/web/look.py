@@ -107,11 +107,22 @@ class Talk:
             self.answered.set()
 
 
+def http_url(text: str) -> str:
+    """Take an address that we can connect to; for argparse."""
+    try:
+        where = urlsplit(text)
+        if where.scheme == "http" and where.hostname and where.port != 0:
+            return text
+    except ValueError:
+        pass  # NOTE: a port that is no number, or half an IPv6 address
+    raise argparse.ArgumentTypeError(f"{text!r} is not of the form http://HOST:PORT")
+
+
 def main() -> int:
     """Do what the command line asks; return the exit status."""
     mend_streams()
     parser = argparse.ArgumentParser(description="Talk to a web port, and see what goes over the wire.")
-    parser.add_argument("url", help="what the server says after `open`, such as http://127.0.0.1:9080")
+    parser.add_argument("url", type=http_url, help="what the server says after `open`, such as http://127.0.0.1:9080")
     parser.add_argument("--origin", metavar="URL", help="pretend to be a page from there")
     args = parser.parse_args()
     if complaint := missing_library():
