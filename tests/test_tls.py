@@ -33,6 +33,8 @@ from tests.test_irc_clients import IRSSI_CONFIG, Tmux, need, wait_for
 from tests.tls_house import credentials, dial, house, trusting, with_tls  # noqa: F401: fixtures
 from tests.wire import Wire
 
+pytestmark = pytest.mark.long  # some ten seconds, which a learner need not wait for
+
 DEADLINE_S = 10
 MUCH = bytes(range(256)) * 1024  # a quarter of a megabyte: many records
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]

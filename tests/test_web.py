@@ -38,6 +38,8 @@ from tests.dialects import eventually
 from tests.web_sock import NOT_OPEN, WebSock
 from tests.wire import Wire
 
+pytestmark = pytest.mark.long  # some ten seconds, which a learner need not wait for
+
 HERE = "http://127.0.0.1:9080"
 MASK = b"\x01\x02\x03\x04"
 
