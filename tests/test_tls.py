@@ -1,5 +1,6 @@
 """TLS: the stream, the doors, renewed certificates, the flags; with Python's client, openssl, irssi and WeeChat."""
 
+import argparse
 import contextlib
 import ctypes
 import logging
@@ -645,6 +646,13 @@ def test_in_the_naive_server_a_silent_client_keeps_all_others_out(serve, certifi
             assert alice.recv(100) == b"hello"
 
 
+def test_without_its_files_the_naive_server_says_which_it_wants(capsys):
+    args = argparse.Namespace(host="127.0.0.1", port=0, cert="none.pem", key="key.pem")
+    with pytest.raises(SystemExit):
+        NaiveServer.from_args(args)
+    assert capsys.readouterr().err.startswith("no TLS with none.pem and key.pem: No such file or directory; ")
+
+
 @pytest.mark.long
 def test_a_thousand_handshakes_at_once(house, trusting):
     server = house(max_clients=1100)
@@ -774,13 +782,14 @@ def files(certificates, tmp_path):  # noqa: F811
 
 
 @pytest.mark.parametrize("flags, why", [
-    ("--tls-key key", "--tls-key and --tls-port want --tls-cert, too"),
-    ("--tls-port 0", "--tls-key and --tls-port want --tls-cert, too"),
+    ("--tls-key key", "--tls-key, --tls-port and --tls-host want --tls-cert, too"),
+    ("--tls-port 0", "--tls-key, --tls-port and --tls-host want --tls-cert, too"),
+    ("--tls-host ::1", "--tls-key, --tls-port and --tls-host want --tls-cert, too"),
     ("--tls-cert none", "no TLS: none: No such file or directory"),
     ("--tls-cert cert --tls-key none", "no TLS: none: No such file or directory"),
     ("--tls-cert folder", "no TLS: folder: Is a directory"),
     ("--tls-cert nonsense", "no TLS: nonsense: a certificate and its private key are needed, both PEM"),
-    ("--tls-cert cert", "no TLS: cert: a certificate and its private key are needed, both PEM"),
+    ("--tls-cert cert", "no TLS: cert: a certificate and its private key are needed, both PEM...; --tls-key names ..."),
     ("--tls-cert key --tls-key cert", "no TLS: key and cert: a certificate and its private key are needed, both PEM"),
     ("--tls-cert cert --tls-key other_key", "no TLS: cert and other_key: this key is not the certificate's"),
     ("--tls-cert cert --tls-key locked", "no TLS: the key has a password: ..."),
@@ -857,7 +866,18 @@ def test_without_openssl_it_says_so_and_leaves_nothing(tmp_path, monkeypatch, ca
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "argv", ["certificate.py"])
     assert certificate.main() == 1
-    assert "'openssl'" in capsys.readouterr().err and os.listdir() == []
+    assert "the program openssl is not installed" in capsys.readouterr().err and os.listdir() == []
+
+
+@pytest.mark.parametrize("argv, why", [
+    (["--cert", "a.pem", "--key", "./a.pem"], "the certificate and its key go into two files"),
+    (["--key", "none/key.pem"], "none/key.pem: No such file or directory"),
+])
+def test_where_no_certificate_can_be_made_it_says_why_and_leaves_nothing(tmp_path, monkeypatch, capsys, argv, why):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["certificate.py", *argv])
+    assert certificate.main() == 1
+    assert capsys.readouterr().err == f"cannot make a certificate: {why}\n" and os.listdir() == []
 
 
 # IRC clients

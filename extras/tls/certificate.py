@@ -61,6 +61,8 @@ def name_or_address(text: str) -> str:
 
 def make_certificate(names: list[str], cert: str, key: str) -> None:
     """Write both files, or neither.  Raises: OSError; FileExistsError if one is there already."""
+    if os.path.abspath(cert) == os.path.abspath(key):
+        raise OSError("the certificate and its key go into two files")
     made = []
     try:
         for path in (key, cert):
@@ -82,12 +84,12 @@ def run_openssl(names: list[str], cert: str, key: str) -> None:
         config = Path(folder, "openssl.cnf")
         config.write_text(CONFIG.format(name=names[0], names=",".join(map(alternative_name, names))))
         # P-256: every client knows it, and the server's part of a handshake costs a tenth of RSA's.
-        told = subprocess.run(
-            f"openssl req -x509 -nodes -days {DAYS} -newkey ec -pkeyopt ec_paramgen_curve:prime256v1".split()
-            + ["-config", str(config), "-keyout", key, "-out", cert],
-            capture_output=True,
-            text=True,
-        )
+        command = f"openssl req -x509 -nodes -days {DAYS} -newkey ec -pkeyopt ec_paramgen_curve:prime256v1".split()
+        files = ["-config", str(config), "-keyout", key, "-out", cert]
+        try:
+            told = subprocess.run(command + files, capture_output=True, text=True)
+        except FileNotFoundError:
+            raise OSError("the program openssl is not installed (Debian, Ubuntu: apt install openssl)") from None
     if told.returncode:
         raise OSError(f"openssl says: {told.stderr.strip()}")
 
@@ -113,7 +115,8 @@ def main() -> int:
         tell(f"{error.filename} is there already: remove it first, or name another file")
         return 1
     except OSError as error:  # no openssl, no such folder, ...
-        tell(f"cannot make a certificate: {error}")
+        where = f"{error.filename}: {error.strerror}" if error.filename else error
+        tell(f"cannot make a certificate: {where}")
         return 1
     announce(f"{args.cert}: for the server (--tls-cert) and the clients (--ca); {', '.join(names)}")
     announce(f"{args.key}: for the server (--tls-key), and nobody else may read it")

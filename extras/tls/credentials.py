@@ -57,7 +57,8 @@ class Credentials:
             context.load_cert_chain(self.cert, self.key, password=refuse_password)
         except ssl.SSLError as error:
             files = " and ".join(dict.fromkeys((self.cert, self.key)))
-            raise OSError(f"{files}: {explain(error)}") from None
+            hint = "; --tls-key names the key's file, if it is another one" if self.key == self.cert else ""
+            raise OSError(f"{files}: {explain(error)}{hint}") from None
         return context
 
 

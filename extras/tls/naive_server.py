@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, s
 
 from step1_echo.server import EchoServer
 from step1_echo.serving import argument_parser, main
+from step1_echo.streams import tell
 
 
 class NaiveServer(EchoServer):
@@ -21,7 +22,12 @@ class NaiveServer(EchoServer):
     def from_args(cls, args):
         """Build the server that the command line asks for."""
         server = super().from_args(args)
-        server.wrap(args.cert, args.key)
+        try:
+            server.wrap(args.cert, args.key)
+        except OSError as error:
+            server.server_close()
+            tell(f"no TLS with {args.cert} and {args.key}: {error.strerror or error}; certificate.py makes both")
+            sys.exit(1)
         return server
 
     def wrap(self, cert: str, key: str | None = None) -> None:

@@ -20,8 +20,8 @@ class TlsServer(DoorServer):
     def from_args(cls, args):
         """Build the server that the command line asks for; or say what is wrong, and exit."""
         if not args.tls_cert:
-            if args.tls_key or args.tls_port is not None:
-                give_up("--tls-key and --tls-port want --tls-cert, too")
+            if args.tls_key or args.tls_host or args.tls_port is not None:
+                give_up("--tls-key, --tls-port and --tls-host want --tls-cert, too")
             return super().from_args(args)
         try:
             credentials = Credentials(args.tls_cert, args.tls_key)
