@@ -93,7 +93,10 @@ class Talk:
             while chunk := self.sock.recv(65536):
                 with self.lock:
                     self.protocol.receive_data(chunk)
-                    for event in self.protocol.events_received():
+                    events = self.protocol.events_received()
+                    if self.protocol.handshake_exc and not events:
+                        raise ConnectionAbortedError("the answer is no HTTP: is this a web port?")
+                    for event in events:
                         if isinstance(event, Response):
                             show_http("←", f"HTTP/1.1 {event.status_code} {event.reason_phrase}\r\n{event.headers}".encode())
                             self.answered.set()
