@@ -298,9 +298,11 @@ def test_after_a_restart_of_the_server_all_is_as_before_and_what_was_typed_meanw
     go_to(alice, "Everybody")
     say(alice, "and this to all")
     expect(alice.get_by_role("log")).to_contain_text("waits until you are online")
+    alice.context.set_offline(True)  # else she may be back before bob is in the room
     chat.start()
     bob = chat.wire("bob")
     bob.ask("JOIN tea", "OK")
+    alice.context.set_offline(False)
     come_back(alice)
     bob.expect("SAY tea alice typed while offline", "ALL alice and this to all")
     expect(alice.get_by_role("log")).not_to_contain_text("waits")
@@ -474,6 +476,36 @@ def test_a_message_that_is_too_long_stays_in_its_field(chat):
     expect(alice.locator("#message")).to_have_value("é" * 511)
     say(alice, "é" * 510)
     expect(alice.locator("[data-state=ok]")).to_have_count(1)
+
+
+def test_a_complaint_goes_when_the_message_is_changed(chat):
+    alice = chat.page("alice")
+    say(alice, "é" * 511)
+    complaint = alice.get_by_role("main").get_by_role("alert")
+    expect(complaint).to_contain_text("Too long")
+    alice.locator("#message").fill("short")
+    expect(complaint).to_be_hidden()
+
+
+def test_the_field_grows_with_a_long_text_but_not_for_ever(chat):
+    alice = chat.page("alice")
+    field = alice.locator("#message")
+    fits = "() => { const field = document.getElementById('message'); return field.scrollHeight <= field.clientHeight; }"
+    low = field.bounding_box()["height"]
+    field.fill("word " * 60)  # no line break, and yet several lines on the screen
+    assert field.bounding_box()["height"] > low and alice.evaluate(fits)
+    field.fill("word " * 1000)
+    assert field.bounding_box()["height"] < 8 * low and not alice.evaluate(fits)
+    field.fill("")
+    assert field.bounding_box()["height"] == low
+
+
+def test_a_command_of_the_terminals_is_not_told_to_everybody(chat):
+    alice, bob = chat.page("alice"), chat.wire("bob")
+    say(alice, "/msg carol a secret")
+    expect(alice.get_by_role("main").get_by_role("alert")).to_contain_text("There are no commands here")
+    say(alice, " /msg is a command")
+    bob.expect("ALL alice  /msg is a command")
 
 
 def test_several_lines_are_several_messages(chat):

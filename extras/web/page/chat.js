@@ -10,6 +10,7 @@ import { View, byId } from "./view.js";
 
 const STORE = "chat"; // in sessionStorage: this tab's own, and gone with it
 const SAVE_AFTER_MS = 300;
+const MAX_ROWS = 6; // of the field for messages: a phone's keyboard leaves room for that
 const MAX_LINE_BYTES = 1024; // PROTOCOL.md's limit
 const ERRORS = new Map(Object.entries({
   "bad-name": "a name is a letter, then letters, digits, _ or -, and at most 20 of them",
@@ -42,7 +43,7 @@ function logIn() {
     if (!reply.ok) {
       // The server may not have noticed yet that our last connection is dead.
       const taken = reply.code === "name-taken";
-      link.lose(taken ? "your name is in use, perhaps by your own lost connection" : inWords(reply));
+      link.lose(taken ? "your name is in use, perhaps in another tab, or by your own lost connection" : inWords(reply));
       return;
     }
     loggedIn = knownHere = true;
@@ -67,7 +68,7 @@ function tellOffline(why, nextAt) {
   loggedIn = false;
   talks.forgetWho();
   if (!knownHere) {
-    byId("login-error").textContent = `No connection to the server (${why}). Trying again …`;
+    byId("login-error").textContent = `Not connected: ${why}. Trying again …`;
     return;
   }
   const text = `Offline: ${why}. What you write now is sent as soon as you are back.`;
@@ -149,6 +150,11 @@ function say() {
   const message = byId("message");
   const talk = talks.active;
   const texts = message.value.split(/\r\n|\r|\n/).filter((text) => text.trim());
+  // In our terminals this would be a command.  What follows /msg bob is not meant for everybody.
+  if (texts[0]?.startsWith("/")) {
+    byId("send-error").textContent = "There are no commands here. To send a text that begins with /, put a space before it.";
+    return;
+  }
   const size = Math.max(0, ...texts.map((text) => new TextEncoder().encode(requestOf(talk, text)).length));
   if (size > MAX_LINE_BYTES) {
     const over = size - MAX_LINE_BYTES;
@@ -232,7 +238,8 @@ function showScreen(screen) {
 
 function fitMessage() {
   const message = byId("message");
-  message.rows = Math.min(6, Math.max(1, message.value.split("\n").length));
+  message.rows = 1;
+  while (message.rows < MAX_ROWS && message.scrollHeight > message.clientHeight) message.rows += 1;
 }
 
 // The next talk in the order of the list, in this direction, for which `wanted` holds.
@@ -298,6 +305,7 @@ function begin() {
   });
   byId("message").addEventListener("input", () => {
     talks.active.draft = byId("message").value;
+    byId("send-error").textContent = "";
     fitMessage();
     changed();
   });

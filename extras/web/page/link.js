@@ -42,7 +42,7 @@ export class Link {
       this.on.opened();
     };
     socket.onmessage = (message) => this.take(message.data);
-    socket.onclose = () => this.lose("the connection was lost");
+    socket.onclose = () => this.lose(this.heardAt ? "the connection was lost" : "the server cannot be reached");
   }
 
   // All is well: should the connection be lost, the first pause is a short one again.
