@@ -7,6 +7,8 @@ and TLS works in memory between it and us:
     sendall ──→ tls.write ──→ outgoing ──→ sock.sendall
     recv    ←── tls.read  ←── incoming ←── sock.recv
 
+NOTE: not tried on Windows.  Only the socket's own recv and sendall wait here, which do so there as well.
+
 sealed   encrypted, as it goes on the wire
 plain    decrypted, as the chat understands it
 """
