@@ -500,6 +500,20 @@ def test_the_field_grows_with_a_long_text_but_not_for_ever(chat):
     assert field.bounding_box()["height"] == low
 
 
+def test_when_the_page_gets_lower_the_last_message_stays_in_sight(chat):
+    alice, bob = chat.page("alice"), chat.wire("bob")
+    for number in range(30):
+        bob.ask(f"ALL message {number}", "OK")
+    expect(texts(alice).last).to_be_in_viewport()
+    # As when a phone is turned, or shows its keyboard: the browser may tell of scrolling first, and of the new size then.
+    alice.evaluate("""() => {
+        const log = document.getElementById("log");
+        log.style.maxHeight = "100px";
+        log.dispatchEvent(new Event("scroll"));
+    }""")
+    expect(texts(alice).last).to_be_in_viewport()
+
+
 def test_a_command_of_the_terminals_is_not_told_to_everybody(chat):
     alice, bob = chat.page("alice"), chat.wire("bob")
     say(alice, "/msg carol a secret")

@@ -45,6 +45,7 @@ function colourOf(name) {
   return `colour-${sum % COLOURS}`;
 }
 
+const sizeOf = (element) => `${element.clientWidth} ${element.clientHeight}`;
 const plural = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 const clock = (at) => new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 
@@ -60,7 +61,10 @@ export class View {
     });
     byId("to-end").addEventListener("click", () => this.toEnd());
     // The keyboard of a phone takes half of the page: stay at the end, if we were there.
-    new ResizeObserver(() => this.followed && this.toEnd()).observe(log);
+    new ResizeObserver(() => {
+      this.size = sizeOf(log);
+      if (this.followed) this.toEnd();
+    }).observe(log);
   }
 
   // Draw soon: once, however much changes until then.
@@ -212,7 +216,8 @@ export class View {
 
   atEnd() {
     const log = byId("log");
-    this.followed = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
+    // Of another size than before, it has not been scrolled by her; the ResizeObserver comes next.
+    if (sizeOf(log) === this.size) this.followed = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
     return this.followed;
   }
 
