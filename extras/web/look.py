@@ -29,6 +29,8 @@ if ServerProtocol:
     from websockets.protocol import State
     from websockets.uri import parse_uri
 
+    ANSWERS = {Opcode.PING: Opcode.PONG, Opcode.CLOSE: Opcode.CLOSE}  # what the protocol answers by itself
+
 SHOWN_HEADERS = {"host", "origin", "upgrade", "connection", "sec-websocket-key", "sec-websocket-accept"}
 HEADER_BYTES = {126: 4, 127: 10}  # of a frame, for lengths that do not fit into its second byte
 
@@ -78,14 +80,13 @@ class Talk:
                 self.protocol.send_close(1000)
             else:
                 self.protocol.send_text(data)
-            self.send_what_is_due(Frame(opcode, data))
+            self.send_what_is_due([Frame(opcode, data)])
 
-    def send_what_is_due(self, frame: "Frame") -> None:
-        """Send a frame that the protocol has made, and show it.  Holds the lock."""
-        for wire in self.protocol.data_to_send():
-            if wire:
-                show_frame("→", frame, wire)
-                self.sock.sendall(wire)
+    def send_what_is_due(self, frames: "list[Frame]") -> None:
+        """Send these frames as the protocol has made them, and show them.  Holds the lock."""
+        for frame, wire in zip(frames, filter(None, self.protocol.data_to_send())):
+            show_frame("→", frame, wire)
+            self.sock.sendall(wire)
 
     def listen(self) -> None:
         """Show what comes, until the end of the connection.  Thread: a second one."""
@@ -102,8 +103,8 @@ class Talk:
                             self.answered.set()
                         else:
                             show_frame("←", event, event.serialize(mask=False))
-                            # A ping makes a pong, and a goodbye makes a goodbye.
-                            self.send_what_is_due(Frame(Opcode.PONG if event.opcode is Opcode.PING else Opcode.CLOSE, event.data))
+                    frames = [event for event in events if isinstance(event, Frame)]
+                    self.send_what_is_due([Frame(ANSWERS[frame.opcode], frame.data) for frame in frames if frame.opcode in ANSWERS])
         except OSError as error:
             tell(error.strerror or str(error))
         finally:
