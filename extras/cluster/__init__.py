@@ -1,0 +1,1 @@
+"""Cluster: many servers that are one chat, with Redis between them."""

@@ -1,0 +1,173 @@
+"""The engine: Redis, as this server uses it.  Redis holds the truth; its scripts change it and write the logs.
+
+call      one run of a script
+slot      a connection for calls, one at a time; Redis remembers the results of each slot's last call
+doubt     a call was sent, and its answer was lost: it may have been carried out, or not
+away      Redis does not answer: nothing is sent until it does again
+"""
+
+import hashlib
+import json
+import queue
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+try:
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.exceptions import ConnectionError, NoScriptError, ResponseError, TimeoutError
+    from redis.retry import Retry
+except ImportError:  # who needs it says so: missing_library()
+    Redis, ConnectionError, NoScriptError, ResponseError, TimeoutError = None, OSError, OSError, OSError, OSError
+
+SLOTS = 16  # calls at once; Redis does one at a time anyway, and each takes a moment
+ANSWER_S = 5.0  # without an answer for so long, the connection counts as broken
+TRY_AGAIN_S = 0.2  # a call in doubt is sent again so often
+# No answer, or one that says "not now" (it loads its file, or its disk is full).
+GONE = (ConnectionError, TimeoutError, ResponseError)
+
+
+def missing_library() -> str:
+    """Return what to tell a user on whose machine the library is missing; "" if it is there."""
+    return "" if Redis else "a cluster needs a library that is not installed: pip install -r extras/cluster/requirements.txt"
+
+
+class Unavailable(Exception):
+    """Redis is away, and nothing has been sent."""
+
+
+class Outcast(Exception):
+    """This server is not in the cluster any more, or Redis has lost what it knew: it has to enter anew."""
+
+
+class Membership(NamedTuple):
+    """A server in the cluster: its id, new each time that it enters, and the memory that it has entered."""
+
+    server: str
+    memory: str
+
+
+class Engine:
+    """The connections to Redis.
+
+    Thread: any.  Blocks: until Redis answers; nobody may hold the registry's lock meanwhile.
+    """
+
+    def __init__(self, url: str, prefix: str = "chat:"):
+        self.url, self.prefix = url, prefix
+        self.is_away = False  # for new requests; whoever finds out sets it
+        self.stopping = False
+        self._slots: queue.SimpleQueue[Slot] = queue.SimpleQueue()
+        for number in range(SLOTS):
+            self._slots.put(Slot(url, str(number)))
+
+    def steps(self, membership: Membership, steps: Sequence[Sequence[str]]) -> list[str]:
+        """Carry out the requests of a chunk, each once; return a result for each.
+
+        Raises: Unavailable if Redis is known to be away; Outcast.  In doubt it waits for Redis.
+        """
+        if self.is_away:
+            raise Unavailable
+        slot = self._slots.get()
+        try:
+            slot.number += 1
+            arguments = (membership.memory, membership.server, slot.name, str(slot.number), json.dumps(steps))
+            return in_cluster(self._without_doubt(slot, arguments))
+        finally:
+            self._slots.put(slot)
+
+    def _without_doubt(self, slot: "Slot", arguments: tuple) -> list:
+        """Send a call until it is answered.  Raises: Unavailable, if it was never sent; Outcast."""
+        was_sent = False
+        while True:
+            try:
+                if not was_sent:
+                    slot.connect()
+                    was_sent = True
+                answer = slot.run(self.prefix, STEPS, *arguments)
+                self.is_away = False
+                return answer
+            except GONE:
+                self.is_away = True
+                if not was_sent:
+                    raise Unavailable from None
+                if self.stopping:
+                    raise Outcast("the server is stopping") from None
+                time.sleep(TRY_AGAIN_S)
+
+    def look(self, membership: Membership, room: str = "") -> list:
+        """Return what look.lua finds.  Raises: Unavailable, Outcast."""
+        if self.is_away:
+            raise Unavailable
+        slot = self._slots.get()
+        try:
+            return in_cluster(slot.run(self.prefix, LOOK, membership.memory, membership.server, room))[1:]
+        except GONE:
+            self.is_away = True
+            raise Unavailable from None
+        finally:
+            self._slots.put(slot)
+
+
+    def close(self) -> None:
+        """Close the connections; a call that waits fails."""
+        while True:
+            try:
+                self._slots.get_nowait().close()
+            except queue.Empty:
+                return
+
+
+class Slot:
+    """A connection for one call after the other.  Thread: one at a time."""
+
+    def __init__(self, url: str, name: str = ""):
+        self.name, self.number = name, 0  # of the call
+        self.redis = Redis.from_url(
+            url,
+            decode_responses=True,
+            max_connections=1,
+            socket_timeout=ANSWER_S,
+            socket_connect_timeout=ANSWER_S,
+            socket_keepalive=True,
+            retry=Retry(NoBackoff(), 0),  # only we know what may be sent again
+        )
+
+    def connect(self) -> None:
+        """See to it that there is a connection.  Raises: one of GONE; then nothing has been sent."""
+        pool = self.redis.connection_pool
+        pool.release(pool.get_connection())
+
+    def run(self, prefix: str, script: "Script", *arguments: str) -> list:
+        """Run a script.  Raises: one of GONE."""
+        try:
+            return self.redis.evalsha(script.sha, 0, prefix, *arguments)
+        except NoScriptError:  # a Redis that has just started
+            return self.redis.eval(script.text, 0, prefix, *arguments)
+
+    def close(self) -> None:
+        """Close the connection.  Thread: any; a call that waits fails."""
+        self.redis.connection_pool.disconnect()
+
+
+class Script:
+    """A script, and the name by which Redis remembers it."""
+
+    def __init__(self, file: str):
+        folder = Path(__file__).parent
+        self.text = "".join((folder / name).read_text(encoding="utf-8") for name in ("common.lua", file))
+        self.sha = hashlib.sha1(self.text.encode()).hexdigest()
+
+
+STEPS, ENTER, BEAT, LOOK, LEAVE = map(Script, ("steps.lua", "enter.lua", "beat.lua", "look.lua", "leave.lua"))
+
+
+def in_cluster(answer: list) -> list:
+    """Return a script's answer.  Raises: Outcast."""
+    if answer[:1] == ["lost"]:
+        raise Outcast("Redis has lost what it knew")
+    if answer[:1] == ["buried"]:
+        raise Outcast("the other servers have taken this one for dead")
+    return answer

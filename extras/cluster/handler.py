@@ -1,0 +1,232 @@
+"""A user's requests, in a server that is one of many.
+
+What only asks is answered here.  What changes something goes to Redis; while its thread waits for
+that, it holds no lock.
+
+step   a request as the script steps.lua wants it
+run    steps that are sent together: messages, whose reply is only OK or ERR
+wait   for one's own entry to come back in a log: whoever carries it out queues the reply
+"""
+
+import threading
+import uuid
+
+from extras.broadcast.turns import TurnHandler
+from extras.cluster.engine import Outcast, Unavailable
+from extras.cluster.view import RoomView
+from extras.presence.listing import list_lines
+from extras.rooms.hub import MAX_ROOMS
+from extras.rooms.server import RoomsHandler
+from step1_echo.serving import log
+from step3_protocol.protocol import ProtocolError, Request, check_name, check_text, format_line, parse_line
+from step4_framing.framing import LineTooLong
+from step5_server.request_handler import RequestHandler
+
+MAX_RUN = 100  # steps: a script lets nobody else in meanwhile, and takes some 10 us for each
+ERRORS = {  # the scripts give codes
+    "name-taken": "somebody else has this name",
+    "no-such-user": "nobody here has that name",
+    "already-joined": "you are in this room",
+    "not-in-room": "you are not in this room",
+    "too-many-rooms": f"at most {MAX_ROOMS} at once",
+    "unavailable": "nothing has been done; try again in a moment",
+}
+
+
+class ClusterHandler(TurnHandler, RequestHandler):
+    """Serve one connection."""
+
+    VERBS = RoomsHandler.VERBS
+
+    def setup(self):
+        """Take a place; the login has its id from the beginning."""
+        self.login = uuid.uuid4().hex[:12]
+        self._entry_came = threading.Event()  # what this thread waits for has been carried out
+        self._entering = self._leaving = ""  # the room that we wait to be in, or out of
+        super().setup()
+
+    # --- lines in, in our own thread, without the lock
+
+    def answer_lines(self) -> None:
+        """Answer the lines that a chunk has completed; messages that stand together go together."""
+        run: list[list[str] | ProtocolError] = []
+        while not self.outbox.ended and (line := self.conn.next_line()) is not None:
+            try:
+                request = self.parse(line)
+                step = self.message(request) if request else None
+            except ProtocolError as error:
+                run.append(error)
+            else:
+                if step:
+                    run.append(step)
+                elif request:
+                    self.send_run(run)
+                    self.do_alone(request)
+            if len(run) >= MAX_RUN:
+                self.send_run(run)
+            if self.conn.replied_much:
+                self.conn.deliver()
+                self.conn.wait_for_peer()
+        self.send_run(run)
+
+    def parse(self, line: bytes | LineTooLong) -> Request | None:
+        """Return the request, None for an empty line.  Raises: ProtocolError."""
+        if isinstance(line, LineTooLong):
+            raise ProtocolError("line-too-long", "at most 1024 bytes a line")
+        request = parse_line(line, self.VERBS, logged_in=self.name is not None)
+        if request:
+            log.info("%s: %s", self, request.verb)
+        return request
+
+    def message(self, request: Request) -> list[str] | None:
+        """Return the step for a message, None for any other request.  Raises: ProtocolError."""
+        match request:
+            case Request("ALL", (text,)):
+                return ["ALL", *self.me, check_text(text)]
+            case Request("MSG", (to, text)):
+                return ["MSG", *self.me, self.registry.key(to), check_text(text)]
+            case Request("SAY", (room, text)):
+                return ["SAY", *self.me, self.registry.key(room), check_text(text)]
+        return None
+
+    @property
+    def me(self) -> tuple[str, str, str]:
+        """How a step says who we are."""
+        return self.registry.key(self.name), self.name, self.login
+
+    def send_run(self, run: list[list[str] | ProtocolError]) -> None:
+        """Have all messages of a run carried out, answer them, and empty it.  Blocks: for Redis."""
+        results = iter(self.steps([step for step in run if not isinstance(step, ProtocolError)]))
+        for step in run:
+            error = step if isinstance(step, ProtocolError) else self.error(next(results))
+            self.answer_with(error)
+        run.clear()
+
+    def steps(self, steps: list[list[str]]) -> list[str]:
+        """Return the result of each step.  Blocks: for Redis."""
+        try:
+            return self.server.steps(steps) if steps else []
+        except Unavailable:
+            return ["unavailable"] * len(steps)
+        except Outcast as outcast:
+            self.server.cast_out(str(outcast))  # which ends this connection, too
+            return ["unavailable"] * len(steps)
+
+    def error(self, result: str) -> ProtocolError | None:
+        """Return what a result means, None for "ok"."""
+        return None if result == "ok" else ProtocolError(result, ERRORS[result])
+
+    def answer_with(self, error: ProtocolError | None) -> None:
+        """Queue OK, or the ERR."""
+        self.send(format_line("ERR", error.code, error.text) if error else b"OK")
+
+    def do_alone(self, request: Request) -> None:
+        """Do a request that is no message, and answer it."""
+        try:
+            getattr(self, "do_" + request.verb)(*request.args)
+        except ProtocolError as error:
+            self.answer_with(error)
+
+    def do_step(self, *step: str) -> None:
+        """Have one step carried out, and wait until we have read so in a log.  Raises: ProtocolError."""
+        self._entry_came.clear()
+        (result,) = self.steps([list(step)])
+        if error := self.error(result):
+            raise error
+        self.conn.deliver()  # what we have said before; the reply comes from who reads the log
+        self._entry_came.wait()
+
+    def do_LOGIN(self, name: str):
+        """Take a name that nobody in the cluster has."""
+        if self.name:
+            raise ProtocolError("already-logged-in", f"you are {self.name}")
+        check_name(name)
+        with self.registry.lock:
+            self.registry.locals[self.login] = self
+        self.do_step("LOGIN", self.registry.key(name), name, self.login)
+
+    def do_JOIN(self, name: str):
+        """Enter a room."""
+        self._entering = self.registry.key(check_name(name))
+        self.do_step("JOIN", *self.me, self._entering, name)
+
+    def do_LEAVE(self, name: str):
+        """Leave a room."""
+        self._leaving = self.registry.key(name)
+        self.do_step("LEAVE", *self.me, self._leaving)
+
+    def do_LOGOUT(self):
+        """Say goodbye; the name is free from now on, or as soon as Redis is back."""
+        with self.registry.lock:
+            self.registry.forget(self)  # else we would hear how we leave our rooms
+        if self.name:
+            self.steps([["LOGOUT", self.registry.key(self.name), self.login]])
+        with self.registry.lock:
+            self.send(b"OK bye")
+            self.on_gone()
+            self.server.dismiss(self, "LOGOUT")
+
+    def do_HELP(self):
+        """List the verbs."""
+        self.send(format_line("OK", " ".join(self.VERBS)))
+
+    def do_WHO(self):
+        """List all users, the one who asks too."""
+        with self.registry.lock:
+            names = self.registry.names()
+        for line in list_lines(names, "USERS"):
+            self.send(line)
+        self.send(format_line("OK", f"{len(names)} online"))
+
+    def do_ROOMS(self):
+        """List all rooms and how many are in them."""
+        try:
+            (rooms,) = self.server.look()
+        except Unavailable:
+            raise self.error("unavailable") from None
+        except Outcast as outcast:
+            self.server.cast_out(str(outcast))
+            raise self.error("unavailable") from None
+        for name, count in rooms:
+            self.send(format_line("ROOM", name, str(count)))
+        self.send(format_line("OK", f"{len(rooms)} rooms"))
+
+    # --- entries of the logs, in the thread that reads them, with the lock
+
+    def is_online(self, name: str, others: list[str]) -> None:
+        """Our LOGIN has come back."""
+        self.name = name
+        self.tell_us(format_line("OK", f"welcome, {name}"), *list_lines(others, "USERS"))
+
+    def waits_for(self, room: RoomView) -> bool:
+        """Tell whether we are about to enter this room."""
+        return self._entering == self.registry.key(room.name)
+
+    def is_in(self, room: RoomView) -> None:
+        """Our JOIN has come back."""
+        self._entering = ""
+        self.tell_us(*list_lines(room.users.values(), "MEMBERS", room.name), b"OK")
+
+    def is_out(self, room: RoomView) -> None:
+        """Our LEAVE has come back."""
+        if self._leaving == self.registry.key(room.name):
+            self._leaving = ""
+            self.tell_us(b"OK")
+
+    def tell_us(self, *lines: bytes) -> None:
+        """Queue a reply, and let our own thread go on."""
+        for line in lines:
+            self.registry.put(self.outbox, line)
+        self._entry_came.set()
+
+    def stop_waiting(self) -> None:
+        """Let our own thread go on: what it waits for will not come."""
+        self._entry_came.set()
+
+    # --- the end
+
+    def on_gone(self) -> None:
+        """Hear nothing more; the name is given back by a thread that has time to wait for Redis."""
+        self.registry.forget(self)
+        if self.name:
+            self.server.farewells.put(["LOGOUT", self.registry.key(self.name), self.login])

@@ -1,0 +1,160 @@
+"""A member of the cluster: one thread that keeps this server in it, and reads the logs.
+
+It beats, so that the others know that we live; it reads what is new in the logs, and carries it out
+under the registry's lock, in the log's order.  When Redis is away it waits; when we are an outcast
+it says so, and enters anew.
+
+beat      a sign of life.  Redis's clock counts: the machines' own may say what they like
+lease     how long a server may be silent before the others bury it
+position  the id of the last entry that we have read of a log
+"""
+
+import json
+import threading
+import time
+import uuid
+
+from extras.cluster.engine import BEAT, ENTER, GONE, LEAVE, LOOK, Engine, Membership, Outcast, Slot, TRY_AGAIN_S, in_cluster
+from extras.cluster.view import User, View
+from step1_echo.serving import log
+
+LEASE_S = 3.0  # a user whose server has died is offline within 5 s: this, a beat, and what Redis needs
+BEAT_S = 0.5
+READ_WAIT_MS = 250  # how long one read waits for something new: so late may a beat be
+READ_COUNT = 500  # entries of one log at once: some milliseconds of work under the lock
+
+
+class Member:
+    """This server's part in the cluster.  Thread: its own, but for stop()."""
+
+    def __init__(self, server, engine: Engine, view: View, name: str):
+        self.server, self.engine, self.view, self.name = server, engine, view, name
+        self.membership: Membership | None = None  # None: not in the cluster now
+        self._slot = Slot(engine.url)
+        self._positions: dict[str, str] = {}  # by log
+        self._next_beat = 0.0
+        self._alive_since = 0.0  # no beat of ours has failed or come late since then
+        self._stopping = False
+        self._thread = threading.Thread(target=self.run, name="member", daemon=True)
+
+    def start(self) -> None:
+        """Enter the cluster, and stay in it.  Raises: one of GONE when Redis cannot be reached."""
+        self.enter()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave, so that our users are gone at once.  Blocks: until the thread has ended."""
+        self._stopping = self.engine.stopping = True
+        self._thread.join()
+        if self.membership:
+            try:
+                self._run(LEAVE, self.membership.memory, self.membership.server)
+            except GONE:
+                pass  # NOTE: the others will bury us
+        self._slot.close()
+        self.engine.close()
+
+    def run(self) -> None:
+        """Beat and read, come what may.  Thread: our own."""
+        while not self._stopping:
+            try:
+                if not self.membership:
+                    self.enter()
+                self.beat()
+                self.read()
+                if self.engine.is_away:
+                    self.engine.is_away = False
+                    log.warning("cluster: Redis is back")
+            except Outcast as outcast:
+                self.server.cast_out(str(outcast))
+            except GONE as error:
+                self._alive_since = float("inf")  # whoever was cut off must not judge others
+                if not self.engine.is_away:
+                    self.engine.is_away = True
+                    log.warning("cluster: Redis is away: %s", error)
+                time.sleep(TRY_AGAIN_S)
+            except Exception:
+                log.exception("cluster: a bug of ours")
+                self.server.cast_out("it has made a mistake")
+
+    def enter(self) -> None:
+        """Enter the cluster under a new id.  Raises: one of GONE."""
+        server = f"{self.name}-{uuid.uuid4().hex[:6]}"
+        memory, users, position, servers = self._run(ENTER, server, uuid.uuid4().hex)
+        with self.view.lock:
+            self.view.begin(server, [User(*json.loads(user)) for user in users])
+            self._positions = {"users": position, f"server:{server}": "0-0"}
+            self.membership = Membership(server, memory)
+        self._next_beat, self._alive_since = 0.0, time.monotonic()
+        log.warning("cluster: this is %s, one of %d: %s", server, len(servers), " ".join(sorted(servers)))
+
+    def beat(self) -> None:
+        """Give a sign of life, if it is time.  Raises: Outcast, one of GONE."""
+        now = time.monotonic()
+        if now < self._next_beat:
+            return
+        if now - self._next_beat > LEASE_S / 2 and self._next_beat:
+            self._alive_since = now  # we were stopped, and know nothing of the others
+        self._next_beat = now + BEAT_S
+        self._alive_since = min(self._alive_since, now)
+        may_bury = "yes" if now - self._alive_since > LEASE_S else "no"
+        memory, server = self.membership.memory, self.membership.server
+        lease_ms = str(int(LEASE_S * 1000))
+        in_cluster(self._run(BEAT, memory, server, lease_ms, may_bury, self._positions["users"]))
+
+    def read(self) -> None:
+        """Read what is new, and carry it out.  Blocks: READ_WAIT_MS.  Raises: Outcast, one of GONE."""
+        prefix = self.engine.prefix + "log:"
+        positions = {prefix + name: position for name, position in self._positions.items()}
+        streams = self._slot.redis.xread(positions, count=READ_COUNT, block=READ_WAIT_MS)
+        wanted: list[str] = []
+        with self.view.lock:
+            try:
+                for key, entries in streams or ():
+                    for position, entry in entries:
+                        self.carry_out(key.removeprefix(prefix), position, entry, wanted)
+            finally:
+                touched, self.view.touched = self.view.touched, set()
+        self.server.deliver(touched)
+        for room in wanted:
+            self.follow(room)
+
+    def carry_out(self, name: str, position: str, entry: dict[str, str], wanted: list[str]) -> None:
+        """Do what an entry says; note in `wanted` which room is to be followed.  Holds the lock."""
+        if name not in self._positions:
+            return  # a room that nobody here is in any more
+        if entry["before"] != self._positions[name] and not (name.startswith("server:") and entry["before"] == "0-0"):
+            raise Outcast(f"it has missed something in the log {name}")
+        self._positions[name] = position
+        verb, *words = json.loads(entry["what"])
+        kind, _, key = name.partition(":")
+        if kind == "room":
+            room = self.view.rooms[key]
+            getattr(self.view, "on_" + verb)(room, *words)
+            if not room.members and not self.view.awaited(key):
+                del self.view.rooms[key], self._positions[name]
+        elif verb == "FOLLOW":
+            if words[0] not in self.view.rooms:
+                wanted.append(words[0])
+        elif verb in ("UP", "DOWN"):
+            log.warning("cluster: %s is %s", words[0], verb.lower())
+            if verb == "DOWN" and words[0] == self.membership.server:
+                raise Outcast("the other servers have taken this one for dead")
+        else:
+            getattr(self.view, "on_" + verb)(*words)
+
+    def follow(self, room: str) -> None:
+        """Read a room's log from now on.  Raises: Outcast, one of GONE."""
+        if room in self.view.rooms:
+            return  # wanted twice
+        _, name, users, position = in_cluster(self._run(LOOK, self.membership.memory, self.membership.server, room))
+        if name is None:
+            return  # she has left already: that is, her connection has
+        with self.view.lock:
+            self._positions[f"room:{room}"] = position
+            self.view.follow(name, users)
+            touched, self.view.touched = self.view.touched, set()
+        self.server.deliver(touched)
+
+    def _run(self, script, *arguments: str) -> list:
+        return self._slot.run(self.engine.prefix, script, *arguments)

@@ -1,0 +1,73 @@
+-- Carry out the requests of one chunk, and give a result for each: "ok" or the code of an ERR.
+-- ARGV: prefix, memory, server, slot, number, steps (JSON)
+
+local memory, server, slot, number = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local MAX_ROOMS = 1000
+
+if redis.call('GET', P .. 'memory') ~= memory then return {'lost'} end
+if redis.call('HEXISTS', P .. 'beats', server) == 0 then return {'buried'} end
+-- Sent again, since the answer was lost?  Then give the same answer, and do nothing.
+local done = redis.call('HGET', P .. 'slots:' .. server, slot)
+if done then
+    done = cjson.decode(done)
+    if done[1] == number then return done[2] end
+end
+
+local steps = {}
+
+function steps.LOGIN(key, name, login)
+    if user(key) then return 'name-taken' end
+    redis.call('HSET', P .. 'names', key, cjson.encode({name, server, login}))
+    redis.call('ZADD', P .. 'online', next_place(), key)
+    append('users', 'ONLINE', name, server, login)
+    return 'ok'
+end
+
+function steps.LOGOUT(key, login)
+    local who = user(key)
+    if who and who[3] == login then go(key, who) end
+    return 'ok'
+end
+
+function steps.ALL(key, name, login, text)
+    append('users', 'ALL', name, login, text)
+    return 'ok'
+end
+
+function steps.MSG(key, name, login, to, text)
+    local who = user(to)
+    if not who then return 'no-such-user' end
+    append('server:' .. who[2], 'MSG', name, who[3], text)
+    return 'ok'
+end
+
+function steps.JOIN(key, name, login, room, room_name)
+    if redis.call('ZSCORE', P .. 'members:' .. room, key) then return 'already-joined' end
+    if redis.call('SCARD', P .. 'of:' .. key) >= MAX_ROOMS then return 'too-many-rooms' end
+    redis.call('HSETNX', P .. 'rooms', room, room_name)
+    redis.call('PERSIST', P .. 'log:room:' .. room)
+    redis.call('ZADD', P .. 'members:' .. room, next_place(), key)
+    redis.call('SADD', P .. 'of:' .. key, room)
+    append('room:' .. room, 'JOINED', name, login)
+    append('server:' .. server, 'FOLLOW', room)
+    return 'ok'
+end
+
+function steps.LEAVE(key, name, login, room)
+    if not redis.call('ZSCORE', P .. 'members:' .. room, key) then return 'not-in-room' end
+    leave(room, key, name, login)
+    return 'ok'
+end
+
+function steps.SAY(key, name, login, room, text)
+    if not redis.call('ZSCORE', P .. 'members:' .. room, key) then return 'not-in-room' end
+    append('room:' .. room, 'SAY', name, login, text)
+    return 'ok'
+end
+
+local results = {}
+for _, step in ipairs(cjson.decode(ARGV[6])) do
+    table.insert(results, steps[table.remove(step, 1)](unpack(step)))
+end
+redis.call('HSET', P .. 'slots:' .. server, slot, cjson.encode({number, results}))
+return results
