@@ -18,9 +18,10 @@ TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 
 # What an extra may import besides the steps: the extras that it builds on. The bench starts all servers.
 STANDS_ON = {"tls": (), "broadcast": ("tls",), "presence": ("broadcast",), "rooms": ("broadcast", "presence"),
-             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast", "tls", "web"), "wiretap": (), "bench": EXTRAS}
-# The one library of others, and where it may be used: all the rest runs on a bare Python.
-LIBRARIES = {"web": "websockets"}
+             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast", "tls", "web"), "wiretap": (), "bench": EXTRAS,
+             "cluster": ("tls", "broadcast", "presence", "rooms")}
+# The libraries of others, and where each may be used: all the rest runs on a bare Python.
+LIBRARIES = {"web": "websockets", "cluster": "redis"}
 
 STEP_HEADINGS = ("You will build", "Run it", "The code, change by change", "Check yourself", "Ours beside yours",
                  "What to notice", "Exercises", "The flaw this step leaves")
