@@ -6,9 +6,15 @@
 -- members:R  the keys of room R's members, in order of arrival;  of:U  the rooms of user U
 -- beats      server -> when it last gave a sign of life, in ms of Redis's clock
 -- log:...    the logs; each entry has the id of the one before it, so that a gap is noticed
+-- entries    how many entries all logs have had: one that has fewer than we have seen has lost some
 
 local P = ARGV[1]
 local LOG_LENGTH = 10000  -- entries kept: a server that is further behind starts anew
+
+-- Tell whether this is not the memory that the server knows: another one, or an older one.
+local function is_lost(memory, seen)
+    return redis.call('GET', P .. 'memory') ~= memory or tonumber(redis.call('GET', P .. 'entries') or 0) < tonumber(seen)
+end
 
 local function now_ms()
     local time = redis.call('TIME')
@@ -22,7 +28,7 @@ end
 
 local function append(log, ...)
     redis.call('XADD', P .. 'log:' .. log, 'MAXLEN', '~', LOG_LENGTH, '*',
-        'before', last_id(log), 'what', cjson.encode({...}))
+        'before', last_id(log), 'number', redis.call('INCR', P .. 'entries'), 'what', cjson.encode({...}))
 end
 
 local function next_place()

@@ -12,7 +12,6 @@ import queue
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 try:
     from redis import Redis
@@ -25,8 +24,9 @@ except ImportError:  # who needs it says so: missing_library()
 SLOTS = 16  # calls at once; Redis does one at a time anyway, and each takes a moment
 ANSWER_S = 5.0  # without an answer for so long, the connection counts as broken
 TRY_AGAIN_S = 0.2  # a call in doubt is sent again so often
-# No answer, or one that says "not now" (it loads its file, or its disk is full).
-GONE = (ConnectionError, TimeoutError, ResponseError)
+GONE = (ConnectionError, TimeoutError)
+# Redis is there and says "not now": its disk or its memory is full, it is a replica, a script takes long.
+NOT_NOW = {"LOADING", "MISCONF", "OOM", "READONLY", "BUSY", "NOREPLICAS", "MASTERDOWN"}
 
 
 def missing_library() -> str:
@@ -42,11 +42,23 @@ class Outcast(Exception):
     """This server is not in the cluster any more, or Redis has lost what it knew: it has to enter anew."""
 
 
-class Membership(NamedTuple):
-    """A server in the cluster: its id, new each time that it enters, and the memory that it has entered."""
+class Membership:
+    """A server in the cluster: its id, new each time that it enters, and what it knows of Redis's memory.
 
-    server: str
-    memory: str
+    memory   the name of it: a Redis that has lost everything gets another one
+    seen     how many entries the logs have had, as far as we know: they never have fewer
+    """
+
+    def __init__(self, server: str, memory: str, seen: int):
+        self.server, self.memory, self.seen = server, memory, seen
+
+    def arguments(self) -> tuple[str, str, str]:
+        """Return what each script wants to know first."""
+        return self.memory, str(self.seen), self.server
+
+    def saw(self, entries: int) -> None:
+        """Know that there have been so many.  Thread: any; if two come at once, one is forgotten."""
+        self.seen = max(self.seen, entries)
 
 
 class Engine:
@@ -73,8 +85,10 @@ class Engine:
         slot = self._slots.get()
         try:
             slot.number += 1
-            arguments = (membership.memory, membership.server, slot.name, str(slot.number), json.dumps(steps))
-            return in_cluster(self._without_doubt(slot, arguments))
+            arguments = (*membership.arguments(), slot.name, str(slot.number), json.dumps(steps))
+            entries, *results = in_cluster(self._without_doubt(slot, arguments))
+            membership.saw(int(entries))
+            return results
         finally:
             self._slots.put(slot)
 
@@ -103,7 +117,7 @@ class Engine:
             raise Unavailable
         slot = self._slots.get()
         try:
-            return in_cluster(slot.run(self.prefix, LOOK, membership.memory, membership.server, room))[1:]
+            return in_cluster(slot.run(self.prefix, LOOK, *membership.arguments(), room))[1:]
         except GONE:
             self.is_away = True
             raise Unavailable from None
@@ -143,9 +157,14 @@ class Slot:
     def run(self, prefix: str, script: "Script", *arguments: str) -> list:
         """Run a script.  Raises: one of GONE."""
         try:
-            return self.redis.evalsha(script.sha, 0, prefix, *arguments)
-        except NoScriptError:  # a Redis that has just started
-            return self.redis.eval(script.text, 0, prefix, *arguments)
+            try:
+                return self.redis.evalsha(script.sha, 0, prefix, *arguments)
+            except NoScriptError:  # a Redis that has just started
+                return self.redis.eval(script.text, 0, prefix, *arguments)
+        except ResponseError as error:
+            if str(error).split(" ")[0] in NOT_NOW:
+                raise ConnectionError(str(error)) from None
+            raise  # a bug of ours
 
     def close(self) -> None:
         """Close the connection.  Thread: any; a call that waits fails."""

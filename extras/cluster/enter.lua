@@ -8,4 +8,4 @@ local who = {}
 for _, key in ipairs(in_order('online')) do
     table.insert(who, redis.call('HGET', P .. 'names', key))
 end
-return {redis.call('GET', P .. 'memory'), who, last_id('users'), redis.call('HKEYS', P .. 'beats')}
+return {redis.call('GET', P .. 'memory'), redis.call('GET', P .. 'entries'), who, last_id('users'), redis.call('HKEYS', P .. 'beats')}

@@ -10,6 +10,7 @@ wait   for one's own entry to come back in a log: whoever carries it out queues 
 
 import threading
 import uuid
+from collections.abc import Iterable
 
 from extras.broadcast.turns import TurnHandler
 from extras.cluster.engine import Outcast, Unavailable
@@ -22,6 +23,7 @@ from step3_protocol.protocol import ProtocolError, Request, check_name, check_te
 from step4_framing.framing import LineTooLong
 from step5_server.request_handler import RequestHandler
 
+LOGOUT_S = 1.0  # how long a LOGOUT waits until the name is free: only if Redis is away, not so long
 MAX_RUN = 100  # steps: a script lets nobody else in meanwhile, and takes some 10 us for each
 ERRORS = {  # the scripts give codes
     "name-taken": "somebody else has this name",
@@ -41,7 +43,9 @@ class ClusterHandler(TurnHandler, RequestHandler):
     def setup(self):
         """Take a place; the login has its id from the beginning."""
         self.login = uuid.uuid4().hex[:12]
+        self._is_logged_out = threading.Event()  # Redis has freed our name
         self._entry_came = threading.Event()  # what this thread waits for has been carried out
+        self._claimed = ""  # our name's key, once Redis has given it to us
         self._entering = self._leaving = ""  # the room that we wait to be in, or out of
         super().setup()
 
@@ -132,9 +136,13 @@ class ClusterHandler(TurnHandler, RequestHandler):
         self._entry_came.clear()
         (result,) = self.steps([list(step)])
         if error := self.error(result):
+            self._entering = self._leaving = ""
             raise error
+        if step[0] == "LOGIN":
+            self._claimed = step[1]
         self.conn.deliver()  # what we have said before; the reply comes from who reads the log
-        self._entry_came.wait()
+        if not self.outbox.ended:
+            self._entry_came.wait()
 
     def do_LOGIN(self, name: str):
         """Take a name that nobody in the cluster has."""
@@ -156,14 +164,15 @@ class ClusterHandler(TurnHandler, RequestHandler):
         self.do_step("LEAVE", *self.me, self._leaving)
 
     def do_LOGOUT(self):
-        """Say goodbye; the name is free from now on, or as soon as Redis is back."""
+        """Say goodbye; the name is free from now on, or as soon as Redis is back.
+
+        We hear nothing from its first line on: else we would hear how we leave our rooms.
+        """
         with self.registry.lock:
-            self.registry.forget(self)  # else we would hear how we leave our rooms
-        if self.name:
-            self.steps([["LOGOUT", self.registry.key(self.name), self.login]])
+            self.on_gone()
+        self._is_logged_out.wait(LOGOUT_S)
         with self.registry.lock:
             self.send(b"OK bye")
-            self.on_gone()
             self.server.dismiss(self, "LOGOUT")
 
     def do_HELP(self):
@@ -174,8 +183,7 @@ class ClusterHandler(TurnHandler, RequestHandler):
         """List all users, the one who asks too."""
         with self.registry.lock:
             names = self.registry.names()
-        for line in list_lines(names, "USERS"):
-            self.send(line)
+        self.say(list_lines(names, "USERS"))
         self.send(format_line("OK", f"{len(names)} online"))
 
     def do_ROOMS(self):
@@ -187,9 +195,16 @@ class ClusterHandler(TurnHandler, RequestHandler):
         except Outcast as outcast:
             self.server.cast_out(str(outcast))
             raise self.error("unavailable") from None
-        for name, count in rooms:
-            self.send(format_line("ROOM", name, str(count)))
+        self.say(format_line("ROOM", name, str(count)) for name, count in rooms)
         self.send(format_line("OK", f"{len(rooms)} rooms"))
+
+    def say(self, lines: Iterable[bytes]) -> None:
+        """Queue an answer of any length.  Blocks: while our peer does not read it."""
+        for line in lines:
+            self.send(line)
+            if self.conn.replied_much:
+                self.conn.deliver()
+                self.conn.wait_for_peer()
 
     # --- entries of the logs, in the thread that reads them, with the lock
 
@@ -207,11 +222,14 @@ class ClusterHandler(TurnHandler, RequestHandler):
         self._entering = ""
         self.tell_us(*list_lines(room.users.values(), "MEMBERS", room.name), b"OK")
 
-    def is_out(self, room: RoomView) -> None:
+    def leaves(self, room: RoomView) -> bool:
+        """Tell whether we are about to leave this room."""
+        return self._leaving == self.registry.key(room.name)
+
+    def is_out(self) -> None:
         """Our LEAVE has come back."""
-        if self._leaving == self.registry.key(room.name):
-            self._leaving = ""
-            self.tell_us(b"OK")
+        self._leaving = ""
+        self.tell_us(b"OK")
 
     def tell_us(self, *lines: bytes) -> None:
         """Queue a reply, and let our own thread go on."""
@@ -228,5 +246,8 @@ class ClusterHandler(TurnHandler, RequestHandler):
     def on_gone(self) -> None:
         """Hear nothing more; the name is given back by a thread that has time to wait for Redis."""
         self.registry.forget(self)
-        if self.name:
-            self.server.farewells.put(["LOGOUT", self.registry.key(self.name), self.login])
+        claimed, self._claimed = self._claimed, ""
+        if claimed:
+            self.server.farewells.put((["LOGOUT", claimed, self.login], self._is_logged_out))
+        elif not self.name:
+            self._is_logged_out.set()

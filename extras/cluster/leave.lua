@@ -1,6 +1,6 @@
--- A server leaves: its users are gone, as if it were dead.  ARGV: prefix, memory, server
+-- A server leaves: its users are gone, as if it were dead.  ARGV: prefix, memory, entries seen, server
 
-if redis.call('GET', P .. 'memory') == ARGV[2] and redis.call('HEXISTS', P .. 'beats', ARGV[3]) == 1 then
-    bury(ARGV[3])
+if not is_lost(ARGV[2], ARGV[3]) and redis.call('HEXISTS', P .. 'beats', ARGV[4]) == 1 then
+    bury(ARGV[4])
 end
 return {'ok'}

@@ -1,10 +1,10 @@
 -- Look at a room, or at all rooms, as of one moment.
--- ARGV: prefix, memory, server, the room's key or ""
+-- ARGV: prefix, memory, entries seen, server, the room's key or ""
 
-if redis.call('GET', P .. 'memory') ~= ARGV[2] then return {'lost'} end
-if redis.call('HEXISTS', P .. 'beats', ARGV[3]) == 0 then return {'buried'} end
+if is_lost(ARGV[2], ARGV[3]) then return {'lost'} end
+if redis.call('HEXISTS', P .. 'beats', ARGV[4]) == 0 then return {'buried'} end
 
-if ARGV[4] == '' then
+if ARGV[5] == '' then
     local rooms = {}
     local names = redis.call('HGETALL', P .. 'rooms')
     for i = 1, #names, 2 do
@@ -14,7 +14,7 @@ if ARGV[4] == '' then
 end
 
 local members = {}
-for _, key in ipairs(in_order('members:' .. ARGV[4])) do
+for _, key in ipairs(in_order('members:' .. ARGV[5])) do
     table.insert(members, user(key)[1])
 end
-return {'ok', redis.call('HGET', P .. 'rooms', ARGV[4]), members, last_id('room:' .. ARGV[4])}
+return {'ok', redis.call('HGET', P .. 'rooms', ARGV[5]), members, last_id('room:' .. ARGV[5])}

@@ -44,11 +44,11 @@ class Member:
 
     def stop(self) -> None:
         """Leave, so that our users are gone at once.  Blocks: until the thread has ended."""
-        self._stopping = self.engine.stopping = True
+        self._stopping = True
         self._thread.join()
         if self.membership:
             try:
-                self._run(LEAVE, self.membership.memory, self.membership.server)
+                self._run(LEAVE, *self.membership.arguments())
             except GONE:
                 pass  # NOTE: the others will bury us
         self._slot.close()
@@ -58,10 +58,9 @@ class Member:
         """Beat and read, come what may.  Thread: our own."""
         while not self._stopping:
             try:
-                if not self.membership:
-                    self.enter()
-                self.beat()
-                self.read()
+                membership = self.membership or self.enter()
+                self.beat(membership)
+                self.read(membership)
                 if self.engine.is_away:
                     self.engine.is_away = False
                     log.warning("cluster: Redis is back")
@@ -77,18 +76,19 @@ class Member:
                 log.exception("cluster: a bug of ours")
                 self.server.cast_out("it has made a mistake")
 
-    def enter(self) -> None:
+    def enter(self) -> Membership:
         """Enter the cluster under a new id.  Raises: one of GONE."""
         server = f"{self.name}-{uuid.uuid4().hex[:6]}"
-        memory, users, position, servers = self._run(ENTER, server, uuid.uuid4().hex)
+        memory, entries, users, position, servers = self._run(ENTER, server, uuid.uuid4().hex)
         with self.view.lock:
             self.view.begin(server, [User(*json.loads(user)) for user in users])
             self._positions = {"users": position, f"server:{server}": "0-0"}
-            self.membership = Membership(server, memory)
+            self.membership = Membership(server, memory, int(entries))
         self._next_beat, self._alive_since = 0.0, time.monotonic()
         log.warning("cluster: this is %s, one of %d: %s", server, len(servers), " ".join(sorted(servers)))
+        return self.membership
 
-    def beat(self) -> None:
+    def beat(self, membership: Membership) -> None:
         """Give a sign of life, if it is time.  Raises: Outcast, one of GONE."""
         now = time.monotonic()
         if now < self._next_beat:
@@ -98,17 +98,17 @@ class Member:
         self._next_beat = now + BEAT_S
         self._alive_since = min(self._alive_since, now)
         may_bury = "yes" if now - self._alive_since > LEASE_S else "no"
-        memory, server = self.membership.memory, self.membership.server
-        lease_ms = str(int(LEASE_S * 1000))
-        in_cluster(self._run(BEAT, memory, server, lease_ms, may_bury, self._positions["users"]))
+        in_cluster(self._run(BEAT, *membership.arguments(), str(int(LEASE_S * 1000)), may_bury))
 
-    def read(self) -> None:
+    def read(self, membership: Membership) -> None:
         """Read what is new, and carry it out.  Blocks: READ_WAIT_MS.  Raises: Outcast, one of GONE."""
         prefix = self.engine.prefix + "log:"
         positions = {prefix + name: position for name, position in self._positions.items()}
         streams = self._slot.redis.xread(positions, count=READ_COUNT, block=READ_WAIT_MS)
         wanted: list[str] = []
         with self.view.lock:
+            if self.membership is not membership:
+                return  # somebody has cast us out
             try:
                 for key, entries in streams or ():
                     for position, entry in entries:
@@ -117,15 +117,16 @@ class Member:
                 touched, self.view.touched = self.view.touched, set()
         self.server.deliver(touched)
         for room in wanted:
-            self.follow(room)
+            self.follow(membership, room)
 
     def carry_out(self, name: str, position: str, entry: dict[str, str], wanted: list[str]) -> None:
         """Do what an entry says; note in `wanted` which room is to be followed.  Holds the lock."""
         if name not in self._positions:
             return  # a room that nobody here is in any more
-        if entry["before"] != self._positions[name] and not (name.startswith("server:") and entry["before"] == "0-0"):
+        if entry["before"] != self._positions[name]:
             raise Outcast(f"it has missed something in the log {name}")
         self._positions[name] = position
+        self.membership.saw(int(entry["number"]))
         verb, *words = json.loads(entry["what"])
         kind, _, key = name.partition(":")
         if kind == "room":
@@ -138,19 +139,19 @@ class Member:
                 wanted.append(words[0])
         elif verb in ("UP", "DOWN"):
             log.warning("cluster: %s is %s", words[0], verb.lower())
-            if verb == "DOWN" and words[0] == self.membership.server:
-                raise Outcast("the other servers have taken this one for dead")
         else:
             getattr(self.view, "on_" + verb)(*words)
 
-    def follow(self, room: str) -> None:
+    def follow(self, membership: Membership, room: str) -> None:
         """Read a room's log from now on.  Raises: Outcast, one of GONE."""
         if room in self.view.rooms:
             return  # wanted twice
-        _, name, users, position = in_cluster(self._run(LOOK, self.membership.memory, self.membership.server, room))
+        _, name, users, position = in_cluster(self._run(LOOK, *membership.arguments(), room))
         if name is None:
             return  # she has left already: that is, her connection has
         with self.view.lock:
+            if self.membership is not membership:
+                return
             self._positions[f"room:{room}"] = position
             self.view.follow(name, users)
             touched, self.view.touched = self.view.touched, set()

@@ -51,6 +51,7 @@ class ClusterServer(FastServer):
             self.member.start()
         except GONE:
             self.server_close()
+            self.postman.end()
             raise
         self._farewells_thread.start()
 
@@ -63,7 +64,7 @@ class ClusterServer(FastServer):
         try:
             return super().from_args(args)
         except GONE as error:
-            tell(f"cannot use Redis at {args.redis}: {error}; start it (Debian: apt install redis-server), or say where with --redis")
+            tell(f"cannot use Redis: {error}; start one (Debian: apt install redis-server), or say where it is with --redis")
             sys.exit(1)
 
     @classmethod
@@ -96,8 +97,12 @@ class ClusterServer(FastServer):
             log.warning("cluster: out of it: %s", why)
             for handler in list(self.registry.locals.values()):
                 self.dismiss(handler, "shutting-down", f"this server was cut off from the others: {why}")
-                handler.stop_waiting()
             self.registry.begin("", [])
+
+    def dismiss(self, handler: ClusterHandler, code: str, text: str = "") -> None:
+        """Send a user away; her thread waits for nothing more."""
+        super().dismiss(handler, code, text)
+        handler.stop_waiting()
 
     def sweep(self, now: float) -> None:
         """Besides the timeouts, say how we are, now and then.  Thread: holds the registry's lock."""
@@ -113,16 +118,19 @@ class ClusterServer(FastServer):
     def stop(self) -> None:
         """Stop as ever, then leave the cluster."""
         super().stop()
-        self.member.stop()
+        self.engine.stopping = True
         self.farewells.put(None)
         self._farewells_thread.join()
+        self.member.stop()
 
     def _say_farewells(self) -> None:
         """Free the names of those who have gone, however long Redis is away.  Thread: its own."""
-        while step := self.farewells.get():
+        while farewell := self.farewells.get():
+            step, is_done = farewell
             while not self.engine.stopping:  # then all our users go at once
                 try:
                     self.steps([step])
+                    is_done.set()
                     break
                 except Unavailable:
                     time.sleep(TRY_AGAIN_S)

@@ -1,10 +1,11 @@
--- Carry out the requests of one chunk, and give a result for each: "ok" or the code of an ERR.
--- ARGV: prefix, memory, server, slot, number, steps (JSON)
+-- Carry out the requests of one chunk; give how many entries there are then, and a result for each
+-- request: "ok" or the code of an ERR.
+-- ARGV: prefix, memory, entries seen, server, slot, number, steps (JSON)
 
-local memory, server, slot, number = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local memory, seen, server, slot, number = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local MAX_ROOMS = 1000
 
-if redis.call('GET', P .. 'memory') ~= memory then return {'lost'} end
+if is_lost(memory, seen) then return {'lost'} end
 if redis.call('HEXISTS', P .. 'beats', server) == 0 then return {'buried'} end
 -- Sent again, since the answer was lost?  Then give the same answer, and do nothing.
 local done = redis.call('HGET', P .. 'slots:' .. server, slot)
@@ -66,8 +67,9 @@ function steps.SAY(key, name, login, room, text)
 end
 
 local results = {}
-for _, step in ipairs(cjson.decode(ARGV[6])) do
+for _, step in ipairs(cjson.decode(ARGV[7])) do
     table.insert(results, steps[table.remove(step, 1)](unpack(step)))
 end
+table.insert(results, 1, redis.call('GET', P .. 'entries'))
 redis.call('HSET', P .. 'slots:' .. server, slot, cjson.encode({number, results}))
 return results

@@ -11,6 +11,7 @@ login    one stay of a user, from LOGIN to LOGOUT: an id that no other stay has
 from typing import NamedTuple
 
 from extras.broadcast.hub import Audience
+from extras.cluster.engine import Outcast
 from step3_protocol.protocol import format_line
 from step5_server.outbox import Outbox
 from step5_server.registry import Registry
@@ -87,7 +88,9 @@ class View(Registry):
             handler.is_online(name, others)
 
     def on_OFFLINE(self, name: str, server: str, login: str) -> None:
-        """Somebody has gone, or her server has."""
+        """Somebody has gone, or her server has.  Raises: Outcast, if that is ours."""
+        if login in self.locals:
+            raise Outcast("the other servers have taken this one for dead")
         self.users.pop(self.key(name), None)
         self.tell(self.everyone, "OFFLINE", name)
 
@@ -111,11 +114,13 @@ class View(Registry):
             handler.is_in(room)
 
     def on_LEFT(self, room: RoomView, name: str, login: str) -> None:
-        """Somebody has left a room."""
+        """Somebody has left a room.  Raises: Outcast, if our own user has not asked for it."""
         room.users.pop(self.key(name), None)
-        if (handler := self.locals.get(login)) and handler in room.members:
+        if handler := self.locals.get(login):
+            if not handler.leaves(room):
+                raise Outcast("the other servers have taken this one for dead")
             room.remove(handler)
-            handler.is_out(room)
+            handler.is_out()
         self.tell(room, "LEFT", room.name, name)
 
     def on_SAY(self, room: RoomView, name: str, login: str, text: str) -> None:
