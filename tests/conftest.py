@@ -27,7 +27,7 @@ from extras.wiretap.relay import Spoiling
 from extras.wiretap.wiretap import Wiretap
 from step5_server import connection
 from tests import client_process
-from tests.foreign import ForeignServer, NeverListened, RunningServer, ServerCommand, parse_address
+from tests.foreign import ForeignServer, NeverListened, RunningServer, ServerCommand, parse_addresses
 from tests.lesson import Lesson, Story
 from tests.verdict import FAILED, PATIENCE_S, SO_FAR, SoFar, patience
 from tests.verdict import (pytest_report_teststatus, pytest_runtest_makereport,  # noqa: F401: these are hooks
@@ -54,7 +54,8 @@ def pytest_addoption(parser):
     group = parser.getgroup("tutorial", "the tutorial's own")
     group.addoption("--server", metavar="COMMAND", help="judge the server that this command starts, "
                     "such as 'node my/echo.js {port}'")
-    group.addoption("--connect", metavar="HOST:PORT", help="judge the server that already runs there")
+    group.addoption("--connect", metavar="HOST:PORT", help="judge the server that already runs there; "
+                    "HOST:PORT,HOST:PORT: the servers that are one chat, each new connection goes to the next")
     group.addoption("--client", metavar="COMMAND", help="judge the client that this command starts, "
                     "such as './my_client {host} {port}'")
     group.addoption("--python", metavar="stepN=MODULE[:NAME]", action="append", default=[],
@@ -94,7 +95,7 @@ def pytest_configure(config):
             raise pytest.UsageError(f"--python: {error}") from None
     if config.flag == "--connect":
         try:
-            parse_address(config.getoption("--connect"))
+            parse_addresses(config.getoption("--connect"))
         except ValueError:
             raise pytest.UsageError("--connect HOST:PORT, such as --connect 127.0.0.1:9000") from None
 
@@ -159,7 +160,7 @@ def foreign_server(request):
     """The server of --server or --connect; None without them."""
     config = request.config
     if config.flag == "--connect":
-        server = RunningServer(parse_address(config.getoption("--connect")))
+        server = RunningServer(parse_addresses(config.getoption("--connect")))
     elif config.flag == "--server":
         server = ServerCommand(config.getoption("--server"), str(config.invocation_params.dir))
     else:

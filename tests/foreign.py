@@ -4,6 +4,7 @@ Nothing here knows what language it is written in.
 """
 
 import contextlib
+import itertools
 import os
 import random
 import shlex
@@ -41,18 +42,23 @@ class ForeignServer:
 
 
 class RunningServer(ForeignServer):
-    """A server that somebody else started: --connect HOST:PORT."""
+    """A server that somebody else started, or several that are one chat: --connect HOST:PORT,HOST:PORT."""
 
-    def __init__(self, address: tuple[str, int]):
-        self.server_address = address
+    def __init__(self, addresses: list[tuple[str, int]]):
+        self._addresses = itertools.cycle(addresses)
+
+    @property
+    def server_address(self) -> tuple[str, int]:
+        """The address for one more connection: each gets the next one."""
+        return next(self._addresses)
 
     def start(self) -> None:
         """Check that it listens.  Raises: NeverListened."""
+        address = self.server_address
         try:
-            self.first = socket.create_connection(self.server_address, timeout=START_S)
+            self.first = socket.create_connection(address, timeout=START_S)
         except OSError as error:
-            host, port = self.server_address
-            raise NeverListened(f"cannot connect to {host}:{port}: {error}") from None
+            raise NeverListened(f"cannot connect to {address[0]}:{address[1]}: {error}") from None
 
     def stop(self) -> None:
         """Leave it as it is."""
@@ -199,6 +205,11 @@ def free_port() -> int:
         with socket.socket() as sock, contextlib.suppress(OSError):
             sock.bind(("127.0.0.1", port))
             return port
+
+
+def parse_addresses(text: str) -> list[tuple[str, int]]:
+    """Return the addresses of "HOST:PORT,HOST:PORT", or of one.  Raises: ValueError."""
+    return [parse_address(word) for word in text.split(",")]
 
 
 def parse_address(text: str) -> tuple[str, int]:
