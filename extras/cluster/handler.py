@@ -23,7 +23,7 @@ from step3_protocol.protocol import ProtocolError, Request, check_name, check_te
 from step4_framing.framing import LineTooLong
 from step5_server.request_handler import RequestHandler
 
-LOGOUT_S = 1.0  # how long a LOGOUT waits until the name is free: only if Redis is away, not so long
+LOGOUT_S = 0.5  # how often a LOGOUT that waits looks whether Redis is away
 MAX_RUN = 100  # steps: a script lets nobody else in meanwhile, and takes some 10 us for each
 ERRORS = {  # the scripts give codes
     "name-taken": "somebody else has this name",
@@ -43,11 +43,17 @@ class ClusterHandler(TurnHandler, RequestHandler):
     def setup(self):
         """Take a place; the login has its id from the beginning."""
         self.login = uuid.uuid4().hex[:12]
-        self._is_logged_out = threading.Event()  # Redis has freed our name
         self._entry_came = threading.Event()  # what this thread waits for has been carried out
+        self.is_leaving = False  # our LOGOUT is on its way
         self._claimed = ""  # our name's key, once Redis has given it to us
         self._entering = self._leaving = ""  # the room that we wait to be in, or out of
         super().setup()
+
+    def handle(self):
+        """Serve the connection.  Whoever half-closes still reads what was written to her until then."""
+        super().handle()
+        if not self.outbox.ended:
+            self.log_out()
 
     # --- lines in, in our own thread, without the lock
 
@@ -164,16 +170,34 @@ class ClusterHandler(TurnHandler, RequestHandler):
         self.do_step("LEAVE", *self.me, self._leaving)
 
     def do_LOGOUT(self):
-        """Say goodbye; the name is free from now on, or as soon as Redis is back.
-
-        We hear nothing from its first line on: else we would hear how we leave our rooms.
-        """
-        with self.registry.lock:
-            self.on_gone()
-        self._is_logged_out.wait(LOGOUT_S)
+        """Say goodbye; the name is free from now on, or as soon as Redis is back."""
+        self.log_out()
         with self.registry.lock:
             self.send(b"OK bye")
             self.server.dismiss(self, "LOGOUT")
+
+    def log_out(self) -> None:
+        """Give our name back, and wait until we have read so: what was written to us before comes first.
+
+        Blocks: for Redis; if it is away, for LOGOUT_S.
+        """
+        with self.registry.lock:
+            self.registry.mute(self)  # else we would hear how we leave our rooms
+            self._entry_came.clear()
+            if not self.give_name_back():
+                return
+        while not (self._entry_came.wait(LOGOUT_S) or self.server.engine.is_away):
+            pass
+
+    def give_name_back(self) -> bool:
+        """Have our name freed by a thread that has time to wait for Redis; return whether we had one.
+
+        Twice does no harm.  Thread: holds the registry's lock.
+        """
+        claimed, self._claimed, self.is_leaving = self._claimed, "", True
+        if claimed:
+            self.server.farewells.put(["LOGOUT", claimed, self.login])
+        return bool(claimed)
 
     def do_HELP(self):
         """List the verbs."""
@@ -231,6 +255,10 @@ class ClusterHandler(TurnHandler, RequestHandler):
         self._leaving = ""
         self.tell_us(b"OK")
 
+    def is_gone(self) -> None:
+        """Our LOGOUT has come back."""
+        self._entry_came.set()
+
     def tell_us(self, *lines: bytes) -> None:
         """Queue a reply, and let our own thread go on."""
         for line in lines:
@@ -244,10 +272,6 @@ class ClusterHandler(TurnHandler, RequestHandler):
     # --- the end
 
     def on_gone(self) -> None:
-        """Hear nothing more; the name is given back by a thread that has time to wait for Redis."""
+        """Hear nothing more, and give the name back."""
         self.registry.forget(self)
-        claimed, self._claimed = self._claimed, ""
-        if claimed:
-            self.server.farewells.put((["LOGOUT", claimed, self.login], self._is_logged_out))
-        elif not self.name:
-            self._is_logged_out.set()
+        self.give_name_back()

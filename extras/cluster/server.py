@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, s
 
 from extras.broadcast.fast_server import FastServer, server_parser
 from extras.cluster.engine import GONE, TRY_AGAIN_S, Engine, Outcast, Unavailable, missing_library
-from extras.cluster.handler import ClusterHandler
+from extras.cluster.handler import MAX_RUN, ClusterHandler
 from extras.cluster.member import Member
 from extras.cluster.view import View
 from step1_echo.serving import log, main
@@ -125,12 +125,16 @@ class ClusterServer(FastServer):
 
     def _say_farewells(self) -> None:
         """Free the names of those who have gone, however long Redis is away.  Thread: its own."""
-        while farewell := self.farewells.get():
-            step, is_done = farewell
+        while step := self.farewells.get():
+            steps = [step]
+            while len(steps) < MAX_RUN and not self.farewells.empty():  # hundreds may go at once
+                if (step := self.farewells.get()) is None:
+                    self.farewells.put(None)
+                    break
+                steps.append(step)
             while not self.engine.stopping:  # then all our users go at once
                 try:
-                    self.steps([step])
-                    is_done.set()
+                    self.steps(steps)
                     break
                 except Unavailable:
                     time.sleep(TRY_AGAIN_S)

@@ -27,6 +27,7 @@ end
 function steps.LOGOUT(key, login)
     local who = user(key)
     if who and who[3] == login then go(key, who) end
+    append('server:' .. server, 'GONE', login)
     return 'ok'
 end
 

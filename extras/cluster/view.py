@@ -89,7 +89,7 @@ class View(Registry):
 
     def on_OFFLINE(self, name: str, server: str, login: str) -> None:
         """Somebody has gone, or her server has.  Raises: Outcast, if that is ours."""
-        if login in self.locals:
+        if (handler := self.locals.get(login)) and not handler.is_leaving:
             raise Outcast("the other servers have taken this one for dead")
         self.users.pop(self.key(name), None)
         self.tell(self.everyone, "OFFLINE", name)
@@ -116,7 +116,7 @@ class View(Registry):
     def on_LEFT(self, room: RoomView, name: str, login: str) -> None:
         """Somebody has left a room.  Raises: Outcast, if our own user has not asked for it."""
         room.users.pop(self.key(name), None)
-        if handler := self.locals.get(login):
+        if (handler := self.locals.get(login)) and not handler.is_leaving:
             if not handler.leaves(room):
                 raise Outcast("the other servers have taken this one for dead")
             room.remove(handler)
@@ -145,9 +145,18 @@ class View(Registry):
         """Tell whether a local user is about to enter this room."""
         return any(handler.waits_for(self.rooms[key]) for handler in self.locals.values())
 
+    def on_GONE(self, login: str) -> None:
+        """A local user is logged out: what was written to her before has been carried out by now."""
+        if handler := self.locals.get(login):
+            handler.is_gone()
+
     def forget(self, handler) -> None:
         """Let a local user hear nothing more.  Twice does no harm."""
         self.locals.pop(handler.login, None)
+        self.mute(handler)
+
+    def mute(self, handler) -> None:
+        """Let a local user hear no more of what many hear.  Twice does no harm."""
         if handler in self.everyone.members:
             self.everyone.remove(handler)
         for room in self.rooms.values():
