@@ -204,10 +204,11 @@ class ClusterHandler(TurnHandler, RequestHandler):
         self.send(format_line("OK", " ".join(self.VERBS)))
 
     def do_WHO(self):
-        """List all users, the one who asks too."""
+        """List all users, the one who asks too: one step, or news of somebody might come before a list without her."""
         with self.registry.lock:
             names = self.registry.names()
-        self.say(list_lines(names, "USERS"))
+            for line in list_lines(names, "USERS"):
+                self.send(line)
         self.send(format_line("OK", f"{len(names)} online"))
 
     def do_ROOMS(self):

@@ -34,6 +34,7 @@ class Member:
         self._positions: dict[str, str] = {}  # by log
         self._next_beat = 0.0
         self._alive_since = 0.0  # no beat of ours has failed or come late since then
+        self._is_away = False  # Redis, as the log has it
         self._stopping = False
         self._thread = threading.Thread(target=self.run, name="member", daemon=True)
 
@@ -61,20 +62,23 @@ class Member:
                 membership = self.membership or self.enter()
                 self.beat(membership)
                 self.read(membership)
-                if self.engine.is_away:
-                    self.engine.is_away = False
-                    log.warning("cluster: Redis is back")
+                self._tell_away("")
             except Outcast as outcast:
                 self.server.cast_out(str(outcast))
             except GONE as error:
                 self._alive_since = float("inf")  # whoever was cut off must not judge others
-                if not self.engine.is_away:
-                    self.engine.is_away = True
-                    log.warning("cluster: Redis is away: %s", error)
+                self._tell_away(str(error))
                 time.sleep(TRY_AGAIN_S)
             except Exception:
                 log.exception("cluster: a bug of ours")
                 self.server.cast_out("it has made a mistake")
+
+    def _tell_away(self, why: str) -> None:
+        """Log it, once, if Redis has gone, or has come back."""
+        self.engine.is_away = bool(why)
+        if self.engine.is_away != self._is_away:
+            self._is_away = self.engine.is_away
+            log.warning("cluster: Redis is away: %s" if why else "cluster: Redis is back%s", why)
 
     def enter(self) -> Membership:
         """Enter the cluster under a new id.  Raises: one of GONE."""
