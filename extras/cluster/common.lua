@@ -1,7 +1,7 @@
 -- What all scripts need.  A script runs alone: nobody sees Redis between two of its lines.
 --
 -- names      user's key (her name in lower case) -> JSON [name, server, login]
--- online     the keys in order of arrival
+-- online     the keys in order of arrival;  at:S  those of them who are connected to server S
 -- rooms      room's key -> its name as its first member typed it
 -- members:R  the keys of room R's members, in order of arrival;  of:U  the rooms of user U
 -- beats      server -> when it last gave a sign of life, in ms of Redis's clock
@@ -61,13 +61,13 @@ local function go(key, who)
     end
     redis.call('HDEL', P .. 'names', key)
     redis.call('ZREM', P .. 'online', key)
+    redis.call('ZREM', P .. 'at:' .. who[2], key)
     append('users', 'OFFLINE', who[1], who[2], who[3])
 end
 
 local function bury(server)
-    for _, key in ipairs(in_order('online')) do
-        local who = user(key)
-        if who[2] == server then go(key, who) end
+    for _, key in ipairs(in_order('at:' .. server)) do
+        go(key, user(key))
     end
     redis.call('HDEL', P .. 'beats', server)
     redis.call('DEL', P .. 'slots:' .. server, P .. 'log:server:' .. server)

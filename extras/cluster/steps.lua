@@ -19,7 +19,9 @@ local steps = {}
 function steps.LOGIN(key, name, login)
     if user(key) then return 'name-taken' end
     redis.call('HSET', P .. 'names', key, cjson.encode({name, server, login}))
-    redis.call('ZADD', P .. 'online', next_place(), key)
+    local place = next_place()
+    redis.call('ZADD', P .. 'online', place, key)
+    redis.call('ZADD', P .. 'at:' .. server, place, key)
     append('users', 'ONLINE', name, server, login)
     return 'ok'
 end
