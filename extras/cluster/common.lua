@@ -4,6 +4,7 @@
 -- online     the keys in order of arrival;  at:S  those of them who are connected to server S
 -- rooms      room's key -> its name as its first member typed it
 -- members:R  the keys of room R's members, in order of arrival;  of:U  the rooms of user U
+-- here:S     room -> how many of its members are connected to server S
 -- beats      server -> when it last gave a sign of life, in ms of Redis's clock
 -- log:...    the logs; each entry has the id of the one before it, so that a gap is noticed
 -- entries    how many entries all logs have had: one that has fewer than we have seen has lost some
@@ -44,10 +45,13 @@ local function user(key)
     return found and cjson.decode(found)
 end
 
-local function leave(room, key, name, login)
+local function leave(room, key, who)
     redis.call('ZREM', P .. 'members:' .. room, key)
     redis.call('SREM', P .. 'of:' .. key, room)
-    append('room:' .. room, 'LEFT', name, login)
+    if redis.call('HINCRBY', P .. 'here:' .. who[2], room, -1) == 0 then
+        redis.call('HDEL', P .. 'here:' .. who[2], room)
+    end
+    append('room:' .. room, 'LEFT', who[1], who[2], who[3])
     if redis.call('EXISTS', P .. 'members:' .. room) == 0 then
         redis.call('HDEL', P .. 'rooms', room)
         -- Who has read it as far as here needs it no more; a minute for those who have not.
@@ -57,7 +61,7 @@ end
 
 local function go(key, who)
     for _, room in ipairs(redis.call('SMEMBERS', P .. 'of:' .. key)) do
-        leave(room, key, who[1], who[3])
+        leave(room, key, who)
     end
     redis.call('HDEL', P .. 'names', key)
     redis.call('ZREM', P .. 'online', key)
@@ -70,6 +74,6 @@ local function bury(server)
         go(key, user(key))
     end
     redis.call('HDEL', P .. 'beats', server)
-    redis.call('DEL', P .. 'slots:' .. server, P .. 'log:server:' .. server)
+    redis.call('DEL', P .. 'slots:' .. server, P .. 'log:server:' .. server, P .. 'here:' .. server)
     append('users', 'DOWN', server)
 end

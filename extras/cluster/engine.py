@@ -111,13 +111,13 @@ class Engine:
                     raise Outcast("the server is stopping") from None
                 time.sleep(TRY_AGAIN_S)
 
-    def look(self, membership: Membership, room: str = "") -> list:
-        """Return what look.lua finds.  Raises: Unavailable, Outcast."""
+    def rooms(self, membership: Membership) -> list[tuple[str, int]]:
+        """Return all rooms, and how many are in each.  Raises: Unavailable, Outcast."""
         if self.is_away:
             raise Unavailable
         slot = self._slots.get()
         try:
-            return in_cluster(slot.run(self.prefix, LOOK, *membership.arguments(), room))[1:]
+            return in_cluster(slot.run(self.prefix, ROOMS, *membership.arguments()))[1]
         except GONE:
             self.is_away = True
             raise Unavailable from None
@@ -180,7 +180,7 @@ class Script:
         self.sha = hashlib.sha1(self.text.encode()).hexdigest()
 
 
-STEPS, ENTER, BEAT, LOOK, LEAVE = map(Script, ("steps.lua", "enter.lua", "beat.lua", "look.lua", "leave.lua"))
+STEPS, ENTER, BEAT, ROOMS, LEAVE = map(Script, ("steps.lua", "enter.lua", "beat.lua", "rooms.lua", "leave.lua"))
 
 
 def in_cluster(answer: list) -> list:

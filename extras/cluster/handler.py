@@ -214,7 +214,7 @@ class ClusterHandler(TurnHandler, RequestHandler):
     def do_ROOMS(self):
         """List all rooms and how many are in them."""
         try:
-            (rooms,) = self.server.look()
+            rooms = self.server.rooms()
         except Unavailable:
             raise self.error("unavailable") from None
         except Outcast as outcast:

@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 
-from extras.cluster.engine import BEAT, ENTER, GONE, LEAVE, LOOK, Engine, Membership, Outcast, Slot, TRY_AGAIN_S, in_cluster
+from extras.cluster.engine import BEAT, ENTER, GONE, LEAVE, Engine, Membership, Outcast, Slot, TRY_AGAIN_S, in_cluster
 from extras.cluster.view import User, View
 from step1_echo.serving import log
 
@@ -109,22 +109,19 @@ class Member:
         prefix = self.engine.prefix + "log:"
         positions = {prefix + name: position for name, position in self._positions.items()}
         streams = self._slot.redis.xread(positions, count=READ_COUNT, block=READ_WAIT_MS)
-        wanted: list[str] = []
         with self.view.lock:
             if self.membership is not membership:
                 return  # somebody has cast us out
             try:
                 for key, entries in streams or ():
                     for position, entry in entries:
-                        self.carry_out(key.removeprefix(prefix), position, entry, wanted)
+                        self.carry_out(key.removeprefix(prefix), position, entry)
             finally:
                 touched, self.view.touched = self.view.touched, set()
         self.server.deliver(touched)
-        for room in wanted:
-            self.follow(membership, room)
 
-    def carry_out(self, name: str, position: str, entry: dict[str, str], wanted: list[str]) -> None:
-        """Do what an entry says; note in `wanted` which room is to be followed.  Holds the lock."""
+    def carry_out(self, name: str, position: str, entry: dict[str, str]) -> None:
+        """Do what an entry says.  Raises: Outcast.  Thread: holds the lock."""
         if name not in self._positions:
             return  # a room that nobody here is in any more
         if entry["before"] != self._positions[name]:
@@ -136,30 +133,16 @@ class Member:
         if kind == "room":
             room = self.view.rooms[key]
             getattr(self.view, "on_" + verb)(room, *words)
-            if not room.members and not self.view.awaited(key):
+            if not room.follows:
                 del self.view.rooms[key], self._positions[name]
         elif verb == "FOLLOW":
-            if words[0] not in self.view.rooms:
-                wanted.append(words[0])
+            key, room_name, position, users, login = words
+            self._positions.setdefault(f"room:{key}", position)
+            self.view.on_FOLLOW(key, room_name, users, login)
         elif verb in ("UP", "DOWN"):
             log.warning("cluster: %s is %s", words[0], verb.lower())
         else:
             getattr(self.view, "on_" + verb)(*words)
-
-    def follow(self, membership: Membership, room: str) -> None:
-        """Read a room's log from now on.  Raises: Outcast, one of GONE."""
-        if room in self.view.rooms:
-            return  # wanted twice
-        _, name, users, position = in_cluster(self._run(LOOK, *membership.arguments(), room))
-        if name is None:
-            return  # she has left already: that is, her connection has
-        with self.view.lock:
-            if self.membership is not membership:
-                return
-            self._positions[f"room:{room}"] = position
-            self.view.follow(name, users)
-            touched, self.view.touched = self.view.touched, set()
-        self.server.deliver(touched)
 
     def _run(self, script, *arguments: str) -> list:
         return self._slot.run(self.engine.prefix, script, *arguments)

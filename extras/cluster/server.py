@@ -82,11 +82,11 @@ class ClusterServer(FastServer):
             raise Unavailable
         return self.engine.steps(membership, steps)
 
-    def look(self) -> list:
+    def rooms(self) -> list[tuple[str, int]]:
         """Return all rooms, and how many are in each.  Raises: Unavailable, Outcast.  Blocks: for Redis."""
         if not (membership := self.member.membership):
             raise Unavailable
-        return self.engine.look(membership)
+        return self.engine.rooms(membership)
 
     def cast_out(self, why: str) -> None:
         """Say to all who have a name that this server has lost its place, and send them away.  Thread: any."""

@@ -52,14 +52,22 @@ function steps.JOIN(key, name, login, room, room_name)
     redis.call('PERSIST', P .. 'log:room:' .. room)
     redis.call('ZADD', P .. 'members:' .. room, next_place(), key)
     redis.call('SADD', P .. 'of:' .. key, room)
-    append('room:' .. room, 'JOINED', name, login)
-    append('server:' .. server, 'FOLLOW', room)
+    append('room:' .. room, 'JOINED', name, server, login)
+    -- Her server's first member there: tell it how the room is now, and from where its log is news.
+    if redis.call('HINCRBY', P .. 'here:' .. server, room, 1) == 1 then
+        local names = {}
+        for _, member in ipairs(in_order('members:' .. room)) do
+            table.insert(names, user(member)[1])
+        end
+        append('server:' .. server, 'FOLLOW', room, redis.call('HGET', P .. 'rooms', room),
+            last_id('room:' .. room), names, login)
+    end
     return 'ok'
 end
 
 function steps.LEAVE(key, name, login, room)
     if not redis.call('ZSCORE', P .. 'members:' .. room, key) then return 'not-in-room' end
-    leave(room, key, name, login)
+    leave(room, key, {name, server, login})
     return 'ok'
 end
 

@@ -28,10 +28,12 @@ class User(NamedTuple):
 class RoomView(Audience):
     """A room in which somebody is who is connected here: all its members, and of them the local ones as an audience."""
 
-    def __init__(self, name: str, users: list[str]):
+    def __init__(self, name: str, users: list[str], login: str):
         super().__init__()
         self.name = name
         self.users = {user.lower(): user for user in users}  # in order of arrival
+        self.logins = {login}  # of those who are here, as the log has it: a handler may be gone already
+        self.follows = 1  # how often our first user has come in, less how often our last one has left
 
 
 class View(Registry):
@@ -100,9 +102,11 @@ class View(Registry):
 
     # --- a room's log
 
-    def on_JOINED(self, room: RoomView, name: str, login: str) -> None:
+    def on_JOINED(self, room: RoomView, name: str, server: str, login: str) -> None:
         """Somebody has come into a room; if she is local, she is told who is in it."""
         room.users[self.key(name)] = name
+        if server == self.server:
+            room.logins.add(login)
         self.tell(room, "JOINED", room.name, name)
         self.admit(room, login)
 
@@ -113,9 +117,12 @@ class View(Registry):
             room.add(handler)
             handler.is_in(room)
 
-    def on_LEFT(self, room: RoomView, name: str, login: str) -> None:
+    def on_LEFT(self, room: RoomView, name: str, server: str, login: str) -> None:
         """Somebody has left a room.  Raises: Outcast, if our own user has not asked for it."""
         room.users.pop(self.key(name), None)
+        if login in room.logins:
+            room.logins.remove(login)
+            room.follows -= not room.logins
         if (handler := self.locals.get(login)) and not handler.is_leaving:
             if not handler.leaves(room):
                 raise Outcast("the other servers have taken this one for dead")
@@ -134,16 +141,13 @@ class View(Registry):
         if handler := self.locals.get(login):
             self.put(handler.outbox, format_line("MSG", sender, text))
 
-    def follow(self, name: str, users: list[str]) -> None:
-        """Know a room from now on; those who wait to get in are in."""
-        room = self.rooms[self.key(name)] = RoomView(name, users)
-        for user in users:
-            if user := self.users.get(self.key(user)):
-                self.admit(room, user.login)
-
-    def awaited(self, key: str) -> bool:
-        """Tell whether a local user is about to enter this room."""
-        return any(handler.waits_for(self.rooms[key]) for handler in self.locals.values())
+    def on_FOLLOW(self, key: str, name: str, users: list[str], login: str) -> None:
+        """Our first user has come into a room; if it is the first again, we may not have read yet that the last has left."""
+        if room := self.rooms.get(key):
+            room.follows += 1
+        else:
+            self.rooms[key] = RoomView(name, users, login)
+            self.admit(self.rooms[key], login)
 
     def on_GONE(self, login: str) -> None:
         """A local user is logged out: what was written to her before has been carried out by now."""
