@@ -28,7 +28,7 @@ class Report(NamedTuple):
 
     test: str  # its id
     outcome: str  # "passed", "failed" or "skipped"; "error" of a file that cannot even be collected
-    text: str  # of a failure
+    text: str  # of a failure, or why it was skipped
 
 
 class Run(NamedTuple):
@@ -45,7 +45,9 @@ class Keeper:
         self.reports = []
 
     def pytest_runtest_logreport(self, report):
-        if report.when == "call" or report.failed:
+        if report.skipped and isinstance(report.longrepr, tuple):
+            self.reports.append(Report(report.nodeid, report.outcome, report.longrepr[2].removeprefix("Skipped: ")))
+        elif report.when == "call" or report.failed:
             self.reports.append(Report(report.nodeid, report.outcome, report.longreprtext if report.failed else ""))
 
     def pytest_collectreport(self, report):

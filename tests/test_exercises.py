@@ -36,13 +36,16 @@ def runs(request):
 @pytest.mark.long
 @each_exercise_with("start")
 def test_it_fails_as_it_is_given(asked, runs):
-    assert "failed" in {report.outcome for report in runs[asked]().reports}, "nothing is left to do"
+    outcomes = {report.outcome for report in runs[asked]().reports}
+    assert "failed" in outcomes or outcomes == {"skipped"}, "nothing is left to do"
 
 
 @pytest.mark.long
 @each_exercise_with("solution")
 def test_it_passes_as_it_is_solved(asked, runs):
     run = runs[asked]()
+    if skipped := [report.text for report in run.reports if report.outcome == "skipped"]:
+        pytest.skip(skipped[0])  # a tool is missing
     assert {report.outcome for report in run.reports} == {"passed"}, run.printed
 
 

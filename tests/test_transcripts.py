@@ -125,6 +125,17 @@ def test_a_bare_environment_in_an_empty_directory(block):
                  "['HOME', 'PATH']", "console"))
 
 
+@needs_sh
+def test_the_text_shows_its_process_whatever_the_real_one(block):
+    replay(block("""
+        server$ python -uc 'print("here, process %d" % __import__("os").getpid()) or __import__("time").sleep(60)'
+        server< here, process 2003
+         other$ kill -TERM 2003
+        server$ echo $?
+        server< 143
+        """))
+
+
 def test_the_screen_shows_a_redrawn_line():
     screen = Screen()
     for chunk in (b"> hal", b"\r\x1b[", b"Kbob: hi\r\n> half", b"\x1b[31m\x1b[0m\b\b\xc3", b"\xa9"):

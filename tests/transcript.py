@@ -39,7 +39,10 @@ KEYS = {"^C": (b"\x03", signal.SIGINT), "^D": (b"\x04", None)}
 STEP = re.compile(r" *(\w+)([$><_])(?: (.*))?$")
 LISTENING = re.compile(r"(?:listening on |open https?://)(\S+):(\d+)")
 # The places in a command that name a port.
-PORT = re.compile(r"(--(?:tls-|web-|ws-)?port[ =]|attacks/\w+\.py |--listen[ =](?:\S+:)?|(?:127\.0\.0\.1|localhost|::1)\]?[ :])(\d+)\b")
+PORT = re.compile(r"(--(?:tls-|web-|ws-)?port[ =]|attacks/\w+\.py |--listen[ =](?:\S+:)?|(?:127\.0\.0\.1|localhost|::1)\]?[ :]|redis-cli -p )(\d+)\b")
+# A program that serves, and needs a --port.
+SERVES = re.compile(r"\b(?:\w*server\w*|cluster)\.py\b")
+PROCESS = re.compile(r", process (\d+)$")
 # The learner's own servers: their port is the last word.
 HER_SERVER = re.compile(rf"{MINE}(?:echo|\w*_server)\.py (\d+)\b")
 TAKE_TERMINAL = ("import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
@@ -87,6 +90,11 @@ def missing_tool(fence):
         told = subprocess.run(["nc", "-h"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if "hutdown the network socket" not in told.stdout + told.stderr:
             return "this nc has no -N (Debian's netcat-openbsd has)"
+    if "extras/cluster/" in " ".join(commands):
+        if not importlib.util.find_spec("redis"):
+            return "redis-py is not installed: pip install -r extras/cluster/requirements.txt"
+        if not shutil.which("redis-server"):
+            return "redis-server is not installed (apt install redis-server)"
     if "extras/web/" in " ".join(commands) and not importlib.util.find_spec("websockets"):
         return "websockets is not installed: pip install -r extras/web/requirements.txt"
     return None
@@ -155,11 +163,12 @@ class Screen:
 
 
 class Ports:
-    """The ports as the text shows them, and the free ones that stand for them here."""
+    """The ports and processes as the text shows them, and what stands for them here."""
 
     def __init__(self, mine):
         self._mine = mine       # the folder of the learner's programs
         self._real = {}         # shown -> real, both str
+        self._processes = {}    # the same for the numbers of processes
         self._closed = []       # sockets that are bound but do not listen, so that connections are refused
 
     def close(self):
@@ -171,9 +180,12 @@ class Ports:
         shown, printed = LISTENING.search(shown_line), LISTENING.search(printed_line)
         if shown and printed and shown[2].isdigit():
             self._real[shown[2]] = printed[2]
+        shown, printed = PROCESS.search(shown_line), PROCESS.search(printed_line)
+        if shown and printed:
+            self._processes[shown[1]] = printed[1]
 
     def as_shown(self, text):
-        for shown, real in self._real.items():
+        for shown, real in (self._real | self._processes).items():
             text = re.sub(rf"\b{real}\b", shown, text)
         return text
 
@@ -215,12 +227,13 @@ class Ports:
     def _simple_command(self, text):
         if hers := HER_SERVER.search(text):
             text = text[: hers.start(1)] + self.for_her_server(hers[1]) + text[hers.end(1):]
-        serves = re.search(r"\b\w*server\w*\.py\b", text)
+        serves = SERVES.search(text)
+        text = re.sub(r"(\bkill -\w+ )(\d+)", lambda found: found[1] + self._processes.get(found[2], found[2]), text)
         text = PORT.sub(lambda found: found[1] + (
             self.to_serve if serves or found[1].startswith("--listen") else self.to_reach)(found[2]), text)
         if "--port" not in text and not re.search(f"{MINE}|attacks/", text):  # then it is the default one, which the text shows elsewhere
             default = "6667" if "/irc/" in text else "9000"
-            text = re.sub(r"\b\w*(?:server|client)\w*\.py\b", lambda found:
+            text = re.sub(r"\b(?:\w*(?:server|client)\w*|cluster)\.py\b", lambda found:
                           f"{found[0]} --port {(self.to_serve if serves else self.to_reach)(default)}", text)
         if serves and "--tls-cert" in text and "--tls-port" not in text:
             text += f" --tls-port {self.to_serve('6697' if '/irc/' in text else '9030')}"

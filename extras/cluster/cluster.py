@@ -74,6 +74,7 @@ class Keeper:
         self.selector = selectors.DefaultSelector()
         self.selector.register(lifeline, selectors.EVENT_READ)
         self.servers: list[Child] = []
+        self.redis_url = ""
 
     def run(self) -> int:
         """Keep the cluster until the lifeline ends; return the exit status."""
@@ -85,15 +86,19 @@ class Keeper:
         with redis, contextlib.ExitStack() as stack:
             stack.callback(self.stop)  # the servers first: they still have something to tell Redis
             announce(f"redis: listening on 127.0.0.1:{redis.port}, process {redis.process.pid}")
+            self.redis_url = redis.url
             self.watch(Child("redis", redis.process))
-            for number in range(self.args.servers):
-                self.start(f"s{number + 1}", self.args.port and self.args.port + number, redis.url)
+            self.start_next()
             return self.pass_on()
 
-    def start(self, name: str, port: int, redis_url: str) -> None:
-        """Start a server."""
+    def start_next(self) -> None:
+        """Start a server if one is missing."""
+        number = len(self.servers)
+        if number == self.args.servers:
+            return
+        name, port = f"s{number + 1}", self.args.port and self.args.port + number
         program = Path(__file__).with_name(SERVERS[self.args.naive])
-        command = [sys.executable, str(program), "--port", str(port), "--redis", redis_url, "--name", name]
+        command = [sys.executable, str(program), "--port", str(port), "--redis", self.redis_url, "--name", name]
         process = subprocess.Popen(
             command + ["--verbose"] * self.args.verbose,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -113,7 +118,10 @@ class Keeper:
                 child: Child | None = key.data
                 if not child:
                     return 0
+                listened = child.listens
                 child.read(key.fileobj)
+                if child.listens and not listened:
+                    self.start_next()  # one after the other, so that their first lines can be told apart
                 if key.fileobj not in child.open:
                     self.selector.unregister(key.fileobj)
                 if not child.open:
