@@ -4,6 +4,8 @@ import importlib.util
 
 import pytest
 
+from extras.cluster.private_redis import PrivateRedis, missing_redis
+
 
 @pytest.fixture
 def exercise(request):
@@ -17,3 +19,34 @@ def exercise(request):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def private_redis():
+    """A Redis for all tests of a run."""
+    pytest.importorskip("redis", reason="redis-py is not installed: pip install -r extras/cluster/requirements.txt")
+    if missing_redis():
+        pytest.skip("redis-server is not installed (apt install redis-server)")
+    with PrivateRedis() as redis:
+        yield redis
+
+
+@pytest.fixture
+def redis(private_redis):
+    """A client of a Redis that is empty."""
+    from redis import Redis
+
+    with Redis(port=private_redis.port, decode_responses=True) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def cluster(redis, private_redis, exercise, serve):
+    """cluster(the name of a server class of the exercise) -> two servers, s1 and s2, that are one chat."""
+
+    def cluster(name):
+        server_class = getattr(exercise, name)
+        return [serve(server_class, redis=private_redis.url, name=server) for server in ("s1", "s2")]
+
+    return cluster
