@@ -12,7 +12,7 @@ import pytest
 from tests.chapter import ROOT, STEPS, all_fences, excerpt_fault, fences, text_files
 from tests.typed import MINE, is_piece, typed
 
-EXTRAS = ("broadcast", "presence", "rooms", "irc", "tls", "web", "wiretap", "bench")
+EXTRAS = ("broadcast", "presence", "rooms", "irc", "tls", "web", "cluster", "wiretap", "bench")
 FOLDERS = STEPS + tuple(f"extras/{name}" for name in EXTRAS)
 TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 
@@ -29,7 +29,7 @@ HEADINGS = ("You will build", "Run it", "The code, change by change", "What to n
             "How it fails without the fix", "Check yourself", "Exercises", "The flaw this step leaves")
 TOOLS = ("extras/irc", "extras/wiretap", "extras/bench")    # chapters of their own build, with these two first
 LANGUAGES = {"transcript", "console", "python", "pycon", "diff", "mermaid", "text", "sh", "powershell", "json",
-             "js"}
+             "js", "lua"}
 
 MAX_EXCERPT_LINES = 15      # what one can read without scrolling back
 
@@ -124,7 +124,7 @@ def test_a_chapter_shows_sessions_and_code(folder):
     assert "python" in languages or "diff" in languages, "no code"
 
 
-@pytest.mark.parametrize("fence", [fence for fence in all_fences("python", "js") if not is_piece(fence)], ids=str)
+@pytest.mark.parametrize("fence", [fence for fence in all_fences("python", "js", "lua") if not is_piece(fence)], ids=str)
 def test_an_excerpt_is_a_verbatim_part_of_its_file(fence):
     assert not excerpt_fault(fence), excerpt_fault(fence)
     assert len(fence.body) <= MAX_EXCERPT_LINES
