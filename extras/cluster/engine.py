@@ -71,7 +71,8 @@ class Engine:
         self.url, self.prefix = url, prefix
         self.is_away = False  # for new requests; whoever finds out sets it
         self.stopping = False
-        self._slots: queue.SimpleQueue[Slot] = queue.SimpleQueue()
+        # The one that was used last is taken first: the others need no connection until calls overlap.
+        self._slots: queue.LifoQueue[Slot] = queue.LifoQueue()
         for number in range(SLOTS):
             self._slots.put(Slot(url, str(number)))
 
