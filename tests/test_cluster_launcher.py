@@ -57,9 +57,12 @@ class Cluster:
             self.read_until("listening on")
 
     def end(self, number: int) -> int:
-        """Send a signal; return the exit status when the keeper has ended, too."""
-        self.popen.send_signal(number)
-        self.popen.communicate(timeout=DEADLINE_S)  # until nobody has its output any more
+        """Send a signal, Ctrl-C as a terminal does; return the exit status when the keeper has ended, too."""
+        if number == signal.SIGINT:
+            os.killpg(self.popen.pid, number)
+        else:
+            self.popen.send_signal(number)
+        self.last_words, _ = self.popen.communicate(timeout=DEADLINE_S)  # until nobody has its output any more
         return self.popen.returncode
 
     def left(self) -> list:
@@ -94,6 +97,7 @@ def test_its_servers_are_one_chat(launch):
         bob.ask("MSG alice hello", "OK")
         assert alice.read_line() == "MSG bob hello"
     assert cluster.end(signal.SIGINT) == 0
+    assert "has ended" not in cluster.last_words, "Ctrl-C has reached more than the launcher"
     assert cluster.left() == []
 
 
@@ -152,6 +156,18 @@ def test_nothing_is_left_when_it_is_ended_in_the_middle_of_starting(launch, afte
         cluster.read_until(after)
     assert cluster.end(number) in ({-signal.SIGKILL} if number == signal.SIGKILL else {0, -signal.SIGTERM})
     assert cluster.left() == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux's /proc")
+def test_no_process_is_left_when_even_the_keeper_is_killed(launch):
+    cluster = launch("--servers", "2", "--port", "0")
+    cluster.all_listen(2)
+    after_the_name = Path(f"/proc/{cluster.processes['s1']}/stat").read_text().rpartition(")")[2]
+    os.kill(int(after_the_name.split()[1]), signal.SIGKILL)  # the parent of s1
+    cluster.popen.communicate(timeout=DEADLINE_S)
+    assert cluster.popen.returncode == 1
+    while any(isinstance(left, bytes) for left in cluster.left()):
+        pass  # they have been killed, and it takes the system a moment
 
 
 def test_a_server_that_was_stopped_is_ended_too(launch):

@@ -165,7 +165,8 @@ def run(args: argparse.Namespace) -> int:
         os._exit(1)
     os.close(lifeline)
     status = os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1])
-    if status < 0:  # somebody has killed it: its session has nobody else who would end the rest
+    if status < 0:  # somebody has killed it: the rest of its session has nobody else who would end it
+        # NOTE: Redis's directory stays; only the keeper knew it.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(keeper, signal.SIGKILL)
         return 1

@@ -41,7 +41,7 @@ class PrivateRedis:
                 self.port = port or free_port()
                 if self._starts():
                     return
-                self.process.stdout.close()
+                self._end()
             raise NoRedis(f"redis-server does not start on port {self.port}: {self._last_words()}")
         except BaseException:
             self.stop()
@@ -60,6 +60,11 @@ class PrivateRedis:
 
     def stop(self) -> None:
         """End it, and remove its directory.  Twice does no harm."""
+        self._end()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _end(self) -> None:
+        """End the process."""
         self.process.terminate()
         try:
             self.process.wait(STOP_S)
@@ -67,7 +72,6 @@ class PrivateRedis:
             self.process.kill()
             self.process.wait()
         self.process.stdout.close()
-        shutil.rmtree(self.directory, ignore_errors=True)
 
     def _starts(self) -> bool:
         """Start the program; tell whether it answers, which it does not if it has ended."""
