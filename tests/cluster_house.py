@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -148,9 +149,11 @@ class User(Guest):
 
     def hear(self, *lines: str) -> None:
         """Read until all these events have come, now or before."""
+        deadline = time.monotonic() + DEADLINE_S  # others may talk on for ever
         for line in lines:
             heard = line in self.heard
             while not heard:
+                assert time.monotonic() < deadline, f"{self.name} has not heard {line!r}"
                 came = self.event()
                 assert not came.startswith(("OK", "ERR")), f"{self.name} waits for {line!r}, and gets {came!r}"
                 self.heard.append(came)

@@ -19,7 +19,7 @@ import pytest
 
 from extras.presence import listing
 from tests.chapter import ROOT
-from tests.cluster_house import CutProxy, House, Talker, User, needed, read_all
+from tests.cluster_house import SCRIPT, CutProxy, House, Talker, User, needed, read_all
 from tests.conftest import running, tapped_by
 from tests.crowd import follow
 from tests.dialects import eventually
@@ -588,3 +588,39 @@ def test_a_cluster_of_three_passes_the_checks_of_a_chat(house):
          *(str(ROOT / "tests" / f"{name}.py") for name in CHECKS)],
         cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTEST_ADDOPTS": ""})
     assert run.returncode == 0, run.stdout
+
+
+# What its owner sees
+
+
+def test_the_log_says_who_is_in_the_cluster_at_each_change_and_how_it_is_now_and_then(house):
+    first = house.server("--status", "0.1", name="tea")
+    assert re.search(r"cluster: this is (tea-\w+), one of 1: \1\n", first.log)
+    second = house.server(name="milk")
+    assert re.search(r"cluster: this is (milk-\w+), one of 2: \1 tea-\w+\n", second.log)
+    eventually(lambda: re.search(r"cluster: milk-\w+ is up\n", first.log), "the others see it come")
+    alice, bob = house.guest(first, "alice"), house.guest(second, "bob")
+    assert [alice.request("JOIN tea"), bob.request("JOIN tea")] == ["OK", "OK"]
+    eventually(lambda: "cluster: status: 1 users here, 2 in all, 1 rooms followed, Redis answers\n" in first.log, "a status line")
+    second.signal(signal.SIGTERM)
+    assert second.wait() == 0
+    assert bob.end().startswith("ERR shutting-down ")
+    eventually(lambda: re.search(r"cluster: milk-\w+ is down\n", first.log), "and go")
+    alice.hear("LEFT tea bob", "OFFLINE bob")
+
+
+def test_a_server_without_redis_says_so_in_a_line(house):
+    house.end()
+    run = subprocess.run([sys.executable, ROOT / SCRIPT, "--port", "0", "--redis", house.url], capture_output=True, text=True)
+    assert run.returncode == 1 and run.stdout == ""
+    assert len(run.stderr.splitlines()) == 1 and "apt install redis-server" in run.stderr
+
+
+def test_a_server_that_redis_does_not_let_in_says_so_in_a_line(house):
+    with house.client() as redis:
+        redis.config_set("requirepass", "tea")
+    run = subprocess.run([sys.executable, ROOT / SCRIPT, "--port", "0", "--redis", house.url], capture_output=True, text=True)
+    assert run.returncode == 1 and run.stdout == ""
+    assert len(run.stderr.splitlines()) == 1 and "authenticated" in run.stderr
+    secret = house.url.replace("//", "//:tea@")
+    assert house.guest(house.server(redis=secret), "alice").request("WHO").startswith("OK 1 ")
