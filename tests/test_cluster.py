@@ -8,6 +8,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -624,3 +625,36 @@ def test_a_server_that_redis_does_not_let_in_says_so_in_a_line(house):
     assert len(run.stderr.splitlines()) == 1 and "authenticated" in run.stderr
     secret = house.url.replace("//", "//:tea@")
     assert house.guest(house.server(redis=secret), "alice").request("WHO").startswith("OK 1 ")
+
+
+@pytest.mark.parametrize("setting, value, usual", [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")])
+def test_a_redis_that_is_full_or_may_not_write_makes_requests_unavailable_and_nothing_else(house, setting, value, usual):
+    server = house.server()
+    alice, bob = house.guest(server, "alice"), house.guest(server, "bob")
+    with house.client() as redis:
+        redis.config_set(setting, value)
+        for _ in range(3):
+            assert alice.request("MSG bob lost").startswith("ERR unavailable ")
+        assert alice.request("HELP").startswith("OK LOGIN")
+        redis.config_set(setting, usual)
+    eventually(lambda: alice.request("MSG bob hello") == "OK", "Redis works again")
+    bob.hear("MSG alice hello")
+    assert "MSG alice lost" not in bob.heard
+    assert "a bug of ours" not in server.log
+
+
+def test_a_server_that_only_redis_s_own_machine_may_use_says_so_in_a_line(house):
+    """A Redis in its protected mode answers so: the first thing that happens on a second machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        def refuse():
+            with listener.accept()[0] as sock:
+                sock.recv(4096)
+                sock.sendall(b"-DENIED Redis is running in protected mode\r\n")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        url = "redis://127.0.0.1:%d" % listener.getsockname()[1]
+        run = subprocess.run([sys.executable, ROOT / SCRIPT, "--port", "0", "--redis", url], capture_output=True, text=True)
+        thread.join()
+    assert run.returncode == 1
+    assert len(run.stderr.splitlines()) == 1 and "protected mode" in run.stderr

@@ -6,6 +6,7 @@ doubt     a call was sent, and its answer was lost: it may have been carried out
 away      Redis does not answer: nothing is sent until it does again
 """
 
+import contextlib
 import hashlib
 import json
 import queue
@@ -17,6 +18,7 @@ try:
     from redis import Redis
     from redis.backoff import NoBackoff
     from redis.exceptions import ConnectionError, NoScriptError, ResponseError, TimeoutError
+    from redis.exceptions import MasterDownError, NoPermissionError, OutOfMemoryError, ReadOnlyError
     from redis.retry import Retry
 except ImportError:  # who needs it says so: missing_library()
     Redis, ConnectionError, NoScriptError, ResponseError, TimeoutError = None, OSError, OSError, OSError, OSError
@@ -25,8 +27,9 @@ SLOTS = 16  # calls at once; Redis does one at a time anyway, and each takes a m
 ANSWER_S = 5.0  # without an answer for so long, the connection counts as broken
 TRY_AGAIN_S = 0.2  # a call in doubt is sent again so often
 GONE = (ConnectionError, TimeoutError)
-# Redis is there and says "not now": its disk or its memory is full, it is a replica, a script takes long.
-NOT_NOW = {"LOADING", "MISCONF", "OOM", "READONLY", "BUSY", "NOREPLICAS", "MASTERDOWN"}
+# Redis is there and says "not now": its disk is full, a script takes long, it lets only its own machine in.
+# For some it has a word at the beginning, for others the library has a class: its memory is full, it is a replica.
+NOT_NOW = ("MISCONF ", "BUSY ", "NOREPLICAS ", "DENIED ")
 
 
 def missing_library() -> str:
@@ -40,6 +43,22 @@ class Unavailable(Exception):
 
 class Outcast(Exception):
     """This server is not in the cluster any more, or Redis has lost what it knew: it has to enter anew."""
+
+
+class NotNow(ConnectionError):
+    """Redis has refused a call: it has done nothing."""
+
+
+@contextlib.contextmanager
+def refusals():
+    """Raises: NotNow, one of GONE, where Redis refuses a call."""
+    try:
+        yield
+    except ResponseError as error:
+        by_class = isinstance(error, (MasterDownError, NoPermissionError, OutOfMemoryError, ReadOnlyError))
+        if by_class or str(error).startswith(NOT_NOW):
+            raise NotNow(str(error)) from None
+        raise  # a bug of ours
 
 
 class Membership:
@@ -94,8 +113,8 @@ class Engine:
             self._slots.put(slot)
 
     def _without_doubt(self, slot: "Slot", arguments: tuple) -> list:
-        """Send a call until it is answered.  Raises: Unavailable, if it was never sent; Outcast."""
-        was_sent = False
+        """Send a call until it is answered.  Raises: Unavailable, if nothing has been done; Outcast."""
+        was_sent = in_doubt = False
         while True:
             try:
                 if not was_sent:
@@ -104,9 +123,10 @@ class Engine:
                 answer = slot.run(self.prefix, STEPS, *arguments)
                 self.is_away = False
                 return answer
-            except GONE:
+            except GONE as error:
                 self.is_away = True
-                if not was_sent:
+                in_doubt = in_doubt or was_sent and not isinstance(error, NotNow)
+                if not in_doubt:
                     raise Unavailable from None
                 if self.stopping:
                     raise Outcast("the server is stopping") from None
@@ -124,7 +144,6 @@ class Engine:
             raise Unavailable from None
         finally:
             self._slots.put(slot)
-
 
     def close(self) -> None:
         """Close the connections; a call that waits fails."""
@@ -152,20 +171,22 @@ class Slot:
 
     def connect(self) -> None:
         """See to it that there is a connection.  Raises: one of GONE; then nothing has been sent."""
-        pool = self.redis.connection_pool
-        pool.release(pool.get_connection())
+        with refusals():
+            pool = self.redis.connection_pool
+            pool.release(pool.get_connection())
 
     def run(self, prefix: str, script: "Script", *arguments: str) -> list:
         """Run a script.  Raises: one of GONE."""
-        try:
+        with refusals():
             try:
                 return self.redis.evalsha(script.sha, 0, prefix, *arguments)
             except NoScriptError:  # a Redis that has just started
                 return self.redis.eval(script.text, 0, prefix, *arguments)
-        except ResponseError as error:
-            if str(error).split(" ")[0] in NOT_NOW:
-                raise ConnectionError(str(error)) from None
-            raise  # a bug of ours
+
+    def read(self, positions: dict[str, str], count: int, wait_ms: int) -> list:
+        """Return what is new in some streams.  Blocks: as long as that.  Raises: one of GONE."""
+        with refusals():
+            return self.redis.xread(positions, count=count, block=wait_ms) or []
 
     def close(self) -> None:
         """Close the connection.  Thread: any; a call that waits fails."""

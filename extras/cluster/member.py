@@ -108,12 +108,12 @@ class Member:
         """Read what is new, and carry it out.  Blocks: READ_WAIT_MS.  Raises: Outcast, one of GONE."""
         prefix = self.engine.prefix + "log:"
         positions = {prefix + name: position for name, position in self._positions.items()}
-        streams = self._slot.redis.xread(positions, count=READ_COUNT, block=READ_WAIT_MS)
+        streams = self._slot.read(positions, READ_COUNT, READ_WAIT_MS)
         with self.view.lock:
             if self.membership is not membership:
                 return  # somebody has cast us out
             try:
-                for key, entries in streams or ():
+                for key, entries in streams:
                     for position, entry in entries:
                         self.carry_out(key.removeprefix(prefix), position, entry)
             finally:
