@@ -6,6 +6,7 @@ How fast anything is depends on the machine, so no test here looks at a time.
 import contextlib
 import json
 import os
+import re
 import select
 import socket
 import ssl
@@ -20,6 +21,7 @@ import pytest
 from step3_protocol.protocol import format_line
 from step5_server.server import ChatHandler, ChatServer
 from tests.certificates import certificates  # noqa: F401: a fixture
+from tests.conftest import running
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the benchmark is for Linux and macOS")
 
@@ -29,13 +31,14 @@ if os.name == "posix":
     from extras.bench.report import Report
     from extras.bench.servers import KINDS
 
+LATE_S = 0.3  # how late a server reads the log, to see who waits for it
 BENCH = Path(__file__).resolve().parents[1] / "extras/bench/bench.py"
 
 
 def numbers(**known):
     """Return a round's numbers, 1 where nothing else is said."""
-    names = ("per_second", "cpu_us", "p50_ms", "p99_ms", "server_percent", "generator_percent",
-             "threads", "kb_per_connection", "cores", "count")
+    names = ("per_second", "cpu_us", "redis_us", "p50_ms", "p99_ms", "server_percent", "redis_percent",
+             "generator_percent", "threads", "kb_per_connection", "cores", "count")
     return {name: known.get(name, 1.0) for name in names}
 
 
@@ -100,6 +103,93 @@ def test_what_comes_in_tls_or_websocket_is_counted_too(server, capsys):
     status = bench.main(["--quick", "--servers", server, "--workloads", "fan-out/64,logins"])
     told = capsys.readouterr().out
     assert status == 0 and told.count(f"{KINDS[server].title} ") == 2, told
+
+
+@pytest.fixture
+def cluster():
+    """Return the kind of server that is two of them; skip the test where Redis or its library is missing."""
+    kind = KINDS["cluster:2"]
+    if why_not := kind.why_not(bench.parse_args([])):
+        pytest.skip(f"needs Redis and its library: {why_not}")
+    return kind
+
+
+@pytest.mark.long
+def test_servers_with_redis_between_them_are_counted_as_one(cluster, tmp_path):
+    report = tmp_path / "report.json"
+    workloads = "pairs,fan-out/64,logins"
+    assert bench.main(["--quick", "--servers", "rooms,cluster:2", "--workloads", workloads, "--json", str(report)]) == 0
+    rounds = json.loads(report.read_text())["rounds"]
+    assert set(rounds) == {"pairs", "pairs/across", "fan-out/64", "logins"}
+    assert set(rounds["pairs"]) == {"rooms", "cluster:2"} and set(rounds["pairs/across"]) == {"cluster:2"}
+    for name, servers in rounds.items():
+        (numbers,) = servers["cluster:2"]
+        assert numbers["count"] > 0
+        if sys.platform == "linux":
+            assert numbers["redis_us"] is not None and numbers["cpu_us"] is not None, name
+
+
+@pytest.mark.long
+def test_the_fence_of_a_cluster_comes_behind_what_is_in_the_log(cluster, monkeypatch):
+    from extras.cluster.member import Member
+    from extras.cluster.private_redis import PrivateRedis
+    from extras.cluster.server import ClusterServer
+
+    may_read, carry_out = threading.Event(), Member.carry_out
+    may_read.set()
+
+    def late(member, *entry):
+        assert may_read.wait(10)
+        carry_out(member, *entry)
+
+    monkeypatch.setattr(Member, "carry_out", late)
+    with (
+        PrivateRedis() as redis,
+        running(ClusterServer(("127.0.0.1", 0), redis=redis.url)) as server,
+        load.Crowd(server.server_address, cluster.dialect) as crowd,
+    ):
+        crowd.grow(2)
+        first, second = crowd.clients
+        may_read.clear()
+        first.ask(crowd.dialect.tell(second.user, b"hello" + load.MARK), re.compile(rb"OK\n"))  # it is in the log
+        soon = threading.Timer(LATE_S, may_read.set)
+        soon.start()
+        second.ask(crowd.dialect.fence, crowd.dialect.fenced)
+        soon.join()
+        assert second.received == 1
+
+
+def test_the_two_of_a_pair_are_on_one_server_and_then_on_two(serve, monkeypatch):
+    addresses = [serve(ChatServer).server_address for _ in range(3)]
+    played = {}
+
+    def ping_pong(server, crowd, name, seconds, couples):
+        played[name] = [[client.sock.getpeername() for client in couple] for couple in couples]
+
+    monkeypatch.setattr(workloads, "ping_pong", ping_pong)
+    with load.Crowd(addresses[0], KINDS["step5"].dialect, others=addresses[1:]) as crowd:
+        list(workloads.pairs(None, crowd, "pairs", 0))
+    assert all(one == other for one, other in played["pairs"])
+    assert all(one != other for one, other in played["pairs/across"])
+    assert {one for one, _ in played["pairs"]} == set(addresses) == {one for one, _ in played["pairs/across"]}
+    assert len(played["pairs"]) == len(played["pairs/across"]) == 20
+
+
+def test_without_redis_a_line_says_so(monkeypatch, capsys):
+    monkeypatch.setenv("PATH", "")
+    assert bench.chosen_servers(bench.parse_args(["--servers", "cluster:2"])) == {}
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("without cluster of 2: a cluster needs Redis, which is not installed")
+
+
+def test_without_its_library_a_line_says_so(tmp_path, monkeypatch, capsys):
+    for name, status in (("python", 1), ("redis-server", 0)):
+        (tmp_path / name).write_text(f"#!/bin/sh\nexit {status}\n")
+        (tmp_path / name).chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    python = str(tmp_path / "python")
+    assert bench.chosen_servers(bench.parse_args(["--servers", "cluster:2", "--python", python])) == {}
+    assert capsys.readouterr().err == f"without cluster of 2: {python} -m pip install redis\n"
 
 
 def test_a_wire_waits_for_its_handshake_and_half_closes_like_a_socket(certificates):  # noqa: F811
@@ -187,6 +277,14 @@ def test_a_missed_goal_is_called_missed():
     missed, met = report.goals()
     assert missed.startswith("MISSED our IRC pairs") and "0.80" in missed
     assert met.startswith("met    our IRC logins")
+
+
+def test_the_columns_of_redis_stand_only_where_there_was_one():
+    report = Report({})
+    report.add("pairs", "rooms", numbers(redis_us=None, redis_percent=None))
+    assert "Redis" not in report.table("pairs")
+    report.add("pairs", "cluster:2", numbers(redis_us=41.5))
+    assert "Redis us each" in report.table("pairs") and "41.50" in report.table("pairs")
 
 
 def test_what_the_system_does_not_tell_is_a_dash():

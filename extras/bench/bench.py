@@ -45,7 +45,7 @@ def measure(report: Report, name: str, server: str, kind, args, round_number: in
     progress("starts")
     try:
         with kind.start(args) as running, Crowd(
-            running.address, kind.dialect, progress, running.wire
+            running.address, kind.dialect, progress, running.wire, running.others
         ) as crowd:
             for result in run(running, crowd, name, args.seconds):
                 numbers = result.numbers()

@@ -57,6 +57,17 @@ class FramedRooms(Rooms):
     refused = re.compile(rb"ERR [^\x81]*")
 
 
+class ClusterRooms(Rooms):
+    """The same, when several servers are one chat.
+
+    HELP is answered by the server that it is sent to, however far that one is behind.  Whoever is in a
+    room of her own has read so in the log; so all that was written before has come.
+    """
+
+    fence = b"JOIN fence\nLEAVE fence\n"
+    fenced = re.compile(rb"MEMBERS fence [^\n]*\n")
+
+
 class Irc:
     """IRC.  Source: RFC 2812."""
 

@@ -17,6 +17,7 @@ from extras.bench.dialects import MARK
 CHUNK_BYTES = 1 << 18  # as much as may wait for a cold client
 DEADLINE_S = 20.0  # if there is no answer or no progress for this long, the run has failed
 CONNECT_DEADLINE_S = 5.0
+TOGETHER = 2  # so many users, one after the other, are on the same server; the next ones on the next
 
 
 class LoadError(Exception):
@@ -84,8 +85,9 @@ class Client:
 class Crowd:
     """The clients of a run, in the order in which they came; closed at the end."""
 
-    def __init__(self, address: tuple[str, int], dialect, progress=lambda text: None, wire=wires.plain):
+    def __init__(self, address: tuple[str, int], dialect, progress=lambda text: None, wire=wires.plain, others=()):
         self.address = address
+        self.addresses = [address, *others]  # of all servers of the same chat
         self.dialect = dialect
         self.wire = wire  # what carries their bytes
         self.progress = progress
@@ -111,13 +113,18 @@ class Crowd:
 
     def log_in(self, user: int) -> Client:
         """Log in one user; the caller closes her.  Raises: LoadError, OSError."""
-        client = Client(self.address, self.dialect, user, self.wire)
+        client = self.connect(user)
         try:
             client.ask(self.dialect.login(user), self.dialect.logged_in)
         except (LoadError, OSError):
             client.close()
             raise
         return client
+
+    def connect(self, user: int) -> Client:
+        """Return a connection for this user: users are spread over all servers."""
+        address = self.addresses[user // TOGETHER % len(self.addresses)]
+        return Client(address, self.dialect, user, self.wire)
 
     def read_all(self, clients: list[Client]) -> None:
         """Read what these have received."""

@@ -14,9 +14,11 @@ from extras.bench.workloads import WORKLOADS
 COLUMNS = {  # the title of a column, and how its number is written
     "per_second": ("{unit}/s", "{:,.0f}"),
     "cpu_us": ("CPU us each", "{:.2f}"),
+    "redis_us": ("Redis us each", "{:.2f}"),
     "p50_ms": ("p50 ms", "{:.2f}"),
     "p99_ms": ("p99 ms", "{:.2f}"),
     "server_percent": ("server %", "{:.0f}"),
+    "redis_percent": ("Redis %", "{:.0f}"),
     "generator_percent": ("load %", "{:.0f}"),
     "threads": ("threads", "{:.0f}"),
     "kb_per_connection": ("kB/conn", "{:.1f}"),
@@ -97,10 +99,11 @@ class Report:
     def table(self, workload: str) -> str:
         """Return one workload's table; numbers are medians."""
         kind = WORKLOADS[family(workload)]
-        rows = [["server", *(title.format(unit=kind.unit) for title, _ in COLUMNS.values())]]
+        columns = {name: how for name, how in COLUMNS.items() if self.is_shown(workload, name)}
+        rows = [["server", *(title.format(unit=kind.unit) for title, _ in columns.values())]]
         for server in self.rounds[workload]:
-            numbers = [self.median(workload, server, column) for column in COLUMNS]
-            forms = [form for _, form in COLUMNS.values()]
+            numbers = [self.median(workload, server, column) for column in columns]
+            forms = [form for _, form in columns.values()]
             rows.append([title_of(server), *(written(n, f) for n, f in zip(numbers, forms))])
         widths = [max(map(len, column)) for column in zip(*rows)]
         lines = [
@@ -108,6 +111,11 @@ class Report:
             for row in rows
         ]
         return "\n".join([f"{workload}: {kind.title}", *lines])
+
+    def is_shown(self, workload: str, column: str) -> bool:
+        """Return whether a table has this column: those of Redis only if there was one."""
+        servers = self.rounds[workload]
+        return not column.startswith("redis_") or any(self.median(workload, s, column) is not None for s in servers)
 
     def goals(self) -> list[str]:
         """Return a line for each goal that was measured."""
@@ -151,7 +159,7 @@ class Report:
 
 def family(workload: str) -> str:
     """Return which entry of WORKLOADS a name such as "idle/4000" belongs to."""
-    return workload if workload in WORKLOADS else workload.partition("/")[0]
+    return workload if workload in WORKLOADS else workload.rpartition("/")[0]
 
 
 def title_of(server: str) -> str:

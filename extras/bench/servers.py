@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 
 from extras.bench import dialects, wires
+from extras.cluster.private_redis import NoRedis, PrivateRedis, missing_redis
 from extras.tls.certificate import make_certificate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,8 +107,36 @@ class Connected:
         return contextlib.nullcontext(self._running)
 
 
+class Cluster:
+    """Servers that are one chat, beside a Redis of their own: as a kind of server."""
+
+    dialect = dialects.ClusterRooms()
+
+    def __init__(self, count: int):
+        self.count = count
+        self.title = f"cluster of {count}"
+
+    def why_not(self, args) -> str | None:
+        """Return why it cannot be started here, or None."""
+        return missing_redis() or needs_module("redis")(args)
+
+    @contextlib.contextmanager
+    def start(self, args):
+        """Run Redis and the servers; yield them as one Running.  Raises: RuntimeError."""
+        with contextlib.ExitStack() as stack:
+            try:
+                redis = stack.enter_context(PrivateRedis())
+            except NoRedis as error:
+                raise RuntimeError(str(error)) from None
+            kind = Kind(self.title, self.dialect, ours("extras/cluster/server.py", "--redis", redis.url))
+            servers = [stack.enter_context(kind.start(args)) for _ in range(self.count)]
+            yield Together(servers, Running(redis.process.pid, ("127.0.0.1", redis.port)))
+
+
 class Running:
     """A server that runs, and what the system knows about it (None where it has no /proc)."""
+
+    others: list[tuple[str, int]] = []  # more addresses of the same chat
 
     def __init__(self, pid: int | None, address: tuple[str, int], wire=wires.plain):
         self.address = address
@@ -120,6 +149,10 @@ class Running:
             # Fields 14 and 15, in ticks; the name in field 2 may hold blanks.  Source: proc(5).
             utime, stime = stat.rpartition(")")[2].split()[11:13]
             return (int(utime) + int(stime)) / os.sysconf("SC_CLK_TCK")
+        return None
+
+    def redis_cpu_s(self) -> float | None:
+        """Return the processor time that its Redis has used; None: it has none."""
         return None
 
     def rss_bytes(self) -> int | None:
@@ -155,6 +188,31 @@ class Running:
             return (self._proc / name).read_text() if self._proc else None
         except FileNotFoundError:
             return None  # macOS, or the server has died
+
+
+class Together(Running):
+    """Several servers that are one chat; what the system knows is their sum, and Redis's time beside it."""
+
+    def __init__(self, servers: list[Running], redis: Running):
+        super().__init__(None, servers[0].address)
+        self.others = [server.address for server in servers[1:]]
+        self._servers, self._redis = servers, redis
+
+    def cpu_s(self) -> float | None:
+        return self._sum(Running.cpu_s)
+
+    def redis_cpu_s(self) -> float | None:
+        return self._redis.cpu_s()
+
+    def rss_bytes(self) -> int | None:
+        return self._sum(Running.rss_bytes)
+
+    def threads(self) -> int | None:
+        return self._sum(Running.threads)
+
+    def _sum(self, number):
+        values = [number(server) for server in self._servers]
+        return None if None in values else sum(values)
 
 
 def free_port() -> int:
@@ -295,6 +353,8 @@ KINDS = {
         "ngIRCd, TLS", dialects.Irc(), ngircd_tls, needs_both(needs_program("openssl"), needs_program("ngircd")),
         False, tls,
     ),
+    # ... servers that are one chat, with Redis between them ...
+    **{f"cluster:{count}": Cluster(count) for count in (1, 2, 3)},
     # ... and the rooms server without one of its tricks.
     "rooms:no-pin": Kind("- no pin", dialects.Rooms(), ours("extras/rooms/server.py", "--no-pin")),
     "rooms:per-line": Kind("- flush per line", dialects.Rooms(), ours(TRICKS, "per-line")),

@@ -4,7 +4,8 @@ Each takes a running server and a Crowd, and yields one Result or several.
 
 fan-out   one room of 50; 5 of them talk; a message is in flight until one certain other
           member, its listener, has it
-pairs     20 pairs; each of the two answers the other: one round trip after the other
+pairs     20 pairs; each of the two answers the other: one round trip after the other.  If the chat
+          has several servers, the two are on one, and then again, in pairs/across, on two
 logins    connect, register, quit; 5 at a time
 idle      more and more connections that are silent, and one pair that talks
 growth    fan-out with more and more members
@@ -39,6 +40,7 @@ class Result:
     seconds: float
     latencies: list[float]  # seconds
     cpu_s: float | None = None  # the server's; None if the system does not say
+    redis_cpu_s: float | None = None  # None: there is no Redis
     generator_cpu_s: float = 0.0
     connections: int = 0
     rss_bytes: int | None = None  # for each connection
@@ -48,13 +50,15 @@ class Result:
     def numbers(self) -> dict[str, float | None]:
         """Return the numbers of the report, by name; each name ends in its unit."""
         ordered = sorted(self.latencies)
-        cpu = self.cpu_s
+        cpu, redis = self.cpu_s, self.redis_cpu_s
         return {
             "per_second": self.count / self.seconds,
             "cpu_us": None if cpu is None else cpu / self.count * 1e6,
+            "redis_us": None if redis is None else redis / self.count * 1e6,
             "p50_ms": ordered[len(ordered) // 2] * 1e3,
             "p99_ms": ordered[len(ordered) * 99 // 100] * 1e3,
             "server_percent": None if cpu is None else 100 * cpu / self.seconds,
+            "redis_percent": None if redis is None else 100 * redis / self.seconds,
             "generator_percent": 100 * self.generator_cpu_s / self.seconds,
             "threads": self.threads,
             "kb_per_connection": None if self.rss_bytes is None else self.rss_bytes / 1000,
@@ -64,20 +68,21 @@ class Result:
 
 
 class Stopwatch:
-    """Time and processor time, the server's and our own, from here to stop()."""
+    """Time and processor time, the server's, its Redis's and our own, from here to stop()."""
 
     def __init__(self, server):
         self._server = server
-        self._begin = time.perf_counter(), server.cpu_s(), time.process_time()
+        self._begin = time.perf_counter(), server.cpu_s(), server.redis_cpu_s(), time.process_time()
 
     def stop(self, workload: str, count: int, **more) -> Result:
         """Return the Result of what happened since the start."""
-        wall, cpu, own = self._begin
+        wall, cpu, redis, own = self._begin
         seconds = time.perf_counter() - wall
         server_cpu = None if cpu is None else self._server.cpu_s() - cpu
         return Result(
             workload, count, seconds,
-            cpu_s=server_cpu, generator_cpu_s=time.process_time() - own,
+            cpu_s=server_cpu, redis_cpu_s=None if redis is None else self._server.redis_cpu_s() - redis,
+            generator_cpu_s=time.process_time() - own,
             threads=self._server.threads(), cores=self._server.cores(), **more,
         )
 
@@ -131,11 +136,15 @@ def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders
     yield result
 
 
-def pairs(server, crowd: Crowd, name: str, seconds: float, pairs=20):
-    """Let pairs play ping-pong."""
+def pairs(server, crowd: Crowd, name: str, seconds: float, pairs=20, playing=20):
+    """Let pairs play ping-pong; or only some of them, and the others are silent."""
     crowd.grow(2 * pairs)
     crowd.settle()
-    yield ping_pong(server, crowd, name, seconds, list(zip(crowd.clients[::2], crowd.clients[1::2])))
+    clients = crowd.clients
+    yield ping_pong(server, crowd, name, seconds, list(zip(clients[::2], clients[1::2]))[:playing])
+    if len(crowd.addresses) > 1:
+        across = zip(clients[1::2], clients[2::2] + clients[:1])  # the last of one server, the first of the next
+        yield ping_pong(server, crowd, f"{name}/across", seconds, list(across)[:playing])
 
 
 def ping_pong(server, crowd: Crowd, name: str, seconds: float, couples: list[tuple[Client, Client]]):
@@ -193,7 +202,7 @@ def logins(server, crowd: Crowd, name: str, seconds: float, at_a_time=5):
         while under_way or time.perf_counter() - begin < seconds:
             while len(under_way) < at_a_time and time.perf_counter() - begin < seconds:
                 now = time.perf_counter()
-                client = Client(crowd.address, dialect, users, crowd.wire)
+                client = crowd.connect(users)
                 users += 1
                 client.sock.sendall(dialect.login(client.user))
                 client.sock.setblocking(False)
@@ -265,6 +274,9 @@ WORKLOADS = {
         "deliveries", ROOM_SERVERS, functools.partial(fan_out, in_flight=1),
     ),
     "pairs": Workload("20 pairs play ping-pong", "round trips", USER_SERVERS, pairs),
+    "pairs/1": Workload(
+        "one pair plays ping-pong, 19 are silent", "round trips", "", functools.partial(pairs, playing=1),
+    ),
     "logins": Workload("connect, log in, quit; 5 at a time", "logins", USER_SERVERS, logins),
     "idle": Workload(
         "many are connected and silent, one pair plays ping-pong",
