@@ -256,7 +256,7 @@ def test_a_server_that_was_stopped_for_longer_than_its_lease_begins_anew(house):
     assert not [line for line in old.heard if "to whom" in line]
     eventually(lambda: len(re.findall("cluster: this is ", stopped.log)) == 2, "it has entered anew")
     ids = re.findall(r"cluster: this is (\S+),", stopped.log)
-    assert ids[0] != ids[1]
+    assert ids[0] != ids[1] and "one of 2: " in stopped.log, "the old one is still there"
     eventually(lambda: talkers[0].cut, "the talker is closed, too")
     for talker in talkers:
         talker.stop()
@@ -270,6 +270,18 @@ def test_a_server_that_was_stopped_for_longer_than_its_lease_begins_anew(house):
             talker.check(way, listener)
     for line in ("OFFLINE bob", "OFFLINE talker0", "LEFT tea bob", "LEFT tea talker0", "ONLINE carol"):
         assert listener.heard.count(line) == 1, line
+
+
+def test_a_call_of_a_server_that_was_buried_is_not_carried_out(house):
+    """However late it comes: it may have been on its way when the server was declared dead."""
+    with running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server, house.client() as redis, User(server, "alice") as alice:
+        buried = engine.Membership("nobody-123", server.member.membership.memory, 0)
+        entries = redis.get("chat:entries")
+        for step in (["LOGIN", "bob", "bob", "1"], ["ALL", "alice", "alice", "1", "hello"], ["MSG", "alice", "alice", "1", "alice", "hello"]):
+            with pytest.raises(engine.Outcast):
+                server.engine.steps(buried, [step])
+        assert redis.get("chat:entries") == entries
+        assert alice.request("WHO") == "OK 1 online"
 
 
 # Redis fails
