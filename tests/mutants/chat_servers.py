@@ -15,6 +15,7 @@ from catalogue import Catalogue
 from step1_echo.serving import run
 from step3_protocol.protocol import NAME, ProtocolError, format_line, parse_line
 from step4_framing.framing import LineBuffer, LineTooLong
+from step5_server.codec import LineCodec
 from step5_server.registry import NameTaken, Registry
 from step5_server.server import ChatHandler, ChatServer
 
@@ -28,10 +29,9 @@ class Mutant(ChatHandler):
     buffer_class = LineBuffer
     max_line_bytes = 1024
 
-    def connect(self):
-        conn = super().connect()
-        conn._buffer = self.buffer_class(self.max_line_bytes)
-        return conn
+    def codec(self):
+        bases = (LineCodec,) if self.buffer_class is LineBuffer else (self.buffer_class, LineCodec)
+        return type("Codec", bases, {})(self.max_line_bytes)
 
 
 def server_with(**changes):
@@ -289,7 +289,7 @@ class MistakesFirst(Mutant):
 
     def answer(self, line):
         super().answer(line)
-        if not self.conn._buffer._lines:
+        if not self.conn.codec._lines:
             for reply in self.__dict__.pop("later", []):
                 super().send(reply)
 
@@ -555,7 +555,7 @@ class ObeysHalfALine(Mutant):
 
     def finish(self):
         if self.conn.end_reason == "EOF":
-            self.conn._buffer.feed(b"\n")
+            self.conn.codec.feed(b"\n")
             self.answer_lines()
         super().finish()
 
@@ -676,7 +676,7 @@ class DeliversTheNewestFirst(Mutant):
         waiting = self.__dict__.setdefault("waiting", [])
         waiting.append((member, format_line("MSG", self.name, text)))
         self.ok()
-        if not self.conn._buffer._lines:
+        if not self.conn.codec._lines:
             while waiting:
                 self.send_to(*waiting.pop())
 
@@ -772,7 +772,7 @@ class NeverGivesAPlaceBack(Mutant):
     def setup(self):
         super().setup()
         if not self.taken.acquire(blocking=False):
-            self.refusal = self.last_words("server-full", "no more places")
+            self.refusal = self.last_line("server-full", "no more places")
 
 
 def main():
