@@ -35,6 +35,9 @@ class Plain:
     def __init__(self, sock):
         self.sock = sock
 
+    def begin(self):
+        """Shake hands, if that is not done."""
+
     def sendall(self, data):
         self.sock.sendall(data)
 
@@ -59,6 +62,9 @@ class Lazy(Plain):
         super().__init__(sock)
         self._beginning = threading.Lock()  # so that one thread begins, and others wait for it
         self._wrapped = None
+
+    def begin(self):
+        self.wrapped()
 
     def wrapped(self):
         """Return what speaks for us, after its handshake."""

@@ -128,6 +128,7 @@ def test_garbage_harms_neither_its_sender_nor_others(host, guest, dialect, garba
     server = host()
     alice, bob = guest(server, "alice"), guest(server, "bob")
     mallory = guest(server, "mallory" if logged_in else None)
+    mallory.way.begin()  # else she may be reset in the middle of it, and her thread would not notice
     apology = dialect.sign_of_life + dialect.message("bob", b"sorry") + dialect.sign_of_life
     sender = threading.Thread(target=send, args=(mallory, garbage + b"\n" + (apology if logged_in else b"")))
     sender.start()
