@@ -64,14 +64,14 @@ class Member:
                 self.read(membership)
                 self._tell_away("")
             except Outcast as outcast:
-                self.server.cast_out(str(outcast))
+                self.server.cast_out(self.membership, str(outcast))
             except GONE as error:
                 self._alive_since = float("inf")  # whoever was cut off must not judge others
                 self._tell_away(str(error))
                 time.sleep(TRY_AGAIN_S)
             except Exception:
                 log.exception("cluster: a bug of ours")
-                self.server.cast_out("it has made a mistake")
+                self.server.cast_out(self.membership, "it has made a mistake")
 
     def _tell_away(self, why: str) -> None:
         """Log it, once, if Redis has gone, or has come back."""

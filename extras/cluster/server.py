@@ -7,12 +7,13 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
 from extras.broadcast.fast_server import FastServer, server_parser
-from extras.cluster.engine import GONE, TRY_AGAIN_S, Engine, Outcast, Unavailable, missing_library
+from extras.cluster.engine import GONE, TRY_AGAIN_S, Engine, Membership, Outcast, Unavailable, missing_library
 from extras.cluster.handler import MAX_RUN, ClusterHandler
 from extras.cluster.member import Member
 from extras.cluster.view import View
@@ -78,20 +79,29 @@ class ClusterServer(FastServer):
 
     def steps(self, steps: list[list[str]]) -> list[str]:
         """Have these steps carried out, each once.  Raises: Unavailable, Outcast.  Blocks: for Redis."""
-        if not (membership := self.member.membership):
-            raise Unavailable
-        return self.engine.steps(membership, steps)
+        return self.call(self.engine.steps, steps)
 
     def rooms(self) -> list[tuple[str, int]]:
         """Return all rooms, and how many are in each.  Raises: Unavailable, Outcast.  Blocks: for Redis."""
+        return self.call(self.engine.rooms)
+
+    def call(self, call: Callable, *arguments) -> list:
+        """Ask Redis as a member of the cluster; if it says that we are none, all are told."""
         if not (membership := self.member.membership):
             raise Unavailable
-        return self.engine.rooms(membership)
+        try:
+            return call(membership, *arguments)
+        except Outcast as outcast:
+            self.cast_out(membership, str(outcast))
+            raise
 
-    def cast_out(self, why: str) -> None:
-        """Say to all who have a name that this server has lost its place, and send them away.  Thread: any."""
+    def cast_out(self, membership: Membership | None, why: str) -> None:
+        """Say to all who have a name that this server has lost its place, and send them away.  Thread: any.
+
+        Not if we have got another one meanwhile: a call may have been on its way for long.
+        """
         with self.registry.lock:
-            if not self.member.membership:
+            if not membership or self.member.membership is not membership:
                 return
             self.member.membership = None
             log.warning("cluster: out of it: %s", why)
@@ -138,9 +148,8 @@ class ClusterServer(FastServer):
                     break
                 except Unavailable:
                     time.sleep(TRY_AGAIN_S)
-                except Outcast as outcast:
-                    self.cast_out(str(outcast))
-                    break
+                except Outcast:
+                    break  # all our users are gone already
 
 
 def parser():
