@@ -60,8 +60,8 @@ class FramedRooms(Rooms):
 class ClusterRooms(Rooms):
     """The same, when several servers are one chat.
 
-    HELP is answered by the server that it is sent to, however far that one is behind.  Whoever is in a
-    room of her own has read so in the log; so all that was written before has come.
+    HELP is answered by the server that it is sent to, however far that one is behind.  Whoever has been
+    let into a room has read so in the log; so all that was written before has come.
     """
 
     fence = b"JOIN fence\nLEAVE fence\n"
