@@ -284,6 +284,21 @@ def test_a_call_of_a_server_that_was_buried_is_not_carried_out(house):
         assert alice.request("WHO") == "OK 1 online"
 
 
+def test_a_call_that_comes_back_late_casts_out_nobody_who_came_after_it(house):
+    """It was sent as a server that has been buried since; by then we have entered anew."""
+    with running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server, house.client() as redis:
+        def late(membership):
+            redis.hdel("chat:beats", membership.server)  # as who buries it does
+            eventually(lambda: server.member.membership not in (None, membership), "it has entered anew")
+            bob.log_in_in_time("bob")
+            return server.engine.steps(membership, [["ALL", "alice", "alice", "1", "late"]])
+
+        with User(server) as bob:
+            with pytest.raises(engine.Outcast):
+                server.call(late)
+            assert bob.request("WHO") == "OK 1 online"
+
+
 # Redis fails
 
 
