@@ -284,6 +284,25 @@ def test_a_call_of_a_server_that_was_buried_is_not_carried_out(house):
         assert alice.request("WHO") == "OK 1 online"
 
 
+def test_when_redis_has_stood_still_nobody_is_buried_by_the_first_who_is_heard_again(house):
+    """The beats of the others may stand right behind that one."""
+    slot, lease_ms = engine.Slot(house.url), int(LEASE_S * 1000)
+    with house.client() as redis, contextlib.closing(slot):
+        memory = slot.run("chat:", engine.ENTER, "one", "a memory")[0]
+        slot.run("chat:", engine.ENTER, "other", "")
+
+        def beat(own_ms_ago, others_ms_ago):
+            seconds, microseconds = redis.time()
+            now = seconds * 1000 + microseconds // 1000
+            redis.hset("chat:beats", mapping={"one": now - own_ms_ago, "other": now - others_ms_ago})
+            answer = slot.run("chat:", engine.BEAT, memory, "0", "one", str(lease_ms), "yes")
+            return answer, redis.hexists("chat:beats", "other")
+
+        assert beat(lease_ms + 1000, lease_ms + 1000) == (["late"], True)
+        assert beat(500, lease_ms - 1000) == (["ok"], True)
+        assert beat(500, lease_ms + 1000) == (["ok"], False)
+
+
 def test_a_call_that_comes_back_late_casts_out_nobody_who_came_after_it(house):
     """It was sent as a server that has been buried since; by then we have entered anew."""
     with running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server, house.client() as redis:

@@ -4,11 +4,16 @@
 if is_lost(ARGV[2], ARGV[3]) then return {'lost'} end
 if redis.call('HEXISTS', P .. 'beats', ARGV[4]) == 0 then return {'buried'} end
 
-local now = now_ms()
+local now, lease = now_ms(), tonumber(ARGV[5])
+-- Was our own last one long ago, too?  Then it was Redis that stood still: the others' may stand right
+-- behind ours, and nobody is to be buried yet.
+local late = now - tonumber(redis.call('HGET', P .. 'beats', ARGV[4])) > lease / 2
 redis.call('HSET', P .. 'beats', ARGV[4], now)
+if late then return {'late'} end
+
 local beats = redis.call('HGETALL', P .. 'beats')
 for i = 1, #beats, 2 do
-    if ARGV[6] == 'yes' and now - tonumber(beats[i + 1]) > tonumber(ARGV[5]) then
+    if ARGV[6] == 'yes' and now - tonumber(beats[i + 1]) > lease then
         bury(beats[i])
     end
 end

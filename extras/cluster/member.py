@@ -102,7 +102,9 @@ class Member:
         self._next_beat = now + BEAT_S
         self._alive_since = min(self._alive_since, now)
         may_bury = "yes" if now - self._alive_since > LEASE_S else "no"
-        in_cluster(self._run(BEAT, *membership.arguments(), str(int(LEASE_S * 1000)), may_bury))
+        answer = in_cluster(self._run(BEAT, *membership.arguments(), str(int(LEASE_S * 1000)), may_bury))
+        if answer == ["late"]:
+            self._alive_since = time.monotonic()  # Redis stood still: give the others time
 
     def read(self, membership: Membership) -> None:
         """Read what is new, and carry it out.  Blocks: READ_WAIT_MS.  Raises: Outcast, one of GONE."""
