@@ -36,6 +36,8 @@ from extras.wiretap.relay import Spoiling  # noqa: E402
 GONE_S = 5.0  # so soon the users of a dead server are offline
 UNLUCKY_S = 0.3  # how long a moment lasts in which a wrong server lets somebody else come between
 
+pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
+
 
 @pytest.fixture
 def house(tmp_path):

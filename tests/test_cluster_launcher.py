@@ -21,6 +21,8 @@ if not shutil.which("redis-server"):
 LAUNCHER = Path(__file__).resolve().parents[1] / "extras/cluster/cluster.py"
 DEADLINE_S = 60.0  # for an end that takes a second
 
+pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
+
 
 class Cluster:
     """A launcher in a process of its own.  A context manager: nothing of it is left."""

@@ -21,6 +21,8 @@ from tests.wire import Wire
 
 TEXT, BINARY = "text.ircv3.net", "binary.ircv3.net"
 
+pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
+
 
 @pytest.fixture
 def net():

@@ -17,6 +17,8 @@ from extras.web.websocket import WebSocketCodec, close_frame, text_frame
 from step4_framing.framing import MAX_LINE_BYTES
 from step5_server.codec import LineCodec
 
+pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
+
 
 def run(monkeypatch, url):
     monkeypatch.setattr(sys, "argv", ["look.py", url])
