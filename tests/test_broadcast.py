@@ -6,7 +6,7 @@ import pytest
 
 from extras.broadcast import experiment
 from extras.broadcast.client import BroadcastCommands
-from extras.broadcast.fan_out import FanOutConnection
+from extras.broadcast.fan_out import FanOutConnection, put_to
 from extras.broadcast.hub import Audience, Hub
 from extras.broadcast.server import BroadcastServer
 from extras.broadcast.turns import TurnHandler
@@ -114,7 +114,7 @@ def talk_at_once(server_class):
 
         return {"alice": lambda: stage.say("alice", "ALL 1", "ALL 2"), "bob": lambda: stage.say("bob", "ALL 3")}, check
 
-    return explore(scene, TurnHandler.answer_lines, FanOutConnection.put_held)
+    return explore(scene, TurnHandler.answer_lines, FanOutConnection.put_held, put_to)
 
 
 def test_two_who_talk_at_once_are_heard_in_one_order():

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from extras.broadcast.fan_out import FanOutConnection
+from extras.broadcast.fan_out import FanOutConnection, put_to
 from extras.broadcast.hub import Audience
 from extras.broadcast.turns import TurnHandler
 from extras.rooms.client import RoomsCommands
@@ -442,7 +442,7 @@ def at_once(server_class, check, **lines):
         actors = {name: lambda name=name: stage.say(name, lines[name]) for name in lines}
         return actors, lambda saw: check(stage, saw)
 
-    return explore(scene, TurnHandler.answer_lines, FanOutConnection.put_held, RoomsHandler, RoomHub.join, RoomHub.leave, Audience)
+    return explore(scene, TurnHandler.answer_lines, FanOutConnection.put_held, put_to, RoomsHandler, RoomHub.join, RoomHub.leave, Audience)
 
 
 def same_rooms(stage, saw):

@@ -20,6 +20,18 @@ def flush_all(outboxes: Collection[Outbox]) -> None:
         outbox.flush()
 
 
+def put_to(group, data: bytes, touched: set[Outbox], but: Outbox | None = None) -> None:
+    """Put framed lines into the outboxes of a group, but for one; note which are to be flushed.
+
+    Blocks: never.  Thread: holds the registry's lock.
+    """
+    mine = but and but.put
+    for put in group.puts:  # the one loop that is run for every user: nothing else in it
+        if put is not mine:
+            put(data)
+    touched.update(group.outboxes)
+
+
 class FanOutConnection(ShortChunkConnection):
     """A connection whose lines may go to many.
 
@@ -52,13 +64,9 @@ class FanOutConnection(ShortChunkConnection):
     def put_held(self) -> None:
         """Put what is held into the outboxes."""
         if self._groups:
-            mine = self._but and self._but.put
             for group, held in zip(self._groups, self._held):
                 if data := b"".join(held):
-                    for put in group.puts:  # the one loop that is run for every user: nothing else in it
-                        if put is not mine:
-                            put(data)
-                    self.touched.update(group.outboxes)
+                    put_to(group, data, self.touched, self._but)
             # Who talks once an hour must not keep the members of an hour ago in memory.
             self._groups, self._held, self._but = (), [], None
 

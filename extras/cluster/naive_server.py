@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
+from extras.broadcast.fan_out import put_to
 from extras.broadcast.fast_server import server_parser
 from extras.broadcast.server import BroadcastHandler, BroadcastServer
 from extras.cluster.engine import missing_library
@@ -99,13 +100,10 @@ class PubSubServer(BroadcastServer):
         """Queue a message from another server for all our users."""
         if server == self.id:
             return  # they have it
-        line, touched = format_line("ALL", name, text), []
+        line, touched = format_line("ALL", name, text), set()
         with self.registry.lock:
             for group in self.registry.everyone.groups:
-                data = group.frame(line)
-                for put in group.puts:
-                    put(data)
-                touched += group.outboxes
+                put_to(group, group.frame(line), touched)
         self.deliver(touched)
 
 

@@ -10,6 +10,7 @@ login    one stay of a user, from LOGIN to LOGOUT: an id that no other stay has
 
 from typing import NamedTuple
 
+from extras.broadcast.fan_out import put_to
 from extras.broadcast.hub import Audience
 from extras.cluster.engine import Outcast
 from step3_protocol.protocol import format_line
@@ -70,13 +71,8 @@ class View(Registry):
     def tell(self, audience: Audience, *words: str, but: object = None) -> None:
         """Queue an event for an audience, but for one of its members."""
         line = format_line(*words)
-        mine = but and but.outbox.put
         for group in audience.groups:
-            data = group.frame(line)
-            for put in group.puts:
-                if put is not mine:
-                    put(data)
-            self.touched.update(group.outboxes)
+            put_to(group, group.frame(line), self.touched, but and but.outbox)
 
     # --- the users' log
 
