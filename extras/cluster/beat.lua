@@ -1,8 +1,8 @@
 -- A sign of life.  Whoever has given none for too long is buried: its users are gone.
 -- ARGV: prefix, memory, entries seen, server, lease in ms, "yes" if it may bury others
 
-if is_lost(ARGV[2], ARGV[3]) then return {'lost'} end
-if redis.call('HEXISTS', P .. 'beats', ARGV[4]) == 0 then return {'buried'} end
+local out = outcast()
+if out then return out end
 
 local now, lease = now_ms(), tonumber(ARGV[5])
 -- Was our own last one long ago, too?  Then it was Redis that stood still: the others' may stand right

@@ -12,9 +12,14 @@
 local P = ARGV[1]
 local LOG_LENGTH = 10000  -- entries kept: a server that is further behind starts anew
 
--- Tell whether this is not the memory that the server knows: another one, or an older one.
-local function is_lost(memory, seen)
-    return redis.call('GET', P .. 'memory') ~= memory or tonumber(redis.call('GET', P .. 'entries') or 0) < tonumber(seen)
+-- Return why a server has no place in the cluster, nil if it has one.  All scripts but enter.lua get, as
+-- ARGV 2 to 4: the memory that the server knows, how many entries it has seen, and its id.
+local function outcast()
+    local entries = tonumber(redis.call('GET', P .. 'entries') or 0)
+    if redis.call('GET', P .. 'memory') ~= ARGV[2] or entries < tonumber(ARGV[3]) then
+        return {'lost'}  -- another memory, or an older one
+    end
+    if redis.call('HEXISTS', P .. 'beats', ARGV[4]) == 0 then return {'buried'} end
 end
 
 local function now_ms()

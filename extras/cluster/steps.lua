@@ -2,11 +2,11 @@
 -- request: "ok" or the code of an ERR.
 -- ARGV: prefix, memory, entries seen, server, slot, number, steps (JSON)
 
-local memory, seen, server, slot, number = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+local server, slot, number = ARGV[4], ARGV[5], ARGV[6]
 local MAX_ROOMS = 1000
 
-if is_lost(memory, seen) then return {'lost'} end
-if redis.call('HEXISTS', P .. 'beats', server) == 0 then return {'buried'} end
+local out = outcast()
+if out then return out end
 -- Sent again, since the answer was lost?  Then give the same answer, and do nothing.
 local done = redis.call('HGET', P .. 'slots:' .. server, slot)
 if done then
