@@ -21,17 +21,23 @@ class RequestHandler(LineHandler):
         """Give one line its one reply.  Thread: holds the registry's lock."""
         self._replies = 0
         try:
-            if isinstance(line, LineTooLong):
-                raise ProtocolError("line-too-long", "at most 1024 bytes a line")
-            request = parse_line(line, self.VERBS, logged_in=self.name is not None)
+            request = self.parse(line)
             if request is None:
                 return  # an empty line
-            log.info("%s: %s", self, request.verb)
             self.do(request)
         except ProtocolError as error:
             self._reply("ERR", error.code, error.text)
         if self._replies != 1 and not self.outbox.ended:
             raise RuntimeError(f"{self._replies} replies to {line!r}")  # a bug of ours
+
+    def parse(self, line: bytes | LineTooLong) -> Request | None:
+        """Return the request, None for an empty line, and log its verb.  Raises: ProtocolError."""
+        if isinstance(line, LineTooLong):
+            raise ProtocolError("line-too-long", "at most 1024 bytes a line")
+        request = parse_line(line, self.VERBS, logged_in=self.name is not None)
+        if request:
+            log.info("%s: %s", self, request.verb)
+        return request
 
     def do(self, request: Request) -> None:
         """Call the method of its verb: one that is not in VERBS has been refused by now."""
