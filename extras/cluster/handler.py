@@ -18,9 +18,7 @@ from extras.cluster.view import RoomView
 from extras.presence.listing import list_lines
 from extras.rooms.hub import MAX_ROOMS
 from extras.rooms.server import RoomsHandler
-from step1_echo.serving import log
-from step3_protocol.protocol import ProtocolError, Request, check_name, check_text, format_line, parse_line
-from step4_framing.framing import LineTooLong
+from step3_protocol.protocol import ProtocolError, Request, check_name, check_text, format_line
 from step5_server.request_handler import RequestHandler
 
 LOGOUT_S = 0.5  # how often a LOGOUT that waits looks whether Redis is away
@@ -78,15 +76,6 @@ class ClusterHandler(TurnHandler, RequestHandler):
                 self.conn.deliver()
                 self.conn.wait_for_peer()
         self.send_run(run)
-
-    def parse(self, line: bytes | LineTooLong) -> Request | None:
-        """Return the request, None for an empty line.  Raises: ProtocolError."""
-        if isinstance(line, LineTooLong):
-            raise ProtocolError("line-too-long", "at most 1024 bytes a line")
-        request = parse_line(line, self.VERBS, logged_in=self.name is not None)
-        if request:
-            log.info("%s: %s", self, request.verb)
-        return request
 
     def message(self, request: Request) -> list[str] | None:
         """Return the step for a message, None for any other request.  Raises: ProtocolError."""
@@ -250,10 +239,6 @@ class ClusterHandler(TurnHandler, RequestHandler):
         self._leaving = ""
         self.tell_us(b"OK")
 
-    def is_gone(self) -> None:
-        """Our LOGOUT has come back."""
-        self._entry_came.set()
-
     def tell_us(self, *lines: bytes) -> None:
         """Queue a reply, and let our own thread go on."""
         for line in lines:
@@ -261,7 +246,7 @@ class ClusterHandler(TurnHandler, RequestHandler):
         self._entry_came.set()
 
     def stop_waiting(self) -> None:
-        """Let our own thread go on: what it waits for will not come."""
+        """Let our own thread go on: our LOGOUT has come back, or what it waits for will not come."""
         self._entry_came.set()
 
     # --- the end

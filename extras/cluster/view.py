@@ -148,7 +148,7 @@ class View(Registry):
     def on_GONE(self, login: str) -> None:
         """A local user is logged out: what was written to her before has been carried out by now."""
         if handler := self.locals.get(login):
-            handler.is_gone()
+            handler.stop_waiting()
 
     def forget(self, handler) -> None:
         """Let a local user hear nothing more.  Twice does no harm."""
