@@ -37,6 +37,9 @@ def missing_library() -> str:
     return "" if Redis else "a cluster needs a library that is not installed: pip install -r extras/cluster/requirements.txt"
 
 
+NO_REDIS = "cannot use Redis: {}; start one (Debian: apt install redis-server), or say where it is with --redis"
+
+
 class Unavailable(Exception):
     """Redis is away, and nothing has been sent."""
 
@@ -100,15 +103,21 @@ class Engine:
 
         Raises: Unavailable if Redis is known to be away; Outcast.  In doubt it waits for Redis.
         """
+        with self._slot() as slot:
+            slot.number += 1
+            arguments = (*membership.arguments(), slot.name, str(slot.number), json.dumps(steps))
+            entries, *results = in_cluster(self._without_doubt(slot, arguments))
+        membership.saw(int(entries))
+        return results
+
+    @contextlib.contextmanager
+    def _slot(self):
+        """Have a slot for ourselves.  Raises: Unavailable.  Blocks: until one is free."""
         if self.is_away:
             raise Unavailable
         slot = self._slots.get()
         try:
-            slot.number += 1
-            arguments = (*membership.arguments(), slot.name, str(slot.number), json.dumps(steps))
-            entries, *results = in_cluster(self._without_doubt(slot, arguments))
-            membership.saw(int(entries))
-            return results
+            yield slot
         finally:
             self._slots.put(slot)
 
@@ -134,16 +143,12 @@ class Engine:
 
     def rooms(self, membership: Membership) -> list[tuple[str, int]]:
         """Return all rooms, and how many are in each.  Raises: Unavailable, Outcast."""
-        if self.is_away:
-            raise Unavailable
-        slot = self._slots.get()
-        try:
-            return in_cluster(slot.run(self.prefix, ROOMS, *membership.arguments()))[1]
-        except GONE:
-            self.is_away = True
-            raise Unavailable from None
-        finally:
-            self._slots.put(slot)
+        with self._slot() as slot:
+            try:
+                return in_cluster(slot.run(self.prefix, ROOMS, *membership.arguments()))[1]
+            except GONE:
+                self.is_away = True
+                raise Unavailable from None
 
     def close(self) -> None:
         """Close the connections; a call that waits fails."""

@@ -17,9 +17,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, s
 from extras.broadcast.fan_out import put_to
 from extras.broadcast.fast_server import server_parser
 from extras.broadcast.server import BroadcastHandler, BroadcastServer
-from extras.cluster.engine import missing_library
+from extras.cluster.engine import GONE, NO_REDIS, missing_library
+from extras.tls.tls_server import give_up
 from step1_echo.serving import log, main
-from step1_echo.streams import tell
 from step3_protocol.protocol import format_line
 
 try:
@@ -63,9 +63,11 @@ class PubSubServer(BroadcastServer):
     def from_args(cls, args):
         """Build the server that the command line asks for; or say what is missing, and exit."""
         if complaint := missing_library():
-            tell(complaint)
-            sys.exit(1)
-        return super().from_args(args)
+            give_up(complaint)
+        try:
+            return super().from_args(args)
+        except GONE as error:
+            give_up(NO_REDIS.format(error))
 
     @classmethod
     def settings(cls, args) -> dict:

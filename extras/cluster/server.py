@@ -13,12 +13,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
 from extras.broadcast.fast_server import FastServer, server_parser
-from extras.cluster.engine import GONE, TRY_AGAIN_S, Engine, Membership, Outcast, Unavailable, missing_library
+from extras.cluster.engine import GONE, NO_REDIS, TRY_AGAIN_S, Engine, Membership, Outcast, Unavailable, missing_library
 from extras.cluster.handler import MAX_RUN, ClusterHandler
 from extras.cluster.member import Member
 from extras.cluster.view import View
+from extras.tls.tls_server import give_up
 from step1_echo.serving import log, main
-from step1_echo.streams import tell
 from step5_server.line_server import positive
 
 REDIS = "redis://127.0.0.1:6379"
@@ -60,13 +60,11 @@ class ClusterServer(FastServer):
     def from_args(cls, args):
         """Build the server that the command line asks for; or say what is missing, and exit."""
         if complaint := missing_library():
-            tell(complaint)
-            sys.exit(1)
+            give_up(complaint)
         try:
             return super().from_args(args)
         except GONE as error:
-            tell(f"cannot use Redis: {error}; start one (Debian: apt install redis-server), or say where it is with --redis")
-            sys.exit(1)
+            give_up(NO_REDIS.format(error))
 
     @classmethod
     def settings(cls, args) -> dict:
