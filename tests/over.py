@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from extras.tls.credentials import Credentials
-from extras.tls.doors import Door
-from extras.web.websocket import WebSocketCodec, binary_frame, missing_library
+from extras.web.web_door import open_web_door
+from extras.web.websocket import binary_frame, missing_library
 from extras.web.website import Website
 from step6_client.tls import TlsSocket
 from tests.certificates import FOR_US, make
@@ -123,9 +123,7 @@ class WebSocket(Lazy):
     @staticmethod
     def open_door(server):
         frames = {"": binary_frame, "binary.ircv3.net": binary_frame}
-        door = Door(("127.0.0.1", 0), server, codec=lambda inner: WebSocketCodec(inner, Website(), frames))
-        server.doors.append(door)
-        return door
+        return open_web_door(server, ("127.0.0.1", 0), Website(), frames)
 
 
 @functools.cache

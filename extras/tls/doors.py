@@ -30,7 +30,7 @@ class Door(Server):
         self,
         address: tuple[str, int],
         house: "DoorServer",
-        stream: Callable[..., Stream] = Stream,
+        stream: Callable[..., Stream] = PlainStream,
         codec: Callable[[LineCodec], LineCodec] | None = None,
     ):
         """Listen at the address: stream(sock) and codec(inner) give what a connection needs.
@@ -39,7 +39,6 @@ class Door(Server):
         """
         self.house, self.stream, self.codec = house, stream, codec
         super().__init__(address, functools.partial(house.handler_class, door=self))
-
         self._acceptor: threading.Thread | None = None
 
     def start(self, poll_interval: float) -> None:
