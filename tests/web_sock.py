@@ -11,6 +11,8 @@ from websockets.frames import Close, Frame, Opcode
 from websockets.http11 import Response
 from websockets.uri import parse_uri
 
+from extras.irc.message import is_utf8
+
 FRAME_BYTES = 32_768  # what is longer goes in several frames
 NOT_OPEN = "the server did not open a WebSocket"
 
@@ -115,11 +117,3 @@ class WebSock:
         except OSError:
             pass  # NOTE: the server has gone already
         return True
-
-
-def is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
