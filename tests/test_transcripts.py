@@ -27,8 +27,14 @@ def test_there_are_transcripts():
     assert TRANSCRIPTS
 
 
+def params(fences):
+    """Mark as long what needs Redis, and the attacks, which wait for what does not come."""
+    long = ("extras/cluster/README.md", "step5_server/STRANGERS.md")
+    return [pytest.param(fence, marks=[pytest.mark.long] * str(fence).startswith(long)) for fence in fences]
+
+
 @needs_sh
-@pytest.mark.parametrize("fence", TRANSCRIPTS, ids=str)
+@pytest.mark.parametrize("fence", params(TRANSCRIPTS), ids=str)
 def test_the_text_shows_what_the_programs_print(fence, replays):
     missing = missing_tool(fence)
     if missing and os.environ.get("CI") == "true" and sys.platform == "linux":
