@@ -658,9 +658,10 @@ def test_the_log_says_who_is_in_the_cluster_at_each_change_and_how_it_is_now_and
     alice.hear("LEFT tea bob", "OFFLINE bob")
 
 
-def test_a_server_without_redis_says_so_in_a_line(house):
+@pytest.mark.parametrize("script", [SCRIPT, "extras/cluster/naive_server.py"])
+def test_a_server_without_redis_says_so_in_a_line(house, script):
     house.end()
-    run = subprocess.run([sys.executable, ROOT / SCRIPT, "--port", "0", "--redis", house.url], capture_output=True, text=True)
+    run = subprocess.run([sys.executable, ROOT / script, "--port", "0", "--redis", house.url], capture_output=True, text=True)
     assert run.returncode == 1 and run.stdout == ""
     assert len(run.stderr.splitlines()) == 1 and "apt install redis-server" in run.stderr
 
