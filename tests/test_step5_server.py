@@ -615,15 +615,18 @@ def test_a_user_who_does_not_read_delays_nobody(chat):
       hint="If recv() or send() fails, end that one connection and nothing else, also when you send to another user.")
 def test_a_crash_harms_nobody_else(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
+    senders = [alice, *(chat.login(f"sender{number}") for number in range(4))]
     for number in range(5):
         victim = chat.login(f"victim{number}")
-        alice.send(f"MSG {victim.name} hello\n".encode() * 50)
+        for sender in senders:  # enough that the server is amid them when the victim crashes
+            sender.send(f"MSG {victim.name} hello\n".encode() * 200)
         victim.send(b"HELP\n" * 50)
         victim.reset()
-        for _ in range(50):
-            reply = alice.read_line()
-            if not reply.startswith(("OK", "ERR no-such-user")):
-                raise alice.lesson("OK or ERR no-such-user", reply)
+        for sender in senders:
+            for _ in range(200):
+                reply = sender.read_line()
+                if not reply.startswith(("OK", "ERR no-such-user")):
+                    raise sender.lesson("OK or ERR no-such-user", reply)
     alice.ask(f"MSG {bob.name} still here?", "OK ...")
     bob.expect(f"MSG {alice.name} still here?")
     chat.login("carol").fence()
