@@ -289,16 +289,15 @@ def test_every_numeric_has_a_number_of_its_own_and_a_source():
     assert all(re.fullmatch("[0-9]{3}", numeric.code) and numeric.source for numeric in NUMERICS)
 
 
-@pytest.mark.parametrize("rfc2812", [False, True])
-def test_every_numeric_can_be_written(rfc2812):
+def test_every_numeric_can_be_written():
     for numeric in NUMERICS:
-        line = numeric.line("irc.test", "bob", tuple(f"v{n}" for n in range(len(numeric.names))), rfc2812)
+        line = numeric.line("irc.test", "bob", tuple(f"v{n}" for n in range(len(numeric.names))))
         assert read_message(line).params[0] == "bob" and "%" not in line
 
 
 def test_what_cannot_stand_in_the_middle_is_a_star():
     for value in ("", "a b", ":a"):
-        assert replies.ERR_NOSUCHNICK.line("s", "bob", (value,), False) == ":s 401 bob * :No such nick/channel"
+        assert replies.ERR_NOSUCHNICK.line("s", "bob", (value,)) == ":s 401 bob * :No such nick/channel"
 
 
 def test_a_password_or_its_hash_is_recognised():

@@ -178,7 +178,7 @@ SPOILED = {"sliced": Spoiling(slice_bytes=1, slice_gap_s=0.0005), "glued": Spoil
 
 @pytest.mark.parametrize("spoiling", SPOILED.values(), ids=SPOILED)
 def test_a_session_is_the_same_however_the_network_cuts_it(irc, spoiling):
-    irc.start(rfc2812=True)  # its welcome is shorter
+    irc.start(utf8_only=False)
     irc.spoil(spoiling)
     alice, bob = irc.client("alice", caps="server-time"), irc.client("bob")
     assert alice.codes("JOIN #tea", "TOPIC #tea :\u2615") == ["JOIN", "353", "366", "TOPIC"]
@@ -245,7 +245,6 @@ def test_no_sequence_of_commands_is_a_bug_or_ends_anothers_session(irc, observer
 @pytest.mark.parametrize("seed", range(2))
 def test_no_command_in_ten_thousand_is_a_bug(irc, caplog, seed):
     """Hypothesis finds the shortest sequence; this one finds the rare one."""
-    irc.start(rfc2812=seed % 2 == 1)
     observer, chance = irc.client("observer", channel="#x"), random.Random(seed)
     for _ in range(50):
         lines = ["OPER root secret", "JOIN #x,#y,&z"]

@@ -54,7 +54,7 @@ def join_one(me, name: str, key: str):
     elif channel and (refusal := why_not(me.user, channel, key)):
         me.reply(refusal, channel.name)
     else:
-        channel = me.world.join(me.user, name, "" if me.rfc2812 else NEW_CHANNEL_MODES)
+        channel = me.world.join(me.user, name, NEW_CHANNEL_MODES)
         me.tell(channel, me.says("JOIN", channel.name), lack="extended-join")
         # IRCv3 extended-join: the account (we have none: "*") and the real name.
         extended = me.says("JOIN", channel.name, "*", text=me.user.realname)
@@ -107,7 +107,7 @@ def leave_channel(me, channel: Channel, reason: str):
 def topic(me, name: str, text: str | None = None):
     """Show the topic, or set it; an empty one clears it.  RFC 2812 section 3.2.4."""
     channel = me.world.channel(name)
-    if channel is None and not me.rfc2812:
+    if channel is None:
         me.reply(ERR_NOSUCHCHANNEL, name)
     elif channel not in me.user.channels:
         me.reply(ERR_NOTONCHANNEL, name)
@@ -123,8 +123,7 @@ def topic(me, name: str, text: str | None = None):
 
 def show_topic(me, channel: Channel):
     me.reply(RPL_TOPIC, channel.name, channel.topic)
-    if not me.rfc2812:
-        me.reply(RPL_TOPICWHOTIME, channel.name, channel.topic_by, int(channel.topic_at))
+    me.reply(RPL_TOPICWHOTIME, channel.name, channel.topic_by, int(channel.topic_at))
 
 
 def names(me, targets: str = ""):
@@ -174,8 +173,7 @@ def list_channels(me, conditions: str = "", server: str = ""):
     the minutes since the channel was made, and since its topic was set.
     RFC 2812 section 3.2.6, ELIST of 005.
     """
-    if not me.rfc2812:
-        me.reply(RPL_LISTSTART)
+    me.reply(RPL_LISTSTART)
     tests = list(tests_of(conditions))
     for channel in list(me.world.channels.values()):
         yield
@@ -233,22 +231,20 @@ def invite(me, nick: str = "", name: str = ""):
         me.reply(ERR_NEEDMOREPARAMS, "INVITE")
     elif user is None:
         me.reply(ERR_NOSUCHNICK, nick)
-    elif channel is None and not (me.rfc2812 and is_channel(name)):
+    elif channel is None:
         me.reply(ERR_NOSUCHCHANNEL, name)
-    elif channel and channel not in me.user.channels:
+    elif channel not in me.user.channels:
         me.reply(ERR_NOTONCHANNEL, channel.name)
     elif channel in user.channels:
         me.reply(ERR_USERONCHANNEL, user.nick, channel.name)
-    elif channel and "i" in channel.flags and not me.may(channel, "h"):
+    elif "i" in channel.flags and not me.may(channel, "h"):
         me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
     else:
-        name = channel.name if channel else name
-        line = me.says("INVITE", user.nick, name)
-        me.reply(RPL_INVITING, user.nick, name)
+        line = me.says("INVITE", user.nick, channel.name)
+        me.reply(RPL_INVITING, user.nick, channel.name)
         me.tell_users([user], line)
-        if channel:
-            me.world.invite(user, channel, by_operator=me.may(channel, "h"))
-            me.tell(channel, line, but=me.user, need="invite-notify")
+        me.world.invite(user, channel, by_operator=me.may(channel, "h"))
+        me.tell(channel, line, but=me.user, need="invite-notify")
         if user.away is not None:
             me.reply(RPL_AWAY, user.nick, user.away)
 

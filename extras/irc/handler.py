@@ -48,7 +48,6 @@ class IrcHandler(TurnHandler):
         """Return the connection, and set up what we know about this client."""
         conn = super().connect()
         self.world = self.registry
-        self.rfc2812: bool = self.server.rfc2812
         host = plain_host(self.client_address)
         # A parameter must not begin with a colon, so ::1 becomes 0::1, the same address.
         self.user = User(self, conn.outbox, "0" + host if host[0] == ":" else host)
@@ -174,35 +173,35 @@ class IrcHandler(TurnHandler):
 
     def numeric(self, numeric: Numeric, *values, nick: str) -> bytes:
         """Give a numeric reply for the client with this nick."""
-        return encode(numeric.line(self.server.name, nick, values, self.rfc2812))
+        return encode(numeric.line(self.server.name, nick, values))
 
     def reply(self, numeric: Numeric, *values) -> None:
         """Send a numeric reply to our own client."""
         self.send(self.numeric(numeric, *values, nick=self.user.nick or "*"))
 
     def reply_words(
-        self, numeric: Numeric, values: tuple, words: Iterable[str], between: str = " ", end: str = ""
+        self, numeric: Numeric, values: tuple, words: Iterable[str], between: str = " "
     ) -> Iterator[None]:
         """Send a list of words in as many numerics as needed; none for an empty list.
 
         Each word is taken from `words` at the last moment, and none is kept during a pause: it might
         name a user who goes meanwhile.
         """
-        without = numeric.line(self.server.name, self.user.nick, (*values, ""), self.rfc2812)
+        without = numeric.line(self.server.name, self.user.nick, (*values, ""))
         room = MAX_MESSAGE_BYTES - size(without)
         line, used = [], 0
         for word in words:
             used += size(word) + 1
-            if line and used + len(end) > room:
-                self.reply(numeric, *values, between.join(line) + end)
+            if line and used > room:
+                self.reply(numeric, *values, between.join(line))
                 line, used = [], size(word) + 1
             line.append(word)
             if self.conn.replied_much:
-                self.reply(numeric, *values, between.join(line) + end)
+                self.reply(numeric, *values, between.join(line))
                 line, used = [], 0
                 yield
         if line:
-            self.reply(numeric, *values, between.join(line) + end)
+            self.reply(numeric, *values, between.join(line))
 
     def speaks(self, command: str, target: str, text: str | None) -> bytes:
         """Give a message of our user to a target; this is called more often than anything else."""

@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from extras.irc.message import MAX_MESSAGE_BYTES, format_message, size
 from extras.irc.names import CHANNEL_TYPES, complete_mask, fold, mask
 from extras.irc.replies import (
-    ERR_BANLISTFULL, ERR_CHANOPRIVSNEEDED, ERR_INVALIDMODEPARAM, ERR_KEYSET, ERR_NEEDMOREPARAMS,
-    ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE,
-    ERR_USERNOTINCHANNEL, ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME,
-    RPL_ENDOFBANLIST, RPL_ENDOFEXCEPTLIST, RPL_ENDOFINVEXLIST, RPL_EXCEPTLIST, RPL_INVEXLIST,
-    RPL_UMODEIS,
+    ERR_BANLISTFULL, ERR_CHANOPRIVSNEEDED, ERR_INVALIDMODEPARAM, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK,
+    ERR_NOTONCHANNEL, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE, ERR_USERNOTINCHANNEL,
+    ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME, RPL_ENDOFBANLIST,
+    RPL_ENDOFEXCEPTLIST, RPL_ENDOFINVEXLIST, RPL_EXCEPTLIST, RPL_INVEXLIST, RPL_UMODEIS,
 )
 from extras.irc.state import STATUSES, Channel, Entry
 
@@ -54,8 +53,7 @@ def mode(me, target: str, letters: str = "", *params: str):
 def user_mode(me, nick: str, letters: str):
     """One's own modes only; `o` can only be given up here, and `a` is set by AWAY."""
     if fold(nick) != fold(me.user.nick):
-        known = me.world.user(nick) or me.rfc2812
-        me.reply(*((ERR_USERSDONTMATCH,) if known else (ERR_NOSUCHNICK, nick)))
+        me.reply(*((ERR_USERSDONTMATCH,) if me.world.user(nick) else (ERR_NOSUCHNICK, nick)))
     elif not letters:
         me.reply(RPL_UMODEIS, "+" + "".join(sorted(me.user.modes)))
     else:
@@ -65,10 +63,10 @@ def user_mode(me, nick: str, letters: str):
                 on = sign == "+"
                 if letter == "o" and on:
                     continue
-                if on != (letter in me.user.modes) or me.rfc2812:
+                if on != (letter in me.user.modes):
                     me.world.set_mode(me.user, letter, on)
                     done.append((sign, letter, ""))
-            elif letter != "a" and (sign == "+" or me.rfc2812):
+            elif letter != "a" and sign == "+":
                 unknown = True  # bots send `+i-ws`: there is nothing to do for `-s`
         for words, _ in pack(done, MAX_MESSAGE_BYTES):
             me.send(format_message("MODE", me.user.nick, source=me.user.nick, text=words))
@@ -86,8 +84,7 @@ def show_channel_modes(me, channel: Channel):
         words += "l"
         params.append(str(channel.limit))
     me.reply(RPL_CHANNELMODEIS, channel.name, " ".join([words, *params]))
-    if not me.rfc2812:
-        me.reply(RPL_CREATIONTIME, channel.name, int(channel.created_at))
+    me.reply(RPL_CREATIONTIME, channel.name, int(channel.created_at))
 
 
 class ChannelChange:
@@ -108,9 +105,6 @@ class ChannelChange:
             if letter in LISTS and not param:
                 self.answered.add(letter)
                 self.show_list(letter)
-            elif letter in STATUSES and param is None and self.me.rfc2812:
-                # Without a nick it is no status of a member, and a channel has no mode with this letter.
-                self.me.reply(ERR_UNKNOWNMODE, letter, self.channel.name)
             elif letter not in LISTS + FLAGS + "kl" and letter not in STATUSES:
                 self.answered.add(letter)
                 self.me.reply(ERR_UNKNOWNMODE, letter, self.channel.name)
@@ -152,7 +146,7 @@ class ChannelChange:
 
     def set_flag(self, sign: str, letter: str) -> None:
         on = sign == "+"
-        if on != (letter in self.channel.flags) or self.me.rfc2812:
+        if on != (letter in self.channel.flags):
             (self.channel.flags.add if on else self.channel.flags.discard)(letter)
             self.done.append((sign, letter, ""))
 
@@ -163,13 +157,11 @@ class ChannelChange:
                 self.done.append(("-", "k", self.channel.key))
                 self.channel.key = ""
         elif key is None:
-            self.lacks_parameter()
+            pass  # RFC 2812 wants 461; today's servers ignore it
         elif not KEY.fullmatch(key):
             # We do not repeat the key: it may contain what no parameter may.
             why = "Key is not well-formed"
             self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, "k", "*", why)
-        elif self.channel.key and self.me.rfc2812:
-            self.me.reply(ERR_KEYSET, self.channel.name)
         elif key != self.channel.key:
             self.channel.key = key
             self.done.append(("+", "k", key))
@@ -181,7 +173,7 @@ class ChannelChange:
                 self.channel.limit = 0
                 self.done.append(("-", "l", ""))
         elif limit is None:
-            self.lacks_parameter()
+            pass  # ignored, as for a key
         elif not re.fullmatch("0*[1-9][0-9]{0,8}", limit):
             why = "Limit is a number from 1"
             self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, "l", limit, why)
@@ -213,21 +205,16 @@ class ChannelChange:
     def set_status(self, sign: str, letter: str, nick: str | None) -> None:
         """RFC 2811 section 4.1: o, h and v belong to a member."""
         if nick is None:
-            return self.lacks_parameter()
+            return  # ignored, as for a key
         user = self.me.world.user(nick)
         if user not in self.channel.members:
-            if user is None and not self.me.rfc2812:
+            if user is None:
                 self.me.reply(ERR_NOSUCHNICK, nick)
             else:
                 self.me.reply(ERR_USERNOTINCHANNEL, nick, self.channel.name)
-        elif (letter in self.channel.members[user]) != (sign == "+") or self.me.rfc2812:
+        elif (letter in self.channel.members[user]) != (sign == "+"):
             self.channel.set_status(user, letter, sign == "+")
             self.done.append((sign, letter, user.nick))
-
-    def lacks_parameter(self) -> None:
-        """Today's servers ignore it, RFC 2812 wants an answer."""
-        if self.me.rfc2812:
-            self.me.reply(ERR_NEEDMOREPARAMS, "MODE")
 
 
 def why_no_mask(text: str) -> str:

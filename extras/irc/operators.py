@@ -33,8 +33,7 @@ def oper(me, name: str, password: str):
             return  # killed while we computed the hash
         me.world.set_mode(me.user, "o", True)
         me.reply(RPL_YOUREOPER)
-        if not me.rfc2812:
-            me.send(format_message("MODE", me.user.nick, source=me.user.nick, text="+o"))
+        me.send(format_message("MODE", me.user.nick, source=me.user.nick, text="+o"))
 
 
 def kill(me, nick: str, reason: str):

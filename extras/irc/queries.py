@@ -56,7 +56,7 @@ def found(me, pattern: str, channel: Channel | None) -> Iterator[User | None]:
     elif pattern in ("0", "*"):
         for user in list(me.world.users):
             # RFC 2812 leaves out users who share a channel with the one who asks; today's servers do not.
-            if not (me.rfc2812 and me.user.shares_channel(user)) and me.user.sees(user):
+            if me.user.sees(user):
                 yield user
     elif not is_mask(pattern):
         if user := me.world.user(pattern):  # by name, invisible users are found too
@@ -99,23 +99,19 @@ def whox_values(me, user: User, channel: Channel | None, token: str) -> dict[str
 def whois(me, *params: str):
     """Tell all about users; a server may be named first.  RFC 2812 section 3.6.2."""
     if not params or not params[-1]:
-        if not me.rfc2812:  # RFC 1459's servers sent nothing, and their suites still expect that
-            me.reply(ERR_NONICKNAMEGIVEN)
+        me.reply(ERR_NONICKNAMEGIVEN)
         return
     # `WHOIS bob bob` asks the server that bob is on; without a bob, the nick is missing, not a server.
     if len(params) > 1 and fold(params[0]) != fold(params[1]) and not is_here(me, params[0]):
         return
     nicks = params[min(len(params), 2) - 1]
-    known = False
     for nick in each_once(nicks):
         if user := me.world.user(nick):
             yield from tell_about(me, user)
-            known = True
             yield
         else:
             me.reply(ERR_NOSUCHNICK, nick)
-    if known or not me.rfc2812:
-        me.reply(RPL_ENDOFWHOIS, nicks)
+    me.reply(RPL_ENDOFWHOIS, nicks)
 
 
 def tell_about(me, user: User):
@@ -127,15 +123,12 @@ def tell_about(me, user: User):
         for channel in user.channels
         if curious or channel in me.user.channels or not (channel.is_hidden or "i" in user.modes)
     ]
-    # In RFC 2812 each channel has a space behind it, the last one too.
-    yield from me.reply_words(RPL_WHOISCHANNELS, (user.nick,), words, end=" " if me.rfc2812 else "")
+    yield from me.reply_words(RPL_WHOISCHANNELS, (user.nick,), words)
     me.reply(RPL_WHOISSERVER, user.nick, me.server.name, me.server.info)
     if user.away is not None:
         me.reply(RPL_AWAY, user.nick, user.away)
     if user.is_operator:
         me.reply(RPL_WHOISOPERATOR, user.nick)
-    if me.rfc2812:
-        return
     if "B" in user.modes:
         me.reply(RPL_WHOISBOT, user.nick)
     if curious:

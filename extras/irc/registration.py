@@ -95,8 +95,7 @@ def welcome(me):
     me.reply(RPL_YOURHOST, server.name, VERSION)
     me.reply(RPL_CREATED, server.created)
     me.reply(RPL_MYINFO, server.name, VERSION, *server.mode_letters)
-    if not me.rfc2812:
-        isupport(me)
+    isupport(me)
     lusers(me)
     if me.user.modes:
         me.reply(RPL_UMODEIS, "+" + "".join(sorted(me.user.modes)))
@@ -105,22 +104,15 @@ def welcome(me):
 
 def quit(me, reason: str = ""):
     """Leave; all who share a channel are told once.  RFC 2812 section 3.1.7."""
-    if me.rfc2812:
-        reason = reason or "Client Quit"
-    else:
-        reason = f"Quit: {reason}"  # so that nobody can imitate "Killed by ..."
-    me.leave(me.user, reason)
+    me.leave(me.user, f"Quit: {reason}")  # so that nobody can imitate "Killed by ..."
 
 
-def ping(me, token: str | None = None, server: str = ""):
+def ping(me, token: str = "", server: str = ""):
     """Ask whether the other end is alive: the same token comes back.  RFC 2812 section 3.7.2."""
     # Clients use it as a fence: what came before, on any connection, is done first.
     time.sleep(0)
     if token:
         me.send(format_message("PONG", me.server.name, text=token, source=me.server.name))
-    elif token is None and me.rfc2812:
-        # RFC 2812 says 409, but its suites expect this.
-        me.send(format_message("PONG", me.server.name, source=me.server.name))
     else:
         me.reply(ERR_NOORIGIN)
 

@@ -4,31 +4,27 @@ A form is written as the specifications write it: each `<name>` is filled in, `<
 several parameters; what stands after ` :` is text for a person.  Every numeric begins with the
 receiver's nick; the specifications leave that out, and so does this table.
 
-Where the two disagree, the form is the living document's (modern.ircdocs.horse, "Numerics") and
-`letter` is RFC 2812's own (section 5), which `--rfc2812` sends.  Where the living document leaves the
-texts open, they are RFC 2812's.
+Where the two disagree, the form is the living document's (modern.ircdocs.horse, "Numerics"), and not
+RFC 2812's (section 5).  Where the living document leaves the texts open, they are RFC 2812's.
 """
 
 import re
 
 
 class Numeric:
-    """One numeric: its code, its form and, if RFC 2812 differs, its letter."""
+    """One numeric: its code, its form and its source."""
 
-    def __init__(self, code: str, form: str, source: str, letter: str | None = None):
+    def __init__(self, code: str, form: str, source: str):
         self.code, self.source = code, source
-        self.names = list(dict.fromkeys(re.findall("<([^>]*)>", form)))
+        places = re.findall("<([^>]*)>", form)
+        self.names = list(dict.fromkeys(places))
         middles = re.findall("<([^>]*)>", form.partition(" :")[0]) if form[0] != ":" else []
         self._middles = [self.names.index(name) for name in middles if not name.endswith("...")]
-        self._templates = [self._compile(form), self._compile(letter or form)]
+        self._template = re.sub("<[^>]*>", "%s", form.replace("%", "%%"))
+        # Which value stands in which place, if some stand in several.
+        self._order = None if places == self.names else [self.names.index(name) for name in places]
 
-    def _compile(self, form: str) -> tuple[str, list[int] | None]:
-        """Give a template for `%`, and the order of the values if it differs from that of the names."""
-        order = [self.names.index(name) for name in re.findall("<([^>]*)>", form)]
-        template = re.sub("<[^>]*>", "%s", form.replace("%", "%%"))
-        return template, None if order == list(range(len(self.names))) else order
-
-    def line(self, server: str, nick: str, values: tuple, rfc2812: bool) -> str:
+    def line(self, server: str, nick: str, values: tuple) -> str:
         """Give the reply, without its delimiter; `values` are in the order of the form's names.
 
         A value that cannot stand in the middle of a message (a peer asked for "a b") is `*`.
@@ -37,10 +33,9 @@ class Numeric:
             value = str(values[index])
             if not value or " " in value or value[0] == ":":
                 values = (*values[:index], "*", *values[index + 1:])
-        template, order = self._templates[rfc2812]
-        if order is not None:
-            values = tuple(values[index] for index in order)
-        return f":{server} {self.code} {nick} {template % values}"
+        if self._order is not None:
+            values = tuple(values[index] for index in self._order)
+        return f":{server} {self.code} {nick} {self._template % values}"
 
 
 MODERN = "modern.ircdocs.horse"
@@ -48,16 +43,13 @@ RFC2812 = "RFC 2812 section 5.1"  # the replies
 ERRORS = "RFC 2812 section 5.2"  # the errors
 
 # --- a session begins ---------------------------------------------------------------------------
-RPL_WELCOME = Numeric("001", ":Welcome to the <network> Network, <nick!user@host>", MODERN,
-                      letter=":Welcome to the Internet Relay Network <nick!user@host>")
+RPL_WELCOME = Numeric("001", ":Welcome to the <network> Network, <nick!user@host>", MODERN)
 RPL_YOURHOST = Numeric("002", ":Your host is <server>, running version <version>", RFC2812)
 RPL_CREATED = Numeric("003", ":This server was created <date>", RFC2812)
-RPL_MYINFO = Numeric("004", "<server> <version> <user modes> <channel modes> <with parameter>", MODERN,
-                     letter="<server> <version> <user modes> <channel modes>")
+RPL_MYINFO = Numeric("004", "<server> <version> <user modes> <channel modes> <with parameter>", MODERN)
 RPL_ISUPPORT = Numeric("005", "<tokens...> :are supported by this server", MODERN)
 RPL_UMODEIS = Numeric("221", "<modes>", RFC2812)
-RPL_LUSERCLIENT = Numeric("251", ":There are <users> users and <m> invisible on <n> servers", MODERN,
-                          letter=":There are <users> users and <m> services on <n> servers")
+RPL_LUSERCLIENT = Numeric("251", ":There are <users> users and <m> invisible on <n> servers", MODERN)
 RPL_LUSEROP = Numeric("252", "<n> :operator(s) online", RFC2812)
 RPL_LUSERUNKNOWN = Numeric("253", "<n> :unknown connection(s)", RFC2812)
 RPL_LUSERCHANNELS = Numeric("254", "<n> :channels formed", RFC2812)
@@ -69,8 +61,7 @@ RPL_MOTD = Numeric("372", ":- <text>", RFC2812)
 RPL_ENDOFMOTD = Numeric("376", ":End of MOTD command", RFC2812)
 ERR_NOMOTD = Numeric("422", ":MOTD File is missing", ERRORS)
 ERR_NOTREGISTERED = Numeric("451", ":You have not registered", ERRORS)
-ERR_ALREADYREGISTERED = Numeric("462", ":You may not reregister", MODERN,
-                                letter=":Unauthorized command (already registered)")
+ERR_ALREADYREGISTERED = Numeric("462", ":You may not reregister", MODERN)
 ERR_PASSWDMISMATCH = Numeric("464", ":Password incorrect", ERRORS)
 ERR_NONICKNAMEGIVEN = Numeric("431", ":No nickname given", ERRORS)
 ERR_ERRONEUSNICKNAME = Numeric("432", "<nick> :Erroneous nickname", ERRORS)
@@ -92,7 +83,7 @@ RPL_ENDOFNAMES = Numeric("366", "<channel> :End of NAMES list", RFC2812)
 RPL_LISTSTART = Numeric("321", "Channel :Users  Name", MODERN)
 RPL_LIST = Numeric("322", "<channel> <members> :<topic>", RFC2812)
 RPL_LISTEND = Numeric("323", ":End of LIST", RFC2812)
-RPL_INVITING = Numeric("341", "<nick> <channel>", MODERN, letter="<channel> <nick>")
+RPL_INVITING = Numeric("341", "<nick> <channel>", MODERN)
 RPL_INVITELIST = Numeric("336", "<channel>", MODERN)
 RPL_ENDOFINVITELIST = Numeric("337", ":End of INVITE list", MODERN)
 ERR_NOSUCHCHANNEL = Numeric("403", "<channel> :No such channel", ERRORS)
@@ -110,14 +101,13 @@ ERR_CHANOPRIVSNEEDED = Numeric("482", "<channel> :You're not channel operator", 
 # --- modes --------------------------------------------------------------------------------------
 RPL_CHANNELMODEIS = Numeric("324", "<channel> <modes...>", RFC2812)
 RPL_CREATIONTIME = Numeric("329", "<channel> <time>", MODERN)
-RPL_BANLIST = Numeric("367", "<channel> <mask> <nick> <time>", MODERN, letter="<channel> <mask>")
+RPL_BANLIST = Numeric("367", "<channel> <mask> <nick> <time>", MODERN)
 RPL_ENDOFBANLIST = Numeric("368", "<channel> :End of channel ban list", RFC2812)
-RPL_EXCEPTLIST = Numeric("348", "<channel> <mask> <nick> <time>", MODERN, letter="<channel> <mask>")
+RPL_EXCEPTLIST = Numeric("348", "<channel> <mask> <nick> <time>", MODERN)
 RPL_ENDOFEXCEPTLIST = Numeric("349", "<channel> :End of channel exception list", RFC2812)
-RPL_INVEXLIST = Numeric("346", "<channel> <mask> <nick> <time>", MODERN, letter="<channel> <mask>")
+RPL_INVEXLIST = Numeric("346", "<channel> <mask> <nick> <time>", MODERN)
 RPL_ENDOFINVEXLIST = Numeric("347", "<channel> :End of channel invite list", RFC2812)
 ERR_UNKNOWNMODE = Numeric("472", "<letter> :is unknown mode char to me for <channel>", ERRORS)
-ERR_KEYSET = Numeric("467", "<channel> :Channel key already set", ERRORS)
 ERR_BANLISTFULL = Numeric("478", "<channel> <letter> :Channel list is full", ERRORS)
 ERR_INVALIDMODEPARAM = Numeric("696", "<target> <letter> <parameter> :<why>", MODERN)
 ERR_UMODEUNKNOWNFLAG = Numeric("501", ":Unknown MODE flag", ERRORS)
@@ -165,7 +155,7 @@ RPL_TRACEUSER = Numeric("205", "User <class> <nick>", RFC2812)
 RPL_TRACEEND = Numeric("262", "<server> <version> :End of TRACE", RFC2812)
 RPL_SERVLISTEND = Numeric("235", "<mask> <type> :End of service listing", RFC2812)
 RPL_STATSLINKINFO = Numeric("211", "<nick> <waiting> <sent> <kB> <got> <kB got> <seconds>", RFC2812)
-RPL_STATSCOMMANDS = Numeric("212", "<command> <count>", MODERN, letter="<command> <count> 0 0")
+RPL_STATSCOMMANDS = Numeric("212", "<command> <count>", MODERN)
 RPL_ENDOFSTATS = Numeric("219", "<letter> :End of STATS report", RFC2812)
 RPL_STATSUPTIME = Numeric("242", ":Server Up <days> days <h:mm:ss>", RFC2812)
 RPL_STATSOLINE = Numeric("243", "O * * <name>", RFC2812)

@@ -64,7 +64,6 @@ class IrcServer(FastServer):
         max_channels: int = MAX_CHANNELS,
         flood: tuple[float, float] | None = None,
         ping_timeout_s: float = PING_TIMEOUT_S,
-        rfc2812: bool = False,
         utf8_only: bool = True,
         proxies: Iterable[str] = (),
         **settings,
@@ -73,13 +72,13 @@ class IrcServer(FastServer):
         self.password, self.operators = password, operators or {}
         self.motd_file = motd_file
         self.proxies = frozenset(proxies)
-        self.max_channels, self.flood, self.rfc2812 = max_channels, flood, rfc2812
+        self.max_channels, self.flood = max_channels, flood
         self.ping_timeout_s = ping_timeout_s
         self.started_at = time.time()
         self.epoch = f"{self.started_at:.0f}"  # in each msgid, so that no msgid comes again after a restart
         self.created = time.strftime("%a %b %d %Y at %H:%M:%S %Z", time.localtime(self.started_at))
-        self.utf8_only = utf8_only and not rfc2812  # its section 2.2 wants all 8 bits passed on
-        self.isupport = isupport_lines(network, max_channels, self.utf8_only)
+        self.utf8_only = utf8_only
+        self.isupport = isupport_lines(network, max_channels, utf8_only)
         with_parameter = "".join(sorted(LISTS + "kl" + "".join(STATUSES)))
         self.mode_letters = (USER_MODES, "".join(sorted(FLAGS + with_parameter)), with_parameter)
         self.command_counts: Counter[str] = Counter()
@@ -117,7 +116,6 @@ class IrcServer(FastServer):
             "max_channels": args.max_channels,
             "flood": args.flood,
             "ping_timeout_s": args.ping_timeout,
-            "rfc2812": args.rfc2812,
             "utf8_only": args.utf8_only,
             "proxies": args.proxy_from,
         }
@@ -154,7 +152,7 @@ class IrcServer(FastServer):
     def motd(self) -> list[str] | None:
         """Give the message of the day from its file; None if there is no file."""
         if not self.motd_file:
-            return None if self.rfc2812 else DEFAULT_MOTD
+            return DEFAULT_MOTD
         try:
             changed = os.stat(self.motd_file).st_mtime_ns
             if changed != self._motd[0]:
@@ -236,7 +234,6 @@ def parser() -> argparse.ArgumentParser:
         "--ws-origin", action="append", default=[], type=origin, metavar="URL",
         help="let pages from there connect, such as https://webchat.example.net; * lets in all",
     )
-    flags.add_argument("--rfc2812", action="store_true", help="follow RFC 2812 to the letter")
     return flags
 
 

@@ -75,21 +75,13 @@ def lusers(me, pattern: str = "", target: str = ""):
         return
     world = me.world
     users, invisible = len(world.users), len(world.with_mode["i"])
-    unknown, clients = len(world.strangers), users
-    if me.rfc2812:
-        # RFC 2812 counts a connection as known, and as a client, from its NICK or USER on.
-        unknown = sum(not user.nick and not user.name for user in world.strangers)
-        clients += len(world.strangers) - unknown
-        me.reply(RPL_LUSERCLIENT, users, 0, 1)
-    else:
-        me.reply(RPL_LUSERCLIENT, users - invisible, invisible, 1)
+    me.reply(RPL_LUSERCLIENT, users - invisible, invisible, 1)
     me.reply(RPL_LUSEROP, len(world.with_mode["o"]))
-    me.reply(RPL_LUSERUNKNOWN, unknown)
+    me.reply(RPL_LUSERUNKNOWN, len(world.strangers))
     me.reply(RPL_LUSERCHANNELS, len(world.channels))
-    me.reply(RPL_LUSERME, clients, 0)
-    if not me.rfc2812:
-        me.reply(RPL_LOCALUSERS, users, world.most_users)
-        me.reply(RPL_GLOBALUSERS, users, world.most_users)
+    me.reply(RPL_LUSERME, users, 0)
+    me.reply(RPL_LOCALUSERS, users, world.most_users)
+    me.reply(RPL_GLOBALUSERS, users, world.most_users)
 
 
 def version(me, target: str = ""):
@@ -97,8 +89,7 @@ def version(me, target: str = ""):
     if target and not is_here(me, target):
         return
     me.reply(RPL_VERSION, VERSION, me.server.name, "standard library only")
-    if not me.rfc2812:
-        isupport(me)
+    isupport(me)
 
 
 def time_here(me, target: str = ""):

@@ -94,9 +94,7 @@ def may_speak(me, channel: Channel, text: str) -> bool:
     """RFC 2811 sections 4.2.1 and 4.2.3 to 4.2.5: m, n, bans; and C, no CTCP but ACTION."""
     if "C" in channel.flags and text.startswith("\x01") and not text.startswith("\x01ACTION"):
         return False
-    # With --rfc2812 new channels have no modes, but users outside still cannot speak there: RFC
-    # 1459's servers did so, and the test suites for this mode expect it.
-    outside = me.user not in channel.members and ("n" in channel.flags or me.rfc2812)
+    outside = "n" in channel.flags and me.user not in channel.members
     refused = outside or "m" in channel.flags or channel.is_banned(me.user)
     return not refused or me.may(channel, "v")  # asked last: most messages need no special rights
 
