@@ -1,0 +1,1 @@
+"""What today's IRC clients ask for beyond the core: one module for each feature."""
