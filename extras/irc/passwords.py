@@ -19,6 +19,7 @@ import os
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
@@ -26,11 +27,12 @@ from step1_echo.streams import CannotWrite, mend_streams, tell, write
 PREFIX = "scrypt:"
 COST = {"n": 2**14, "r": 8, "p": 1}  # 16 MiB and some 50 ms a try: too much for somebody who tries millions
 SALT_BYTES = 16
+MAX_KNOWN = 10_000  # passwords that need no hash: some 3 MB; the next one starts anew
 KEY = os.urandom(32)  # for digests that never leave this process
 
 
 class Hasher:
-    """Compute hashes one at a time; the hosts take turns, and each host's requests keep their order.
+    """Do dear work one at a time; the hosts take turns, and each host's requests keep their order.
 
     A hundred connections from one address wait for each other; connections from another address
     wait for one of their hashes at most.  Thread: any.
@@ -38,27 +40,30 @@ class Hasher:
 
     def __init__(self):
         self._lock = threading.Lock()  # guards all below; everything under it is fast
-        self._waiting: dict[str, deque] = {}  # host -> (password, salt, its answer); the first is next
+        self._waiting: dict[str, deque] = {}  # host -> (function, its answer); the first is next
         self._is_working = False
 
-    def hash(self, password: str, salt: bytes, host: str) -> str:
-        """Call hash_password() when it is the host's turn.  Blocks: until it is done."""
+    def run(self, function: Callable, host: str):
+        """Return `function()`, called when it is the host's turn.  Blocks: until it is done."""
         answer = Future()
         try:
             with self._lock:
                 if not self._is_working:
                     threading.Thread(target=self._work, name="hasher", daemon=True).start()
                     self._is_working = True
-                self._waiting.setdefault(host, deque()).append((password, salt, answer))
+                self._waiting.setdefault(host, deque()).append((function, answer))
         except (RuntimeError, MemoryError):  # no thread to be had: use our own
-            return hash_password(password, salt)
+            return function()
         return answer.result()
 
     def _work(self) -> None:
         """Go on until nobody waits.  Thread: the hasher."""
         while task := self._next():
-            password, salt, answer = task
-            answer.set_result(hash_password(password, salt))
+            function, answer = task
+            try:
+                answer.set_result(function())
+            except Exception as error:  # no memory for a hash, say: only who asked is told
+                answer.set_exception(error)
 
     def _next(self) -> tuple | None:
         """Take the next task; its host goes behind the others."""
@@ -114,8 +119,11 @@ def is_password(password: str, secret: str, host: str = "") -> bool:
     digest = hmac.digest(KEY, to_bytes(password), "sha256")
     if is_same(digest, known.get(secret, b"")):
         return True
-    right = is_same(to_bytes(hasher.hash(password, salt, host)), to_bytes(secret))
+    made = hasher.run(lambda: hash_password(password, salt), host)
+    right = is_same(to_bytes(made), to_bytes(secret))
     if right:
+        if len(known) >= MAX_KNOWN:
+            known.clear()
         known[secret] = digest
     return right
 
