@@ -7,6 +7,7 @@ peer likes, we count bytes.
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -101,14 +102,14 @@ def test_a_long_answer_waits_for_its_reader_and_comes_whole(serve, guest):
 def test_a_long_list_of_irc_channels_waits_for_its_reader_and_comes_whole(serve, tag):
     server = serve(IrcServer, max_pending_bytes=100_000)
     for n in range(10_000):
-        server.registry.join(User(None, Walkon.outbox, "here"), f"#c{n}", "")
+        server.registry.join(User(SimpleNamespace(listener=(frozenset(), Walkon.outbox)), "here"), f"#c{n}", "")
     with (
         Guest(IRC, server.server_address, "alice") as alice,
         Guest(IRC, server.server_address, "mallory", receive_bytes=SMALL_BUFFER) as mallory,
     ):
         mallory.send(b"CAP REQ :batch labeled-response\r\n")
         mallory.fence()
-        outbox = server.registry.get("mallory").outbox
+        outbox = handler_of(server, "mallory").outbox
         mallory.send(tag + b"LIST\r\n")
         eventually(lambda: outbox.pending_bytes, "the answer waits")
         alice.fence()  # nobody else does
@@ -276,7 +277,7 @@ def test_who_is_cut_off_for_not_reading_is_told_so_if_it_reads_again(dialect, se
         Guest(dialect, server.server_address, "alice") as alice,
         Guest(dialect, server.server_address, "mallory", receive_bytes=SMALL_BUFFER) as mallory,
     ):
-        outbox = server.registry.get("mallory").outbox
+        outbox = handler_of(server, "mallory").outbox
         said = 0
         while not outbox.ended:
             alice.tell("mallory", b"%d" % said)

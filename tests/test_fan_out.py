@@ -165,7 +165,7 @@ def test_sixty_lines_to_a_channel_of_mixed_capabilities_are_one_put_for_each_mem
         client.ask()
     puts = []
     for name in ("bob", "carol"):
-        outbox = irc.server.registry.user(name).outbox
+        outbox = irc.server.registry.user(name).sessions[0].outbox
         monkeypatch.setattr(outbox, "put", lambda data, put=outbox.put: (puts.append(data), put(data)))
     irc.server.registry.channel("#c").forget_audience()
     clients[0].ask(*(f"PRIVMSG #c :{number}" for number in range(60)))

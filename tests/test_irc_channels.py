@@ -247,7 +247,7 @@ def test_what_others_can_fill_is_bounded(irc):
     alice.ask("JOIN #tea", "MODE #tea -n+b nobody")
     for start in range(0, 1100, 100):
         bob.ask(*(line for n in range(start, start + 100) for line in (f"NICK b{n}", "PRIVMSG #tea :x")))
-    assert len(irc.server.registry.channel("#tea")._verdicts) <= 1000
+    assert len(irc.server.registry.channel("#tea").lists._verdicts) <= 1000
 
 
 def test_an_invitation_ends_with_its_channel_or_its_user(irc):

@@ -12,8 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from extras.irc import capabilities, passwords, replies
-from extras.irc.capabilities import LabelledResponse, Looks, add_tags, dress
+from extras.irc import passwords, replies
 from extras.irc.message import (
     MAX_MESSAGE_BYTES, Message, cut, cut_text, fit, format_message, format_tags, parse_message,
 )
@@ -42,7 +41,7 @@ VALUE = st.text(HARMLESS | st.sampled_from("\r\n;\\"), max_size=12)
     text=st.none() | TEXT,
 )
 def test_parse_and_format_undo_each_other_tags_included(tags, source, command, params, text):
-    line = add_tags(format_message(command, *params, source=source, text=text), tags)
+    line = format_tags(tags).encode() + format_message(command, *params, source=source, text=text)
     message = Message(tags, source, command, params + ([] if text is None else [text]))
     assert b"\n" not in line and b"\r" not in line
     assert parse_message(line) == message
@@ -359,54 +358,3 @@ def test_a_hash_that_cannot_be_written_is_a_clear_error():
             stderr=subprocess.PIPE, text=True, timeout=60,
         )
     assert (done.returncode, done.stderr) == (1, "cannot write to <stdout> any more: No space left on device\n")
-
-
-def labelled(lines, batches=True):
-    """Return what becomes of the lines that answer a request with the label 7."""
-    response = LabelledResponse("7", "s", 1, batches)
-    return [marked for line in lines for marked in response.add(line)] + [response.end()]
-
-
-def test_a_labelled_answer_is_an_ack_a_tag_or_a_batch():
-    line = b":s PONG s :x"
-    assert labelled([]) == [b"@label=7 :s ACK"]
-    assert labelled([line]) == [b"@label=7 " + line]
-    assert labelled([b"@time=now " + line, line]) == [
-        b"@label=7 :s BATCH +1 labeled-response",
-        b"@batch=1;time=now " + line,
-        b"@batch=1 " + line,
-        b":s BATCH -1",
-    ]
-
-
-def test_without_batch_only_one_line_can_have_the_label():
-    one, two, three = b":s 1", b":s 2", b":s 3"
-    assert labelled([], False) == [b"@label=7 :s ACK"]
-    assert labelled([one], False) == [b"@label=7 " + one]
-    assert labelled([one, two, three], False) == [one, two, three, b""]
-
-
-def test_a_line_is_dressed_once_for_each_way_it_looks(monkeypatch):
-    """300 members with all-different capabilities were 300 dressings."""
-    made = []
-    monkeypatch.setattr(capabilities, "dress", lambda *args: made.append(args) or dress(*args))
-    looks = Looks(b"PING", {"msgid": "1"})
-    every = list(capabilities.CAPABILITIES)
-    for n in range(1 << len(every)):
-        caps = frozenset(cap for bit, cap in enumerate(every) if n >> bit & 1)
-        line = looks.to(caps)
-        assert (b"time=" in line) == ("server-time" in caps)
-        assert (b"msgid=1" in line) == ("message-tags" in caps)
-    assert len(made) == 4
-
-
-def test_only_tags_that_were_asked_for_are_sent():
-    line, tags = b"PING", {"msgid": "1", "+x": "y"}
-    assert dress(line, frozenset(), tags) == line
-    assert dress(line, frozenset(["echo-message"]), tags) == line
-    assert dress(line, frozenset(["message-tags"]), tags) == b"@msgid=1;+x=y " + line
-    assert re.fullmatch(
-        rb"@time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z PING",
-        dress(line, frozenset(["server-time"]), tags),
-    )
-    assert MAX_MESSAGE_BYTES == 510

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from extras.irc.verbs import VERBS
+from extras.ircv3.monitor import Monitor
 from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 
 
@@ -172,7 +173,7 @@ def test_monitor(irc):
     assert alice.lines("MONITOR + one,two") == ["734 100 one,two Monitor list is full"]
     alice.close()
     irc.client("n1")
-    assert not irc.server.registry.watchers or eve.ask() == []
+    assert not irc.server.extensions[Monitor].watchers or eve.ask() == []
 
 
 def test_who_monitors_can_follow_from_afar(irc):

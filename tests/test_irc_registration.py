@@ -300,7 +300,7 @@ def test_a_full_server_says_so(irc):
 
 def pass_time(server, seconds, stopped=False):
     """Let the last sign of life of everybody be longer ago, and sweep; `stopped`: the server was."""
-    conns = [user.handler.conn for user in server.registry.users]
+    conns = [session.conn for user in server.registry.users for session in user.sessions]
     eventually(lambda: stopped or all(conn.is_reading for conn in conns), "their threads are back in recv()")
     with server.registry.lock:
         for conn in conns:
@@ -346,7 +346,7 @@ def test_who_is_held_back_is_not_silent(irc, monkeypatch):
     alice.send("\r\n".join(["WHO nobody"] * 50))
     held.wait(DEADLINE_S)
     with irc.server.registry.lock:
-        (conn,) = [user.handler.conn for user in irc.server.registry.users]
+        (conn,) = [session.conn for user in irc.server.registry.users for session in user.sessions]
         conn.heard_at = conn.pinged_at - 1  # as if we had asked her only now
         conn.forgive(-500)
         irc.server.sweep(time.monotonic())

@@ -309,7 +309,7 @@ def test_who_asks_and_never_reads_harms_nobody(irc):
             mute.send(b"WHO #tea\r\n" * 500)  # until it is no longer read
     for client in others[:3]:
         assert client.codes("WHO #tea")[-1] == "315"
-    assert irc.server.registry.user("n0").outbox.pending_bytes < 2_000_000
+    assert irc.server.registry.user("n0").sessions[0].outbox.pending_bytes < 2_000_000
 
 
 def test_a_slow_reader_delays_nobody_and_is_dropped_at_the_bound(irc):

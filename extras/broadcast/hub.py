@@ -5,7 +5,7 @@ group      those of them who get the same bytes: their codecs frame a line in th
 puts       the put methods of their outboxes, looked up once and not for each line
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from typing import NamedTuple
 
 from step5_server.outbox import Outbox
@@ -15,9 +15,21 @@ from step5_server.registry import Registry
 class Group(NamedTuple):
     """Members of an audience who get the same bytes.  Never changed: a new one takes its place."""
 
+    look: Hashable  # what else than framing makes their bytes differ: in IRC, the capabilities; here None
     frame: Callable[[bytes], bytes]
     outboxes: tuple[Outbox, ...]
     puts: tuple[Callable[[bytes], None], ...]
+
+
+def make_groups(listeners: Iterable[tuple[Hashable, Outbox]]) -> tuple[Group, ...]:
+    """Put those who listen, each with a look and an outbox, into groups; nearly always it is one."""
+    groups: dict[tuple, list[Outbox]] = {}
+    for look, outbox in listeners:
+        groups.setdefault((look, outbox.codec.frame), []).append(outbox)
+    return tuple(
+        Group(look, frame, tuple(group), tuple(outbox.put for outbox in group))
+        for (look, frame), group in groups.items()
+    )
 
 
 class Audience:
@@ -34,20 +46,14 @@ class Audience:
         self.members[member] = None
         outbox, frame = member.outbox, member.outbox.codec.frame
         groups = {group.frame: group for group in self.groups}
-        _, outboxes, puts = groups.get(frame, (frame, (), ()))
-        groups[frame] = Group(frame, (*outboxes, outbox), (*puts, outbox.put))
+        _, _, outboxes, puts = groups.get(frame, (None, frame, (), ()))
+        groups[frame] = Group(None, frame, (*outboxes, outbox), (*puts, outbox.put))
         self.groups = tuple(groups.values())
 
     def remove(self, member) -> None:
         """Let the member hear no more."""
         del self.members[member]
-        outboxes = {}
-        for other in self.members:
-            outboxes.setdefault(other.outbox.codec.frame, []).append(other.outbox)
-        self.groups = tuple(
-            Group(frame, tuple(group), tuple(outbox.put for outbox in group))
-            for frame, group in outboxes.items()
-        )
+        self.groups = make_groups((None, other.outbox) for other in self.members)
 
 
 class Hub(Registry):

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from extras.irc.client import Client
+from extras.irc.event import Event
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.names import CHANNEL_TYPES, Name, each_once, fold, is_channel, is_mask, mask
 from extras.irc.replies import (
@@ -26,7 +28,7 @@ ELIST = "CMNTU"  # what LIST can ask for, as 005 tells it
 MAX_CONDITIONS = 20  # of one LIST: each is compared with each channel
 
 
-def join(me, names: str, keys: str = ""):
+def join(me: Client, names: str, keys: str = ""):
     """Enter channels, each with its key if any; `JOIN 0` leaves all.  RFC 2812 section 3.2.1."""
     if names == "0":
         for channel in list(me.user.channels):
@@ -42,7 +44,7 @@ def join(me, names: str, keys: str = ""):
         me.reply(ERR_TOOMANYTARGETS, names[most])
 
 
-def join_one(me, name: str, key: str):
+def join_one(me: Client, name: str, key: str):
     """One channel of a JOIN."""
     channel = me.world.channel(name)
     if not is_channel(name):
@@ -54,18 +56,32 @@ def join_one(me, name: str, key: str):
     elif channel and (refusal := why_not(me.user, channel, key)):
         me.reply(refusal, channel.name)
     else:
+        is_new = channel is None
         channel = me.world.join(me.user, name, NEW_CHANNEL_MODES)
-        me.tell(channel, me.says("JOIN", channel.name), lack="extended-join")
-        # IRCv3 extended-join: the account (we have none: "*") and the real name.
-        extended = me.says("JOIN", channel.name, "*", text=me.user.realname)
-        me.tell(channel, extended, need="extended-join")
+        me.tell(channel, has_joined(me, channel))
         if me.user.away is not None:
-            away = me.says("AWAY", text=me.user.away)
-            me.tell(channel, away, but=me.user, need="away-notify")
-        if channel.topic:
-            show_topic(me, channel)
-        yield from show_names(me, channel)
-        me.reply(RPL_ENDOFNAMES, channel.name)
+            away = me.says("AWAY", text=me.user.away, need="away-notify")
+            me.tell(channel, away, but_me=True)
+        if is_new:
+            for opened in me.server.extensions.hooks("opened"):
+                opened(me, channel)
+        yield from show_channel(me, channel)
+        for joined in me.server.extensions.hooks("joined"):
+            joined(me, channel)
+
+
+def show_channel(me: Client, channel: Channel):
+    """Send what follows a JOIN: the topic, and who is there."""
+    if channel.topic:
+        show_topic(me, channel)
+    yield from show_names(me, channel)
+    me.reply(RPL_ENDOFNAMES, channel.name)
+
+
+def has_joined(me: Client, channel: Channel) -> Event:
+    """Give the event of a JOIN; with extended-join it tells the account and the real name, too."""
+    extended = me.says("JOIN", channel.name, me.user.account or "*", text=me.user.realname)
+    return me.says("JOIN", channel.name, instead={"extended-join": (extended,)})
 
 
 def why_not(user: User, channel: Channel, key: str) -> Numeric | None:
@@ -74,7 +90,7 @@ def why_not(user: User, channel: Channel, key: str) -> Numeric | None:
     RFC 2811 sections 4.2 and 4.3: an operator's invitation opens a full channel and lifts a ban.
     """
     invited = user.invitations.get(channel)  # None, or whether an operator has invited
-    if "i" in channel.flags and invited is None and not channel.matches("I", user):
+    if "i" in channel.flags and invited is None and not channel.lists.match("I", user):
         return ERR_INVITEONLYCHAN
     if channel.is_banned(user) and not invited:
         return ERR_BANNEDFROMCHAN
@@ -85,7 +101,7 @@ def why_not(user: User, channel: Channel, key: str) -> Numeric | None:
     return None
 
 
-def part(me, names: str, reason: str = ""):
+def part(me: Client, names: str, reason: str = ""):
     """Leave channels.  RFC 2812 section 3.2.2."""
     for name in each_once(names):
         channel = me.world.channel(name)
@@ -97,14 +113,13 @@ def part(me, names: str, reason: str = ""):
             leave_channel(me, channel, reason)
 
 
-def leave_channel(me, channel: Channel, reason: str):
+def leave_channel(me: Client, channel: Channel, reason: str):
     """Tell all members, oneself too, and leave."""
-    line = me.says("PART", channel.name, text=reason or None)
-    me.tell(channel, line)
+    me.tell(channel, me.says("PART", channel.name, text=reason or None))
     me.world.part(me.user, channel)
 
 
-def topic(me, name: str, text: str | None = None):
+def topic(me: Client, name: str, text: str | None = None):
     """Show the topic, or set it; an empty one clears it.  RFC 2812 section 3.2.4."""
     channel = me.world.channel(name)
     if channel is None:
@@ -121,12 +136,12 @@ def topic(me, name: str, text: str | None = None):
         me.tell(channel, me.says("TOPIC", channel.name, text=channel.topic))
 
 
-def show_topic(me, channel: Channel):
+def show_topic(me: Client, channel: Channel):
     me.reply(RPL_TOPIC, channel.name, channel.topic)
     me.reply(RPL_TOPICWHOTIME, channel.name, channel.topic_by, int(channel.topic_at))
 
 
-def names(me, targets: str = ""):
+def names(me: Client, targets: str = ""):
     """List who is in channels; without a channel, all users who are visible.  RFC 2812 section 3.2.5."""
     if targets:
         # Each channel once: "#a,#a,#a..." would be a short request with a very long answer.
@@ -151,12 +166,12 @@ def is_secret_to(user: User, channel: Channel) -> bool:
     return channel.is_hidden and user not in channel.members
 
 
-def show_names(me, channel: Channel):
+def show_names(me: Client, channel: Channel):
     """Send the names in a channel, if the user may know them; invisible users only to its members."""
     if is_secret_to(me.user, channel):
         return
     inside = me.user in channel.members
-    every, whole = "multi-prefix" in me.user.caps, "userhost-in-names" in me.user.caps
+    every, whole = "multi-prefix" in me.caps, "userhost-in-names" in me.caps
     words = (
         channel.prefix(member, every) + (member.source if whole else member.nick)
         for member in list(channel.members)
@@ -166,7 +181,7 @@ def show_names(me, channel: Channel):
     yield from me.reply_words(RPL_NAMREPLY, (symbol, channel.name), words)
 
 
-def list_channels(me, conditions: str = "", server: str = ""):
+def list_channels(me: Client, conditions: str = "", server: str = ""):
     """List channels, their size and topic; `>5`, `*tea*`, `!*bot*`, `C<60` and `T<60` choose.
 
     If there are names and masks, one of them must match; all other conditions must hold.  C and T are
@@ -219,7 +234,7 @@ def measure(channel: Channel, kind: str) -> float:
     return (time.time() - (channel.created_at if kind == "C" else channel.topic_at)) / 60
 
 
-def invite(me, nick: str = "", name: str = ""):
+def invite(me: Client, nick: str = "", name: str = ""):
     """Invite a user; without a nick, list one's own invitations.  RFC 2812 section 3.2.7."""
     if not nick:
         for channel in me.user.invitations:
@@ -240,16 +255,16 @@ def invite(me, nick: str = "", name: str = ""):
     elif "i" in channel.flags and not me.may(channel, "h"):
         me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
     else:
-        line = me.says("INVITE", user.nick, channel.name)
         me.reply(RPL_INVITING, user.nick, channel.name)
-        me.tell_users([user], line)
+        me.tell_users([user], me.says("INVITE", user.nick, channel.name))
         me.world.invite(user, channel, by_operator=me.may(channel, "h"))
-        me.tell(channel, line, but=me.user, need="invite-notify")
+        seen = me.says("INVITE", user.nick, channel.name, need="invite-notify")
+        me.tell(channel, seen, but_me=True)
         if user.away is not None:
             me.reply(RPL_AWAY, user.nick, user.away)
 
 
-def kick(me, names: str, nicks: str, reason: str = ""):
+def kick(me: Client, names: str, nicks: str, reason: str = ""):
     """Throw users out: several out of one channel, or one out of each.  RFC 2812 section 3.2.8."""
     names, nicks = names.split(","), nicks.split(",")
     reason = cut_text(reason, MAX_TEXT_BYTES) or me.user.nick

@@ -10,7 +10,10 @@ import re
 import time
 from collections.abc import Iterator
 
-from extras.irc.message import MAX_MESSAGE_BYTES, format_message, size
+from extras.irc.bans import Entry
+from extras.irc.client import Client
+from extras.irc.event import Event
+from extras.irc.message import MAX_MESSAGE_BYTES, size
 from extras.irc.names import CHANNEL_TYPES, complete_mask, fold, mask
 from extras.irc.replies import (
     ERR_BANLISTFULL, ERR_CHANOPRIVSNEEDED, ERR_INVALIDMODEPARAM, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK,
@@ -18,11 +21,10 @@ from extras.irc.replies import (
     ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME, RPL_ENDOFBANLIST,
     RPL_ENDOFEXCEPTLIST, RPL_ENDOFINVEXLIST, RPL_EXCEPTLIST, RPL_INVEXLIST, RPL_UMODEIS,
 )
-from extras.irc.state import STATUSES, Channel, Entry
+from extras.irc.state import STATUSES, Channel
 
 LISTS = "beI"  # type A: a mask is added or removed; without one, the list is shown
 FLAGS = "Cimnpst"  # type D: on or off; C keeps CTCP out
-CHANMODES = f"{LISTS},k,l,{FLAGS}"  # as 005 says it: types A, B, C, D
 USER_MODES = "Biow"
 MAX_LIST = 100  # masks in all lists of one channel together: each is compared at each join
 # A nick of 30, a user name of 18 and a host of 45 characters, and the two signs between them, with
@@ -38,7 +40,7 @@ LIST_REPLIES = {
 }
 
 
-def mode(me, target: str, letters: str = "", *params: str):
+def mode(me: Client, target: str, letters: str = "", *params: str):
     """Show or change the modes of a channel or of oneself.  RFC 2812 sections 3.1.5, 3.2.3."""
     if target[0] not in CHANNEL_TYPES:
         user_mode(me, target, letters)
@@ -50,7 +52,7 @@ def mode(me, target: str, letters: str = "", *params: str):
         show_channel_modes(me, channel)
 
 
-def user_mode(me, nick: str, letters: str):
+def user_mode(me: Client, nick: str, letters: str):
     """One's own modes only; `o` can only be given up here, and `a` is set by AWAY."""
     if fold(nick) != fold(me.user.nick):
         me.reply(*((ERR_USERSDONTMATCH,) if me.world.user(nick) else (ERR_NOSUCHNICK, nick)))
@@ -59,7 +61,7 @@ def user_mode(me, nick: str, letters: str):
     else:
         done, unknown = [], False
         for sign, letter in signed(letters):
-            if letter in USER_MODES:
+            if letter in me.server.user_modes:
                 on = sign == "+"
                 if letter == "o" and on:
                     continue
@@ -69,12 +71,12 @@ def user_mode(me, nick: str, letters: str):
             elif letter != "a" and sign == "+":
                 unknown = True  # bots send `+i-ws`: there is nothing to do for `-s`
         for words, _ in pack(done, MAX_MESSAGE_BYTES):
-            me.send(format_message("MODE", me.user.nick, source=me.user.nick, text=words))
+            me.send(Event("MODE", me.user.nick, source=me.user.nick, text=words))
         if unknown:
             me.reply(ERR_UMODEUNKNOWNFLAG)
 
 
-def show_channel_modes(me, channel: Channel):
+def show_channel_modes(me: Client, channel: Channel):
     """Send 324, and 329 with the time when it was made; only members see the key."""
     words, params = "+" + "".join(sorted(channel.flags)), []
     if channel.key:
@@ -90,7 +92,7 @@ def show_channel_modes(me, channel: Channel):
 class ChannelChange:
     """One MODE command on one channel: do what is allowed, then tell all members."""
 
-    def __init__(self, me, channel: Channel):
+    def __init__(self, me: Client, channel: Channel):
         self.me, self.channel = me, channel
         self.done: list[tuple[str, str, str]] = []
         self.refused = False  # 482 is sent once, however many letters it is about
@@ -105,12 +107,12 @@ class ChannelChange:
             if letter in LISTS and not param:
                 self.answered.add(letter)
                 self.show_list(letter)
-            elif letter not in LISTS + FLAGS + "kl" and letter not in STATUSES:
+            elif letter not in LISTS + self.me.server.channel_flags + "kl" and letter not in STATUSES:
                 self.answered.add(letter)
                 self.me.reply(ERR_UNKNOWNMODE, letter, self.channel.name)
             elif not self.may(letter):
                 self.refuse()
-            elif letter in FLAGS:
+            elif letter in self.me.server.channel_flags:
                 self.set_flag(sign, letter)
             elif letter == "k":
                 self.set_key(sign, param)
@@ -122,8 +124,7 @@ class ChannelChange:
                 self.set_status(sign, letter, param)
         room = MAX_MESSAGE_BYTES - size(f":{self.me.user.source} MODE {self.channel.name} ")
         for words, given in pack(self.done, room):
-            line = self.me.says("MODE", self.channel.name, words, *given)
-            self.me.tell(self.channel, line)
+            self.me.tell(self.channel, self.me.says("MODE", self.channel.name, words, *given))
 
     def may(self, letter: str) -> bool:
         """Channel operators change everything, half-operators everything but `o` and `h`."""
@@ -140,7 +141,7 @@ class ChannelChange:
             self.me.reply(ERR_NOTONCHANNEL, self.channel.name)
             return
         item, end = LIST_REPLIES[letter]
-        for entry in self.channel.lists[letter].values():
+        for entry in self.channel.lists.entries[letter].values():
             self.me.reply(item, self.channel.name, entry.mask, entry.set_by, int(entry.set_at))
         self.me.reply(end, self.channel.name)
 
@@ -183,23 +184,22 @@ class ChannelChange:
 
     def set_mask(self, sign: str, letter: str, text: str) -> None:
         """RFC 2811 section 4.3.  Masks that differ only in upper and lower case are the same."""
-        masks = self.channel.lists[letter]
         # It must fit into the middle of a message: no space, no colon in front.
-        text = complete_mask(text.lstrip(":").split(" ")[0])
+        text = text.lstrip(":").split(" ")[0]
+        text = self.me.server.extensions.first("extended_ban", text) or complete_mask(text)
         key = mask(text)
         if sign == "-":
-            if entry := masks.pop(key, None):
-                self.channel.forget_verdicts()
+            if entry := self.channel.lists.remove(letter, key):
                 self.done.append(("-", letter, entry.mask))
-        elif key in masks:
+        elif key in self.channel.lists.entries[letter]:
             pass
-        elif sum(map(len, self.channel.lists.values())) >= MAX_LIST:
+        elif len(self.channel.lists) >= MAX_LIST:
             self.me.reply(ERR_BANLISTFULL, self.channel.name, letter)
         elif why := why_no_mask(text):
             self.me.reply(ERR_INVALIDMODEPARAM, self.channel.name, letter, "*", why)
         else:
-            masks[key] = Entry(text, self.me.user.nick, time.time())
-            self.channel.forget_verdicts()
+            entry = Entry(text, self.me.user.nick, time.time())
+            self.channel.lists.add(letter, key, entry)
             self.done.append(("+", letter, text))
 
     def set_status(self, sign: str, letter: str, nick: str | None) -> None:

@@ -3,7 +3,8 @@
 Source: RFC 2812 sections 3.1.4, 3.7.1 and 4.2 to 4.7, modern.ircdocs.horse "Operator Messages".
 """
 
-from extras.irc.message import format_message
+from extras.irc.client import Client
+from extras.irc.event import Event
 from extras.irc.names import fold
 from extras.irc.passwords import is_password
 from extras.irc.replies import (
@@ -15,7 +16,7 @@ from step1_echo.serving import log
 MAX_FAILED = 3  # wrong passwords for OPER before the connection ends: guessing must be slow
 
 
-def oper(me, name: str, password: str):
+def oper(me: Client, name: str, password: str):
     """Become an operator of the server.  RFC 2812 section 3.1.4."""
     secret = me.server.operators.get(name) or me.server.operators.get("*")
     # Not under the world's lock: a hash takes time, and everybody would wait for it.
@@ -33,10 +34,10 @@ def oper(me, name: str, password: str):
             return  # killed while we computed the hash
         me.world.set_mode(me.user, "o", True)
         me.reply(RPL_YOUREOPER)
-        me.send(format_message("MODE", me.user.nick, source=me.user.nick, text="+o"))
+        me.send(Event("MODE", me.user.nick, source=me.user.nick, text="+o"))
 
 
-def kill(me, nick: str, reason: str):
+def kill(me: Client, nick: str, reason: str):
     """Throw a user off the server.  RFC 2812 section 3.7.1."""
     user = me.world.user(nick)
     if not me.user.is_operator:
@@ -50,34 +51,36 @@ def kill(me, nick: str, reason: str):
         me.leave(user, f"Killed ({me.user.nick} ({reason}))")
 
 
-def wallops(me, text: str):
+def wallops(me: Client, text: str):
     """Send a message to all users with the mode +w.  RFC 2812 section 4.7."""
     if me.user.is_operator:
-        me.tell_users(me.world.with_mode["w"], me.says("WALLOPS", text=text))
+        me.tell_users(me.world.users_with("w"), me.says("WALLOPS", text=text))
     else:
         me.reply(ERR_NOPRIVILEGES)
 
 
-def connect(me, target: str, *params: str):
+def connect(me: Client, target: str, *params: str):
     """Link to another server: there is none to link to.  RFC 2812 section 3.4.7."""
     me.reply(*((ERR_NOSUCHSERVER, target) if me.user.is_operator else (ERR_NOPRIVILEGES,)))
 
 
-def squit(me, target: str, reason: str):
+def squit(me: Client, target: str, reason: str):
     """End the link to another server: there is none.  RFC 2812 section 3.1.8."""
     me.reply(*((ERR_NOSUCHSERVER, target) if me.user.is_operator else (ERR_NOPRIVILEGES,)))
 
 
-def rehash(me):
+def rehash(me: Client):
     """Read the message of the day again.  RFC 2812 section 4.2."""
     if me.user.is_operator:
         me.reply(RPL_REHASHING, me.server.motd_file or "MOTD")
         me.server.forget_motd()
+        for reload in me.server.extensions.hooks("reload"):
+            reload()
     else:
         me.reply(ERR_NOPRIVILEGES)
 
 
-def die(me):
+def die(me: Client):
     """Stop the server.  RFC 2812 section 4.3."""
     if me.user.is_operator:
         log.warning("%s: DIE", me)

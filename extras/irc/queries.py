@@ -1,28 +1,27 @@
-"""WHO, WHOIS, WHOWAS, USERHOST, ISON and MONITOR: questions about users.
+"""WHO, WHOIS, WHOWAS, USERHOST and ISON: questions about users.
 
 Source: RFC 2812 sections 3.6, 4.8 and 4.9, modern.ircdocs.horse "User-Based Queries", IRCv3
-whox and monitor.
+whox.
 """
 
 import re
 import time
 from collections.abc import Iterator
 
-from extras.irc.names import CHANNEL_TYPES, Name, each_once, fits, fold, is_mask, is_nick, mask
+from extras.irc.client import Client
+from extras.irc.names import CHANNEL_TYPES, Name, each_once, fits, fold, is_mask, mask
 from extras.irc.replies import (
-    ERR_MONLISTFULL, ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK,
-    RPL_AWAY, RPL_ENDOFMONLIST, RPL_ENDOFWHO, RPL_ENDOFWHOIS, RPL_ENDOFWHOWAS, RPL_ISON,
-    RPL_MONLIST, RPL_MONOFFLINE, RPL_MONONLINE, RPL_USERHOST, RPL_WHOISBOT, RPL_WHOISCHANNELS,
-    RPL_WHOISHOST, RPL_WHOISIDLE, RPL_WHOISMODES, RPL_WHOISOPERATOR, RPL_WHOISSERVER,
-    RPL_WHOISUSER, RPL_WHOREPLY, RPL_WHOSPCRPL, RPL_WHOWASUSER,
+    ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK,
+    RPL_AWAY, RPL_ENDOFWHO, RPL_ENDOFWHOIS, RPL_ENDOFWHOWAS, RPL_ISON, RPL_USERHOST, RPL_WHOISBOT,
+    RPL_WHOISCHANNELS, RPL_WHOISHOST, RPL_WHOISIDLE, RPL_WHOISMODES, RPL_WHOISOPERATOR,
+    RPL_WHOISSERVER, RPL_WHOISUSER, RPL_WHOREPLY, RPL_WHOSPCRPL, RPL_WHOWASUSER,
 )
 from extras.irc.state import Channel, User
 
-MAX_MONITORED = 100  # nicks that one user may watch: enough for a long list of friends
 WHOX_FIELDS = "tcuihsnfdlaor"  # the order of the answer, in whatever order they are asked for
 
 
-def who(me, pattern: str = "*", options: str = ""):
+def who(me: Client, pattern: str = "*", options: str = ""):
     """List a channel, a user, or all visible users who match; `o` only operators, `%...` WHOX.
 
     RFC 2812 section 3.6.1, IRCv3 whox.
@@ -45,7 +44,7 @@ def who(me, pattern: str = "*", options: str = ""):
     me.reply(RPL_ENDOFWHO, pattern)
 
 
-def found(me, pattern: str, channel: Channel | None) -> Iterator[User | None]:
+def found(me: Client, pattern: str, channel: Channel | None) -> Iterator[User | None]:
     """Give the users that a WHO asks for.  A mask looks at everybody: None is one that does not match."""
     if channel:
         inside = me.user in channel.members
@@ -70,33 +69,33 @@ def found(me, pattern: str, channel: Channel | None) -> Iterator[User | None]:
             yield user if fit and me.user.sees(user) else None
 
 
-def flags(me, user: User, channel: Channel | None) -> str:
+def flags(me: Client, user: User, channel: Channel | None) -> str:
     """Give H (here) or G (gone), * for an operator, the status in the channel, B for a bot."""
-    status = channel.prefix(user, "multi-prefix" in me.user.caps) if channel else ""
+    status = channel.prefix(user, "multi-prefix" in me.caps) if channel else ""
     here = "H" if user.away is None else "G"
     return here + "*" * user.is_operator + status + "B" * ("B" in user.modes)
 
 
-def whox_values(me, user: User, channel: Channel | None, token: str) -> dict[str, str]:
+def whox_values(me: Client, user: User, channel: Channel | None, token: str) -> dict[str, str]:
     """Give what WHOX tells about a user; only the real name may contain spaces, so it comes last."""
     return {
         "t": token if re.fullmatch("[0-9]{1,3}", token) else "0",
         "c": channel.name if channel else "*",
         "u": user.name,
-        "i": user.host,
+        "i": user.address if me.user.is_operator or user is me.user else user.host,
         "h": user.host,
         "s": me.server.name,
         "n": user.nick,
         "f": flags(me, user, channel),
         "d": "0",
         "l": str(int(time.time() - user.spoke_at)),
-        "a": "0",
+        "a": user.account or "0",
         "o": "n/a",
         "r": ":" + user.realname,
     }
 
 
-def whois(me, *params: str):
+def whois(me: Client, *params: str):
     """Tell all about users; a server may be named first.  RFC 2812 section 3.6.2."""
     if not params or not params[-1]:
         me.reply(ERR_NONICKNAMEGIVEN)
@@ -114,12 +113,12 @@ def whois(me, *params: str):
     me.reply(RPL_ENDOFWHOIS, nicks)
 
 
-def tell_about(me, user: User):
+def tell_about(me: Client, user: User):
     """Send one user's part of WHOIS."""
     curious = user is me.user or me.user.is_operator  # only these may see the private parts
     me.reply(RPL_WHOISUSER, user.nick, user.name, user.host, user.realname)
     words = [
-        channel.prefix(user, "multi-prefix" in me.user.caps) + channel.name
+        channel.prefix(user, "multi-prefix" in me.caps) + channel.name
         for channel in user.channels
         if curious or channel in me.user.channels or not (channel.is_hidden or "i" in user.modes)
     ]
@@ -132,12 +131,15 @@ def tell_about(me, user: User):
     if "B" in user.modes:
         me.reply(RPL_WHOISBOT, user.nick)
     if curious:
-        me.reply(RPL_WHOISHOST, user.nick, user.host)
+        me.reply(RPL_WHOISHOST, user.nick, user.address)
         me.reply(RPL_WHOISMODES, user.nick, "+" + "".join(sorted(user.modes)))
+    for about in me.server.extensions.hooks("about"):
+        for numeric, *values in about(me, user):
+            me.reply(numeric, user.nick, *values)
     me.reply(RPL_WHOISIDLE, user.nick, int(time.time() - user.spoke_at), int(user.signed_on))
 
 
-def whowas(me, nicks: str = "", count: str = "0", server: str = ""):
+def whowas(me: Client, nicks: str = "", count: str = "0", server: str = ""):
     """Tell who had a nick before, the latest first.  RFC 2812 section 3.6.3."""
     if not nicks:
         me.reply(ERR_NONICKNAMEGIVEN)
@@ -158,7 +160,7 @@ def whowas(me, nicks: str = "", count: str = "0", server: str = ""):
     me.reply(RPL_ENDOFWHOWAS, nicks)
 
 
-def userhost(me, nick: str, *more: str):
+def userhost(me: Client, nick: str, *more: str):
     """Give the addresses of up to five users.  RFC 2812 section 4.8."""
     words = []
     for user in filter(None, dict.fromkeys(map(me.world.user, (nick, *more)[:5]))):
@@ -167,60 +169,15 @@ def userhost(me, nick: str, *more: str):
     me.reply(RPL_USERHOST, " ".join(words))
 
 
-def ison(me, nick: str, *more: str):
+def ison(me: Client, nick: str, *more: str):
     """Say which of these nicks are here.  RFC 2812 section 4.9."""
     users = dict.fromkeys(map(me.world.user, " ".join((nick, *more)).split(" ")))
     me.reply(RPL_ISON, " ".join(user.nick for user in users if user))
 
 
-def is_here(me, target: str) -> bool:
+def is_here(me: Client, target: str) -> bool:
     """Return whether a server, given by name, mask or one of its users, is this one; if not, send 402."""
     here = fits(target, me.server.name) or me.world.user(target) is not None
     if not here:
         me.reply(ERR_NOSUCHSERVER, target)
     return here
-
-
-def monitor(me, action: str, targets: str = ""):
-    """Watch nicks come and go: `+ a,b`, `- a,b`, C(lear), L(ist), S(tatus).  IRCv3 monitor."""
-    watched = me.user.monitored
-    nicks = [nick for nick in each_once(targets) if is_nick(nick)]
-    if action == "+":
-        for number, nick in enumerate(nicks):
-            if fold(nick) not in watched and len(watched) >= MAX_MONITORED:
-                me.reply(ERR_MONLISTFULL, MAX_MONITORED, ",".join(nicks[number:]))
-                nicks = nicks[:number]
-                break
-            me.world.watch(me.user, nick)
-        yield from show_monitored(me, nicks)
-    elif action == "-":
-        for nick in nicks:
-            watched.pop(fold(nick), None)
-            me.world.unwatch(me.user, fold(nick))
-    elif action in ("C", "c"):
-        for key in watched:
-            me.world.unwatch(me.user, key)
-        watched.clear()
-    elif action in ("L", "l"):
-        yield from me.reply_words(RPL_MONLIST, (), list(watched.values()), between=",")
-        me.reply(RPL_ENDOFMONLIST)
-    elif action in ("S", "s"):
-        yield from show_monitored(me, list(watched.values()))
-
-
-def show_monitored(me, nicks: list[str]):
-    """Send 730 for the nicks that are here, 731 for the others."""
-    users = {nick: me.world.user(nick) for nick in nicks}
-    online = [user.source for user in users.values() if user]
-    offline = [nick for nick, user in users.items() if not user]
-    yield from me.reply_words(RPL_MONONLINE, (), online, between=",")
-    yield from me.reply_words(RPL_MONOFFLINE, (), offline, between=",")
-
-
-def tell_watchers(me, nick: str, online: bool):
-    """Tell those who monitor a nick that it came, or went."""
-    watchers = me.world.watchers.get(fold(nick), ())
-    user = me.world.user(nick)
-    for watcher in watchers:
-        numeric, name = (RPL_MONONLINE, user.source) if online else (RPL_MONOFFLINE, nick)
-        me.tell_users([watcher], me.numeric(numeric, name, nick=watcher.nick))

@@ -6,10 +6,12 @@ Source: RFC 2812 sections 3.1 and 3.7, modern.ircdocs.horse "Connection Registra
 import re
 import time
 
-from extras.irc.message import cut_text, format_message
+from extras.irc.channels import has_joined, show_channel
+from extras.irc.client import Client
+from extras.irc.event import Event
+from extras.irc.message import cut_text
 from extras.irc.names import REALNAME_BYTES, USER_LENGTH, fold, is_nick
 from extras.irc.passwords import is_password
-from extras.irc.queries import tell_watchers
 from extras.irc.replies import (
     ERR_ALREADYREGISTERED, ERR_ERRONEUSNICKNAME, ERR_NICKNAMEINUSE, ERR_NONICKNAMEGIVEN,
     ERR_NOORIGIN, ERR_PASSWDMISMATCH, RPL_CREATED, RPL_MYINFO, RPL_UMODEIS, RPL_WELCOME,
@@ -19,7 +21,7 @@ from extras.irc.server_info import VERSION, isupport, lusers, motd
 from step5_server.registry import NameTaken
 
 
-def password(me, text: str):
+def password(me: Client, text: str):
     """PASS: send the server's password, before anything else.  RFC 2812 section 3.1.1."""
     if me.user.registered:
         me.reply(ERR_ALREADYREGISTERED)
@@ -29,32 +31,56 @@ def password(me, text: str):
         me.password = text
 
 
-def nick(me, name: str = ""):
+def nick(me: Client, name: str = ""):
     """Take a nick, or change it; all who share a channel are told once.  RFC 2812 section 3.1.2."""
     if not name:
         me.reply(ERR_NONICKNAMEGIVEN)
     elif not is_nick(name):
         me.reply(ERR_ERRONEUSNICKNAME, name)
-    elif name != me.user.nick:
-        old_nick, old_source = me.user.nick, me.user.source
-        try:
-            me.world.rename(me.user, name)
-        except NameTaken:
+    elif name == me.user.nick:
+        pass
+    elif me.user.registered:
+        rename(me, name)
+    else:
+        take_nick(me, name)
+
+
+def rename(me: Client, name: str):
+    """Give a registered user another nick."""
+    old_nick, old_source = me.user.nick, me.user.source
+    if refusal := me.server.extensions.first("why_not_nick", me, name):
+        me.reply(*refusal)
+        return
+    try:
+        me.world.rename(me.user, name)
+    except NameTaken:
+        me.reply(ERR_NICKNAMEINUSE, name)
+        return
+    for session in me.user.sessions:
+        session.name = name
+    event = Event("NICK", text=name, source=old_source, user=me.user)
+    me.tell_users([me.user], event)
+    me.tell_neighbours(me.user, event)
+    if fold(name) != fold(old_nick):
+        me.tell_watchers(old_nick, online=False)
+        me.tell_watchers(name, online=True)
+
+
+def take_nick(me: Client, name: str):
+    """Take the first nick; or wait until we know whether its owner is the one who asks for it."""
+    me.shared_nick = ""
+    try:
+        me.world.rename(me.user, name)
+    except NameTaken:
+        owner = me.world.user(name)
+        if owner is None or not any(shares(me, owner) for shares in me.server.extensions.hooks("shares")):
             me.reply(ERR_NICKNAMEINUSE, name)
             return
-        if me.user.registered:
-            me.name = name
-            line = format_message("NICK", text=name, source=old_source)
-            me.tell_users([me.user], line)
-            me.tell_neighbours(me.user, line)
-            if fold(name) != fold(old_nick):
-                tell_watchers(me, old_nick, online=False)
-                tell_watchers(me, name, online=True)
-        else:
-            register(me)
+        me.shared_nick = name
+    me.done_with("NICK")
 
 
-def user(me, name: str, mode: str, unused: str, realname: str):
+def user(me: Client, name: str, mode: str, unused: str, realname: str):
     """Say who one is; the bits 8 and 4 of the mode are +i and +w.  RFC 2812 section 3.1.3."""
     if me.user.registered:
         me.reply(ERR_ALREADYREGISTERED)
@@ -64,31 +90,67 @@ def user(me, name: str, mode: str, unused: str, realname: str):
     me.user.realname = cut_text(realname, REALNAME_BYTES)
     bits = int(mode) if re.fullmatch("[0-9]{1,3}", mode) else 0
     me.wanted_modes = "i" * bool(bits & 8) + "w" * bool(bits & 4)
-    register(me)
+    me.done_with("USER")
 
 
-def register(me):
-    """Let the user in once nothing is missing: NICK, USER, the end of CAP, the password."""
-    if me.user.registered or me.negotiating or not me.user.nick or not me.user.name:
+def register(me: Client):
+    """Let the user in, once nothing is missing and the password is right."""
+    if me.user.registered or me.waits:
         return
     if me.server.password:
         with me.unlocked():  # a hash takes time
-            is_right = is_password(me.password, me.server.password, me.user.host)
+            is_right = is_password(me.password, me.server.password, me.user.address)
         if me.outbox.ended:
             return  # somebody has hung up on it meanwhile
         if not is_right:
             me.reply(ERR_PASSWDMISMATCH)
             me.close_link("Bad password")
             return
+    if me.shared_nick:
+        share(me)
+        return
+    if refusal := me.server.extensions.first("why_not_nick", me, me.user.nick):
+        ask_for_nick(me, *refusal)
+        return
     me.world.register(me.user)
     me.name = me.user.nick  # from here on, step 5's login timeout does not count
     for letter in me.wanted_modes:
         me.world.set_mode(me.user, letter, True)
     welcome(me)
-    tell_watchers(me, me.user.nick, online=True)
+    me.tell_watchers(me.user.nick, online=True)
+    for registered in me.server.extensions.hooks("registered"):
+        registered(me)
 
 
-def welcome(me):
+def ask_for_nick(me: Client, *refusal):
+    """Say why a client cannot have its nick, and wait for another one."""
+    me.reply(*refusal)
+    me.world.release(me.user.nick, me.user)
+    me.user.nick = me.shared_nick = ""
+    me.waits.add("NICK")
+
+
+def share(me: Client):
+    """Become one more session of the user who has the nick, if the account is the same."""
+    nick, me.shared_nick = me.shared_nick, ""
+    owner = me.world.user(nick)
+    if owner is None:  # gone meanwhile
+        take_nick(me, nick)
+    elif not me.user.account or me.user.account != owner.account:
+        ask_for_nick(me, ERR_NICKNAMEINUSE, nick)
+    else:
+        me.world.leave(me.user)
+        me.user, me.name = owner, owner.nick
+        owner.attach(me)
+        welcome(me)
+        for channel in list(owner.channels):
+            me.send(has_joined(me, channel))
+            me.carry_out(show_channel(me, channel))
+        for registered in me.server.extensions.hooks("registered"):
+            registered(me)
+
+
+def welcome(me: Client):
     """Send 001 to 005, then what LUSERS and MOTD send.  RFC 2812 section 5.1."""
     server = me.server
     me.reply(RPL_WELCOME, server.network, me.user.source)
@@ -102,20 +164,24 @@ def welcome(me):
     motd(me)
 
 
-def quit(me, reason: str = ""):
+def quit(me: Client, reason: str = ""):
     """Leave; all who share a channel are told once.  RFC 2812 section 3.1.7."""
-    me.leave(me.user, f"Quit: {reason}")  # so that nobody can imitate "Killed by ..."
+    reason = f"Quit: {reason}"  # so that nobody can imitate "Killed by ..."
+    if len(me.user.sessions) > 1:
+        me.close_link(reason)  # the user's other sessions go on
+    else:
+        me.leave(me.user, reason)
 
 
-def ping(me, token: str = "", server: str = ""):
+def ping(me: Client, token: str = "", server: str = ""):
     """Ask whether the other end is alive: the same token comes back.  RFC 2812 section 3.7.2."""
     # Clients use it as a fence: what came before, on any connection, is done first.
     time.sleep(0)
     if token:
-        me.send(format_message("PONG", me.server.name, text=token, source=me.server.name))
+        me.send(Event("PONG", me.server.name, text=token, source=me.server.name))
     else:
         me.reply(ERR_NOORIGIN)
 
 
-def pong(me, *tokens: str):
+def pong(me: Client, *tokens: str):
     """Show that one is alive: it is enough that we have read it.  RFC 2812 section 3.7.3."""

@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, s
 
 import argparse
 import contextlib
+import functools
 import ipaddress
 import os
 import socket
@@ -21,10 +22,15 @@ from collections.abc import Iterable
 from extras.broadcast.fast_server import FastServer, server_parser
 from extras.irc import passwords
 from extras.irc.handler import IrcHandler
-from extras.irc.message import clean, format_message
+from extras.irc.event import Event
+from extras.irc.extension import Capability, Extension, Extensions
+from extras.irc.message import clean
 from extras.irc.modes import FLAGS, LISTS, USER_MODES
 from extras.irc.server_info import isupport_lines
-from extras.irc.state import STATUSES, World
+from extras.irc.state import STATUSES
+from extras.irc.verbs import VERBS
+from extras.irc.world import World
+from extras.ircv3.every import EXTENSIONS
 from extras.tls.doors import Door
 from extras.web.website import Website, origin
 from step1_echo.serving import main, port_number
@@ -37,6 +43,9 @@ PING_TIMEOUT_S = 120.0  # silence before PING, and once more before the end
 # A hundred at once: a bouncer that reconnects sends some 60 (20 JOIN, 20 MODE, 20 WHO) and must not
 # wait.  Then 20 a second: more than anybody types, and little work for us.
 FLOOD = "100/5"
+CORE_CAPABILITIES = {
+    "cap-notify": Capability("cap-notify", "tells when a capability comes or goes"),
+}
 # For a server without a file: otherwise 422 (no such file) is the first thing that a newcomer reads.
 DEFAULT_MOTD = [
     "Welcome.  This is the IRC server of a chat tutorial.",
@@ -66,6 +75,8 @@ class IrcServer(FastServer):
         ping_timeout_s: float = PING_TIMEOUT_S,
         utf8_only: bool = True,
         proxies: Iterable[str] = (),
+        extensions: Iterable[type[Extension]] = EXTENSIONS,
+        options: dict | None = None,
         **settings,
     ):
         self.name, self.network, self.info = name, network, info
@@ -75,16 +86,43 @@ class IrcServer(FastServer):
         self.max_channels, self.flood = max_channels, flood
         self.ping_timeout_s = ping_timeout_s
         self.started_at = time.time()
-        self.epoch = f"{self.started_at:.0f}"  # in each msgid, so that no msgid comes again after a restart
         self.created = time.strftime("%a %b %d %Y at %H:%M:%S %Z", time.localtime(self.started_at))
         self.utf8_only = utf8_only
-        self.isupport = isupport_lines(network, max_channels, utf8_only)
-        with_parameter = "".join(sorted(LISTS + "kl" + "".join(STATUSES)))
-        self.mode_letters = (USER_MODES, "".join(sorted(FLAGS + with_parameter)), with_parameter)
         self.command_counts: Counter[str] = Counter()
         self._motd: tuple[object, list[str] | None] = (None, None)
         self._dies = False
         super().__init__(address, **settings)
+        try:
+            self.extend(extensions, options or {})
+        except BaseException:
+            self.server_close()
+            raise
+
+    def extend(self, classes: Iterable[type[Extension]], options: dict) -> None:
+        """Take the extensions in; `options` are their flags, those that are not at their defaults."""
+        defaults = argparse.ArgumentParser()
+        for extension in classes:
+            extension.add_flags(defaults)
+        every = vars(defaults.parse_args([])) | options
+        self.extensions = Extensions(classes, self, argparse.Namespace(**every))
+        self.commands = VERBS | self.extensions.commands
+        self.capabilities = CORE_CAPABILITIES | self.extensions.capabilities
+        self.channel_flags = FLAGS + self.extensions.letters("channel_flags")
+        self.user_modes = USER_MODES + self.extensions.letters("user_modes")
+        with_parameter = "".join(sorted(LISTS + "kl" + "".join(STATUSES)))
+        every_mode = "".join(sorted(self.channel_flags + with_parameter))
+        self.mode_letters = self.user_modes, every_mode, with_parameter
+        self.isupport = isupport_lines(self)
+        if stays := self.extensions.hooks("keeps_channel"):
+            self.registry.keeps_channel = lambda channel: any(hook(channel) for hook in stays)
+        if self.extensions.hooks("matches"):
+            self.registry.matches = functools.partial(self.extensions.first, "matches")
+        self.extensions.start()
+
+    def stop(self) -> None:
+        """Stop as ever; then the extensions close what they have open."""
+        super().stop()
+        self.extensions.stop()
 
     @classmethod
     def from_args(cls, args):
@@ -118,6 +156,7 @@ class IrcServer(FastServer):
             "ping_timeout_s": args.ping_timeout,
             "utf8_only": args.utf8_only,
             "proxies": args.proxy_from,
+            "options": vars(args),
         }
 
     def dismiss(self, handler: IrcHandler, code: str, text: str = "") -> None:
@@ -131,8 +170,9 @@ class IrcServer(FastServer):
         A client is silent if it sends nothing while we read it: not while it is held back.
         """
         super().sweep(now)
-        for user in list(self.registry.users):
-            handler, conn = user.handler, user.handler.conn
+        sessions = [session for user in list(self.registry.users) for session in list(user.sessions)]
+        for handler in sessions:
+            conn = handler.conn
             is_asked = conn.pinged_at >= conn.heard_at
             if not conn.is_reading:
                 if is_asked:
@@ -146,8 +186,7 @@ class IrcServer(FastServer):
                     pass  # NOTE: it has just ended by itself
             elif not is_asked and now - conn.heard_at > self.ping_timeout_s:
                 conn.pinged_at = now
-                handler.outbox.put(conn.codec.frame(format_message("PING", text=self.name)))
-                handler.outbox.flush()
+                handler.push(Event("PING", text=self.name))
 
     def motd(self) -> list[str] | None:
         """Give the message of the day from its file; None if there is no file."""
@@ -234,6 +273,8 @@ def parser() -> argparse.ArgumentParser:
         "--ws-origin", action="append", default=[], type=origin, metavar="URL",
         help="let pages from there connect, such as https://webchat.example.net; * lets in all",
     )
+    for extension in EXTENSIONS:
+        extension.add_flags(flags)
     return flags
 
 

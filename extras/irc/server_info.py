@@ -7,11 +7,12 @@ import inspect
 import time
 
 from extras.irc.channels import ELIST, MAX_CONDITIONS
+from extras.irc.client import Client
 from extras.irc.message import MAX_TEXT_BYTES
-from extras.irc.modes import CHANMODES, LISTS, MAX_LIST
+from extras.irc.modes import LISTS, MAX_LIST
 from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH
-from extras.irc.names import REALNAME_BYTES, USER_LENGTH, fits
-from extras.irc.queries import MAX_MONITORED, is_here
+from extras.irc.names import USER_LENGTH, fits
+from extras.irc.queries import is_here
 from extras.irc.replies import (
     ERR_HELPNOTFOUND, ERR_NOMOTD, ERR_SUMMONDISABLED, ERR_USERSDISABLED, RPL_ADMINEMAIL,
     RPL_ADMINLOC1, RPL_ADMINLOC2, RPL_ADMINME, RPL_ENDOFHELP, RPL_ENDOFINFO, RPL_ENDOFLINKS,
@@ -28,34 +29,35 @@ VERSION = "tutorial-1.0"  # RFC 2812 wants <version>.<debuglevel>
 TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
 
 
-def isupport_lines(network: str, max_channels: int, utf8_only: bool) -> list[str]:
-    """Give the lines of 005: this package does what each token says."""
+def isupport_lines(server) -> list[str]:
+    """Give the lines of 005: the core and the extensions do what each token says."""
     signs = "".join(STATUSES.values())
+    most = len(CHANNEL_TYPES) * server.max_channels
     tokens = [
         f"AWAYLEN={MAX_TEXT_BYTES}", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
-        "CHANLIMIT=" + ",".join(f"{sign}:{max_channels}" for sign in CHANNEL_TYPES),
-        f"CHANMODES={CHANMODES}", f"CHANNELLEN={CHANNEL_LENGTH}", f"CHANTYPES={CHANNEL_TYPES}",
-        f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I", f"KICKLEN={MAX_TEXT_BYTES}",
-        f"MAXLIST={LISTS}:{MAX_LIST}", "MODES=13", f"MONITOR={MAX_MONITORED}",
-        "NETWORK=" + network.replace(" ", r"\x20"),
-        f"NAMELEN={REALNAME_BYTES}", f"NICKLEN={NICK_LENGTH}", f"PREFIX=({''.join(STATUSES)}){signs}",
-        f"STATUSMSG={signs}",
-        f"TARGMAX=JOIN:{len(CHANNEL_TYPES) * max_channels},KICK:,LIST:{MAX_CONDITIONS},NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS},"
-        "WHOIS:,WHOWAS:",
+        "CHANLIMIT=" + ",".join(f"{sign}:{server.max_channels}" for sign in CHANNEL_TYPES),
+        f"CHANMODES={LISTS},k,l,{server.channel_flags}", f"CHANNELLEN={CHANNEL_LENGTH}",
+        f"CHANTYPES={CHANNEL_TYPES}", f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I",
+        f"KICKLEN={MAX_TEXT_BYTES}", f"MAXLIST={LISTS}:{MAX_LIST}", "MODES=13",
+        "NETWORK=" + server.network.replace(" ", r"\x20"), f"NICKLEN={NICK_LENGTH}",
+        f"PREFIX=({''.join(STATUSES)}){signs}", f"STATUSMSG={signs}",
+        f"TARGMAX=JOIN:{most},KICK:,LIST:{MAX_CONDITIONS},NAMES:,NOTICE:{MAX_TARGETS},PART:,"
+        f"PRIVMSG:{MAX_TARGETS},WHOIS:,WHOWAS:",
         f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
-        *["UTF8ONLY"] * utf8_only,
+        *["UTF8ONLY"] * server.utf8_only,
+        *(token for extension in server.extensions.all for token in extension.tokens()),
     ]
     starts = range(0, len(tokens), TOKENS_A_LINE)
     return [" ".join(tokens[start : start + TOKENS_A_LINE]) for start in starts]
 
 
-def isupport(me):
+def isupport(me: Client):
     """Send 005: what this server can do.  modern.ircdocs.horse "Feature Advertisement"."""
     for tokens in me.server.isupport:
         me.reply(RPL_ISUPPORT, tokens)
 
 
-def motd(me, target: str = ""):
+def motd(me: Client, target: str = ""):
     """Show the message of the day.  RFC 2812 section 3.4.1."""
     if target and not is_here(me, target):
         return
@@ -69,14 +71,14 @@ def motd(me, target: str = ""):
     me.reply(RPL_ENDOFMOTD)
 
 
-def lusers(me, pattern: str = "", target: str = ""):
+def lusers(me: Client, pattern: str = "", target: str = ""):
     """Count users, operators and channels.  RFC 2812 section 3.4.2."""
     if target and not is_here(me, target):
         return
     world = me.world
-    users, invisible = len(world.users), len(world.with_mode["i"])
+    users, invisible = len(world.users), len(world.users_with("i"))
     me.reply(RPL_LUSERCLIENT, users - invisible, invisible, 1)
-    me.reply(RPL_LUSEROP, len(world.with_mode["o"]))
+    me.reply(RPL_LUSEROP, len(world.users_with("o")))
     me.reply(RPL_LUSERUNKNOWN, len(world.strangers))
     me.reply(RPL_LUSERCHANNELS, len(world.channels))
     me.reply(RPL_LUSERME, users, 0)
@@ -84,7 +86,7 @@ def lusers(me, pattern: str = "", target: str = ""):
     me.reply(RPL_GLOBALUSERS, users, world.most_users)
 
 
-def version(me, target: str = ""):
+def version(me: Client, target: str = ""):
     """Name the program, and what it can do.  RFC 2812 section 3.4.3."""
     if target and not is_here(me, target):
         return
@@ -92,13 +94,13 @@ def version(me, target: str = ""):
     isupport(me)
 
 
-def time_here(me, target: str = ""):
+def time_here(me: Client, target: str = ""):
     """TIME: tell the server's local time.  RFC 2812 section 3.4.6."""
     if not target or is_here(me, target):
         me.reply(RPL_TIME, me.server.name, time.strftime("%A %B %d %Y -- %H:%M:%S %z"))
 
 
-def info(me, target: str = ""):
+def info(me: Client, target: str = ""):
     """Tell what this program is.  RFC 2812 section 3.4.10."""
     if target and not is_here(me, target):
         return
@@ -108,7 +110,7 @@ def info(me, target: str = ""):
     me.reply(RPL_ENDOFINFO)
 
 
-def admin(me, target: str = ""):
+def admin(me: Client, target: str = ""):
     """Say whom to write to.  RFC 2812 section 3.4.9."""
     if not target or is_here(me, target):
         me.reply(RPL_ADMINME, me.server.name)
@@ -118,7 +120,7 @@ def admin(me, target: str = ""):
         me.reply(RPL_ADMINEMAIL, f"postmaster@{me.server.name}")
 
 
-def links(me, first: str = "", second: str = ""):
+def links(me: Client, first: str = "", second: str = ""):
     """List the servers: there is one.  RFC 2812 section 3.4.5."""
     pattern = second or first or "*"
     if second and not is_here(me, first):
@@ -128,7 +130,7 @@ def links(me, first: str = "", second: str = ""):
     me.reply(RPL_ENDOFLINKS, pattern)
 
 
-def stats(me, letter: str = "", target: str = ""):
+def stats(me: Client, letter: str = "", target: str = ""):
     """Show numbers: l(inks), m(essages), o(perators), u(ptime).  RFC 2812 section 3.4.4."""
     if target and not is_here(me, target):
         return
@@ -137,7 +139,8 @@ def stats(me, letter: str = "", target: str = ""):
         for user in list(me.world.users) if me.user.is_operator else [me.user]:
             yield
             seconds = int(time.time() - user.signed_on)
-            me.reply(RPL_STATSLINKINFO, user.nick, user.outbox.pending_bytes, 0, 0, 0, 0, seconds)
+            pending = sum(session.outbox.pending_bytes for session in user.sessions)
+            me.reply(RPL_STATSLINKINFO, user.nick, pending, 0, 0, 0, 0, seconds)
     elif letter in ("m", "M"):
         for command, count in sorted(me.server.command_counts.items()):
             me.reply(RPL_STATSCOMMANDS, command, count)
@@ -152,7 +155,7 @@ def stats(me, letter: str = "", target: str = ""):
     me.reply(RPL_ENDOFSTATS, letter)
 
 
-def trace(me, target: str = ""):
+def trace(me: Client, target: str = ""):
     """Show the way to a server or a user: it is always this server.  RFC 2812 section 3.4.8."""
     if target and not is_here(me, target):
         return
@@ -162,24 +165,24 @@ def trace(me, target: str = ""):
     me.reply(RPL_TRACEEND, me.server.name, VERSION)
 
 
-def servlist(me, pattern: str = "*", kind: str = "*"):
+def servlist(me: Client, pattern: str = "*", kind: str = "*"):
     """List the services: there are none.  RFC 2812 section 3.5.1."""
     me.reply(RPL_SERVLISTEND, pattern, kind)
 
 
-def summon(me, *params: str):
+def summon(me: Client, *params: str):
     """Call somebody to the terminal of the server's machine: not here.  RFC 2812 section 4.5."""
     me.reply(ERR_SUMMONDISABLED)
 
 
-def users(me, target: str = ""):
+def users(me: Client, target: str = ""):
     """List who is logged in on the server's machine: not here.  RFC 2812 section 4.6."""
     me.reply(ERR_USERSDISABLED)
 
 
-def help_text(me, subject: str = ""):
+def help_text(me: Client, subject: str = ""):
     """Show how a command is used, or which commands there are.  modern.ircdocs.horse "HELP message"."""
-    verb = me.VERBS.get(subject.upper())
+    verb = me.server.commands.get(subject.upper())
     if subject and not verb:
         me.reply(ERR_HELPNOTFOUND, subject)
         return
@@ -188,7 +191,7 @@ def help_text(me, subject: str = ""):
         lines = inspect.getdoc(verb.function).split("\n")
     else:
         first, lines = "Commands; HELP <command> tells more", []
-        names = sorted(me.VERBS)
+        names = sorted(me.server.commands)
         for start in range(0, len(names), 10):
             lines.append(" ".join(names[start : start + 10]))
     subject = subject or "index"

@@ -9,21 +9,22 @@ answer   the reply to the sender of a PRIVMSG: a numeric and its values, or None
 
 import time
 
+from extras.irc.client import Client
+from extras.irc.event import Event
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.names import CHANNEL_TYPES, fits, fold, is_mask
 from extras.irc.replies import (
     ERR_CANNOTSENDTOCHAN, ERR_NOPRIVILEGES, ERR_NORECIPIENT, ERR_NOSUCHNICK, ERR_NOSUCHSERVICE,
-    ERR_NOTEXTTOSEND, ERR_NOTOPLEVEL, ERR_TOOMANYTARGETS, ERR_UNKNOWNCOMMAND, ERR_WILDTOPLEVEL,
+    ERR_NOTEXTTOSEND, ERR_NOTOPLEVEL, ERR_TOOMANYTARGETS, ERR_WILDTOPLEVEL,
     RPL_AWAY, RPL_NOWAWAY, RPL_UNAWAY,
 )
 from extras.irc.state import RANKS, STATUSES, Channel
 
 MAX_TARGETS = 20  # targets of one message: enough for a person, too few for spam
-NEEDS = {"TAGMSG": "message-tags"}  # the capability without which a client cannot understand it
 SIGNS = {sign: letter for letter, sign in STATUSES.items()}
 
 
-def privmsg(me, targets: str = "", text: str = ""):
+def privmsg(me: Client, targets: str = "", text: str = ""):
     """Say something to users and channels.  RFC 2812 section 3.3.1."""
     if not targets:
         me.reply(ERR_NORECIPIENT, "PRIVMSG")
@@ -33,26 +34,18 @@ def privmsg(me, targets: str = "", text: str = ""):
         speak(me, "PRIVMSG", targets, text)
 
 
-def notice(me, targets: str = "", text: str = ""):
+def notice(me: Client, targets: str = "", text: str = ""):
     """Say something that no program may answer, not even with an error.  RFC 2812 section 3.3.2."""
     if targets and text:
         speak(me, "NOTICE", targets, text)
 
 
-def tagmsg(me, targets: str):
-    """Send tags without a text (`+typing`) to clients that know tags.  IRCv3 message-tags."""
-    if "message-tags" in me.user.caps:
-        speak(me, "TAGMSG", targets, None)
-    else:
-        me.reply(ERR_UNKNOWNCOMMAND, "TAGMSG")
-
-
-def squery(me, service: str, text: str):
+def squery(me: Client, service: str, text: str):
     """Speak to a service: there are none.  RFC 2812 section 3.5.2."""
     me.reply(ERR_NOSUCHSERVICE, service)
 
 
-def speak(me, command: str, targets: str, text: str | None):
+def speak(me: Client, command: str, targets: str, text: str | None):
     """Deliver one text to each target, once, and answer the sender; a NOTICE gets no answer."""
     me.user.spoke_at = time.time()
     names = list(dict.fromkeys(targets.split(","))) if "," in targets else [targets]
@@ -70,36 +63,48 @@ def speak(me, command: str, targets: str, text: str | None):
         me.reply(ERR_TOOMANYTARGETS, names[MAX_TARGETS])
 
 
-def speak_to_channel(me, command: str, signs: str, name: str, text: str | None) -> tuple | None:
+def says(me: Client, command: str, target: str, text: str | None) -> Event:
+    """Give what our user says to a target, with the tags that the client has put in front of it."""
+    event = me.says(command, target, text=text)
+    if text is None:
+        event.need = "message-tags"  # a TAGMSG is nothing but tags
+    if me.tags and "message-tags" in me.caps:
+        event.tags = {key: value for key, value in me.tags.items() if key[0] == "+"}
+    return event
+
+
+def speak_to_channel(me: Client, command: str, signs: str, name: str, text: str | None) -> tuple | None:
     """Deliver to a channel; with signs, to its members of that status and higher (STATUSMSG)."""
     channel = me.world.channel(name)
     if channel is None:
         return ERR_NOSUCHNICK, signs + name
-    if not may_speak(me, channel, text or ""):
-        return ERR_CANNOTSENDTOCHAN, channel.name
-    line = me.speaks(command, signs + channel.name, text)
-    tags = me.message_tags(channel.wears_tags)
+    event = says(me, command, signs + channel.name, text)
+    if refusal := why_not_speak(me, channel, event):
+        return refusal
     if signs:
         least = max((SIGNS[sign] for sign in signs), key=RANKS.index)  # @%#tea is %#tea
         users = [user for user in channel.members if channel.has_status(user, least)]
-        me.tell_users((user for user in users if user is not me.user), line, NEEDS.get(command), tags)
+        me.tell_users((user for user in users if user is not me.user), event)
     else:
-        me.tell(channel, line, but=me.user, need=NEEDS.get(command), tags=tags)
-    if tags:
-        me.echo(line, tags)
+        me.tell(channel, event, but_me=True)
+    if me.caps:
+        me.echo(event)
     return None
 
 
-def may_speak(me, channel: Channel, text: str) -> bool:
+def why_not_speak(me: Client, channel: Channel, event: Event) -> tuple | None:
     """RFC 2811 sections 4.2.1 and 4.2.3 to 4.2.5: m, n, bans; and C, no CTCP but ACTION."""
+    text = event.text or ""
     if "C" in channel.flags and text.startswith("\x01") and not text.startswith("\x01ACTION"):
-        return False
+        return ERR_CANNOTSENDTOCHAN, channel.name
     outside = "n" in channel.flags and me.user not in channel.members
     refused = outside or "m" in channel.flags or channel.is_banned(me.user)
-    return not refused or me.may(channel, "v")  # asked last: most messages need no special rights
+    if refused and not me.may(channel, "v"):  # asked last: most messages need no special rights
+        return ERR_CANNOTSENDTOCHAN, channel.name
+    return me.server.extensions.first("why_not_speak", me, channel, event)
 
 
-def speak_to_server(me, command: str, target: str, text: str | None) -> tuple | None:
+def speak_to_server(me: Client, command: str, target: str, text: str | None) -> tuple | None:
     """Deliver to all users of the servers that a mask matches; only operators may."""
     _, dot, top_level = target.rpartition(".")
     if not me.user.is_operator:
@@ -110,33 +115,44 @@ def speak_to_server(me, command: str, target: str, text: str | None) -> tuple | 
         return ERR_WILDTOPLEVEL, target
     if not fits(target[1:], me.server.name):
         return ERR_NOSUCHNICK, target
-    others = [user for user in me.world.users if user is not me.user]
-    line = me.speaks(command, target, text)
-    tags = me.message_tags(True)
-    me.tell_users(others, line, NEEDS.get(command), tags)
-    if tags:
-        me.echo(line, tags)
+    event = says(me, command, target, text)
+    me.tell_users([user for user in me.world.users if user is not me.user], event)
+    me.echo(event)
     return None
 
 
-def speak_to_user(me, command: str, target: str, text: str | None) -> tuple | None:
+def speak_to_user(me: Client, command: str, target: str, text: str | None) -> tuple | None:
     """Deliver to one user, given by nick or in full; send back the text of a user who is away."""
     user = me.world.user(target.partition("!")[0])
-    if user is None or "!" in target and fold(target) != fold(user.source):
+    if "!" in target and (user is None or fold(target) != fold(user.source)):
         return ERR_NOSUCHNICK, target
-    line = me.speaks(command, user.nick, text)
-    tags = me.message_tags(bool(user.caps))
-    me.tell_users([user], line, NEEDS.get(command), tags)
-    if tags:
-        me.echo(line, tags)
+    if user is None:
+        return speak_to_nobody(me, command, target, text)
+    event = says(me, command, user.nick, text)
+    me.tell_users([user], event, is_answer=False)  # to oneself, too: the echo is the answer
+    if me.caps or len(me.user.sessions) > 1:
+        me.echo(event)
     if user.away is not None and command == "PRIVMSG":
         return RPL_AWAY, user.nick, user.away
     return None
 
 
-def away(me, text: str = ""):
+def speak_to_nobody(me: Client, command: str, nick: str, text: str | None) -> tuple | None:
+    """Speak to a service, or leave a message for somebody who is not here; else say that nobody has this nick."""
+    service = me.server.extensions.first("service", nick)
+    if service:
+        service(me, text or "")
+        return None
+    event = says(me, command, nick, text)
+    if any(take(me, nick, event) for take in me.server.extensions.hooks("not_here")):
+        me.echo(event)
+        return None
+    return ERR_NOSUCHNICK, nick
+
+
+def away(me: Client, text: str = ""):
     """Say that one is away, or, without a text, that one is back.  RFC 2812 section 4.1."""
     me.user.away = cut_text(text, MAX_TEXT_BYTES) or None
     me.reply(RPL_NOWAWAY if text else RPL_UNAWAY)
-    line = me.says("AWAY", text=me.user.away)
-    me.tell_neighbours(me.user, line, need="away-notify", afar=True)
+    event = me.says("AWAY", text=me.user.away, need="away-notify")
+    me.tell_neighbours(me.user, event, afar=True)

@@ -1,0 +1,66 @@
+"""A channel's lists of masks: bans, exceptions, invitations; and whom they match.
+
+verdict   whether a list matches a user: remembered, because it is needed for each message
+extended  a mask that an extension understands, such as `$a:alice` for whoever has logged in as alice
+
+Source: RFC 2811 section 4.3; modern.ircdocs.horse "EXTBAN Parameter".
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from extras.irc.names import Name
+
+MAX_VERDICTS = 1000  # answers that one channel remembers
+
+
+class Entry(NamedTuple):
+    """One mask in a list."""
+
+    mask: str
+    set_by: str
+    set_at: float
+
+
+class Lists:
+    """The lists of one channel."""
+
+    def __init__(self, matches: Callable | None = None):
+        """Take what looks at extended bans: matches(letter, pattern, user), None for an ordinary one."""
+        # By letter; then by mask() of the mask: two that differ in case only are one.
+        self.entries: dict[str, dict[str, Entry]] = {"b": {}, "e": {}, "I": {}}
+        self._matches = matches
+        self._verdicts: dict[tuple[str, str, str], bool] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self.entries.values()))
+
+    def add(self, letter: str, key: str, entry: Entry) -> None:
+        """Put a mask on a list."""
+        self.entries[letter][key] = entry
+        self._verdicts.clear()
+
+    def remove(self, letter: str, key: str) -> Entry | None:
+        """Take a mask off a list; give it, if it was there."""
+        self._verdicts.clear()
+        return self.entries[letter].pop(key, None)
+
+    def match(self, letter: str, user) -> bool:
+        """Return whether a mask of this list matches the user."""
+        if not self.entries[letter]:
+            return False
+        known = letter, user.source, user.account
+        verdict = self._verdicts.get(known)
+        if verdict is None:
+            if len(self._verdicts) >= MAX_VERDICTS:
+                self._verdicts.clear()  # somebody changes her name again and again
+            verdict = self._verdicts[known] = self._look(letter, user)
+        return verdict
+
+    def _look(self, letter: str, user) -> bool:
+        name = Name(user.source)
+        for key, entry in self.entries[letter].items():
+            extended = self._matches and self._matches(letter, entry.mask, user)
+            if name.fits(key) if extended is None else extended:
+                return True
+        return False

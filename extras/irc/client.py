@@ -1,0 +1,264 @@
+"""A client, as the commands see it: `me`.  What they say to it and to others goes out here.
+
+A command says what happened, as an Event; here it becomes bytes, once for all who get the same.
+
+session    one client's connection; its user nearly always has one
+wording    what makes an event's lines for a set of capabilities
+observer   an extension that notes events: it sees each in order, under the lock
+"""
+
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from extras.broadcast.hub import Group, make_groups
+from extras.broadcast.turns import TurnHandler
+from extras.irc.event import Answer, Event, next_number
+from extras.irc.lines import IrcCodec, IrcConnection
+from extras.irc.message import MAX_MESSAGE_BYTES, format_message, size
+from extras.irc.replies import Numeric
+from extras.irc.state import Channel, User
+from step5_server.connection import Connection
+from step5_server.outbox import Outbox
+
+
+class Client(TurnHandler):
+    """One session, and what its commands may say.  Thread: holds the world's lock."""
+
+    connection_class = IrcConnection
+    codec_class = IrcCodec
+
+    def connect(self) -> Connection:
+        """Return the connection, and set up what we know about this client."""
+        conn = super().connect()
+        self.world = self.registry
+        self.wording = self.server.extensions.wording
+        self.observers = self.server.extensions.hooks("observe")
+        host = plain_host(self.client_address)
+        # A parameter must not begin with a colon, so ::1 becomes 0::1, the same address.
+        self.user = User(self, "0" + host if host[0] == ":" else host)
+        self.caps: frozenset[str] = frozenset()
+        self.listener = frozenset(), conn.outbox
+        self.waits = {"NICK", "USER"}  # what registration waits for
+        self.tags: Mapping[str, str] = {}  # of the message that is being answered
+        self.state: dict[type, Any] = {}  # what an extension keeps for this session
+        self.password = ""  # from PASS
+        self.wanted_modes = ""
+        self.shared_nick = ""  # of somebody who is here, and may be the same person
+        self.speaks_302 = False  # the version of CAP
+        self.failed_opers = 0
+        self.end_reason = ""  # the text for those who are told that this user has gone
+        self.response = None  # what collects the answer to this request, if it has a label
+        self._marks: Mapping[str, str] = {}  # for what is sent inside a batch
+        return conn
+
+    def set_caps(self, caps: Iterable[str]) -> None:
+        """Take what the client has asked for: others' messages look different to it from now on."""
+        self.caps = frozenset(caps)
+        self.listener = self.caps, self.outbox
+        self.user.forget_audiences()
+
+    # --- to our own client --------------------------------------------------------------------
+
+    def send(self, event: Event) -> None:
+        """Send an event to our client; add its request's label, if it has one."""
+        if self._marks:
+            event = event.marked(**self._marks)
+        if self.response is None:
+            self.put(event)
+        else:
+            self.response.add(event)
+
+    def put(self, event: Event) -> None:
+        """Queue the lines of an event for our client."""
+        for line in self.wording.lines(event, self.caps):
+            self.conn.send(line)
+
+    def push(self, event: Event) -> None:
+        """Send an event to our client at once, out of turn.  Thread: any, and holds the lock."""
+        for line in self.wording.lines(event, self.caps):
+            self.outbox.put(self.conn.codec.frame(line))
+        self.outbox.flush()
+
+    def reply(self, numeric: Numeric, *values) -> None:
+        """Send a numeric reply to our own client."""
+        self.send(self.numeric(numeric, *values, nick=self.user.nick or "*"))
+
+    def numeric(self, numeric: Numeric, *values, nick: str) -> Event:
+        """Give a numeric reply for the client with this nick."""
+        return Answer(numeric.line(self.server.name, nick, values))
+
+    def standard(self, kind: str, command: str, code: str, *context: str, text: str) -> None:
+        """Send a FAIL, WARN or NOTE.  IRCv3 standard-replies."""
+        self.send(Event(kind, command, code, *context, text=text, source=self.server.name))
+
+    def notice(self, text: str, source: str = "") -> None:
+        """Tell our client something that has no numeric, in words for a person."""
+        self.send(Event("NOTICE", self.user.nick or "*", text=text, source=source or self.server.name))
+
+    def reply_words(
+        self, numeric: Numeric, values: tuple, words: Iterable[str], between: str = " "
+    ) -> Iterator[None]:
+        """Send a list of words in as many numerics as needed; none for an empty list.
+
+        Each word is taken from `words` at the last moment, and none is kept during a pause: it might
+        name a user who goes meanwhile.
+        """
+        without = numeric.line(self.server.name, self.user.nick, (*values, ""))
+        room = MAX_MESSAGE_BYTES - size(without)
+        line, used = [], 0
+        for word in words:
+            used += size(word) + 1
+            if line and used > room:
+                self.reply(numeric, *values, between.join(line))
+                line, used = [], size(word) + 1
+            line.append(word)
+            if self.conn.replied_much:
+                self.reply(numeric, *values, between.join(line))
+                line, used = [], 0
+                yield
+        if line:
+            self.reply(numeric, *values, between.join(line))
+
+    @contextlib.contextmanager
+    def batch(self, kind: str, *params: str) -> Iterator[None]:
+        """Mark what is sent inside as one batch, if our client knows batches.  IRCv3 batch."""
+        if "batch" not in self.caps:
+            yield
+            return
+        name, outer = str(next_number()), self._marks
+        self.send(Event("BATCH", "+" + name, kind, *params, source=self.server.name))
+        self._marks = {"batch": name}
+        try:
+            yield
+        finally:
+            self._marks = outer
+            self.send(Event("BATCH", "-" + name, source=self.server.name))
+
+    # --- to others ----------------------------------------------------------------------------
+
+    def says(self, command: str, *params: str, text: str | None = None, **more) -> Event:
+        """Give an event whose source is our user."""
+        return Event(command, *params, text=text, source=self.user.source, user=self.user, **more)
+
+    def tell(self, channel: Channel, event: Event, but_me: bool = False) -> None:
+        """Send an event to the members of a channel."""
+        # Our own copy goes through send(), because it may be the answer to a labelled request.
+        mine = self.outbox if but_me or self.response is not None else None
+        wording = self.wording
+
+        def line_for(group: Group) -> bytes:
+            return b"".join(map(group.frame, wording.lines(event, group.look)))
+
+        self.conn.fan_out(channel.audience, line_for, but=mine)
+        if mine and not but_me and self.user in channel.members:
+            self.send(event)
+        for observe in self.observers:
+            observe(event, channel)
+
+    def tell_users(self, users: Iterable[User], event: Event, is_answer: bool = True) -> None:
+        """Send an event to each of these users; if we are one of them, it may be our request's answer."""
+        for user in users:
+            for session in user.sessions:
+                self.tell_session(session, event, is_answer)
+            for observe in self.observers:
+                observe(event, user)
+
+    def tell_neighbours(self, user: User, event: Event, afar: bool = False) -> None:
+        """Send an event, once, to each user who shares a channel with this user, but not to it.
+
+        A user who shares five channels is in five audiences, but in a set only once.  With `afar`, also
+        send it to those elsewhere who want to know.
+        """
+        groups = [group for channel in user.channels for group in channel.audience]
+        for friends in self.server.extensions.hooks("friends") if afar else ():
+            groups += make_groups(session.listener for session in friends(user))
+        outboxes: dict[tuple, set[Outbox]] = {}  # by the lines that they get, and their framing
+        for group in groups:
+            if lines := self.wording.lines(event, group.look):
+                outboxes.setdefault((lines, group.frame), set()).update(group.outboxes)
+        own = {session.outbox for session in user.sessions}
+        for (lines, frame), hearers in outboxes.items():
+            hearers -= own
+            if self.outbox in hearers:  # it may be the answer to a labelled request
+                hearers.remove(self.outbox)
+                self.send(event)
+            self.conn.send_to_all(hearers, b"".join(map(frame, lines)))
+        for observe in self.observers:
+            for channel in user.channels:
+                observe(event, channel)
+
+    def echo(self, event: Event) -> None:
+        """Give our user its own message back, in each session that wants that.  IRCv3 echo-message."""
+        for session in self.user.sessions:
+            if "echo-message" in session.caps:
+                self.tell_session(session, event)
+
+    def tell_session(self, session: "Client", event: Event, is_answer: bool = True) -> None:
+        """Send an event to one session, ours or another one."""
+        if session is self and is_answer:
+            self.send(event)
+            return
+        for line in self.wording.lines(event, session.caps):
+            self.conn.send_to(session.outbox, line)
+
+    def may(self, channel: Channel, least: str) -> bool:
+        """Return whether our user has at least this status; an operator of the server has every status."""
+        return self.user.is_operator or channel.has_status(self.user, least)
+
+    # --- the end ------------------------------------------------------------------------------
+
+    def leave(self, user: User, reason: str) -> None:
+        """Take a user off the server, ours or another one: tell its neighbours once, and hang up."""
+        self.conn.put_held()  # the user still gets what was said before
+        sessions = list(user.sessions)
+        self.announce_quit(user, reason)
+        for session in sessions:
+            session.close_link(reason)
+
+    def announce_quit(self, user: User, reason: str) -> None:
+        """Tell all who share a channel, and forget the user.  Calling it twice does no harm."""
+        if user.registered:
+            self.tell_neighbours(user, Event("QUIT", text=reason, source=user.source, user=user))
+        was_registered, nick = user.registered, user.nick
+        self.world.leave(user)
+        if was_registered:
+            self.tell_watchers(nick, online=False)
+
+    def tell_watchers(self, nick: str, online: bool) -> None:
+        """Tell those who watch a nick that it is taken, or free again."""
+        for seen in self.server.extensions.hooks("seen"):
+            seen(self, nick, online)
+
+    def close_link(self, reason: str) -> None:
+        """Say ERROR and hang up.  RFC 2812 section 3.7.4.  Thread: any, and holds the lock."""
+        if not self.user.registered:
+            self.world.leave(self.user)  # nobody needs to be told, and its nick is free at once
+        self.server.retire(self)
+        if not self.conn.closing:
+            self.end_reason = reason
+            self.conn.end_reason = ascii(reason)  # this one is for the log
+            text = f"Closing Link: {self.user.host} ({reason})"
+            self.conn.hang_up(format_message("ERROR", text=text))
+
+    @staticmethod
+    def last_line(code: str, text: str) -> bytes:
+        """Return the ERROR for a connection for which there is no place."""
+        return format_message("ERROR", text=f"Closing Link: * ({text or code})")
+
+    def on_gone(self) -> None:
+        """End our session; remove the user, too, if it was the last, and tell its neighbours."""
+        for gone in self.server.extensions.hooks("gone"):
+            gone(self)
+        reason = self.end_reason or ("Too slow" if self.outbox.overflowed else "Connection closed")
+        user = self.user
+        if user.registered and self in user.sessions:
+            user.detach(self)
+            if user.sessions or any(keeps(user) for keeps in self.server.extensions.hooks("keeps")):
+                return
+        self.announce_quit(user, reason)
+
+
+def plain_host(address: tuple) -> str:
+    """Give the host of an address; for an IPv4 client of an IPv6 socket, in IPv4's form."""
+    return address[0].removeprefix("::ffff:")

@@ -1,0 +1,178 @@
+"""An extension: what one module adds to the server, so that the core reads without it.
+
+It names capabilities and commands, and fills in the hooks that it needs.  Each server has an object
+of each extension.  The hooks run under the world's lock, unless they say otherwise: nothing slow.
+
+capability   what a client may ask for by name (IRCv3)
+hook         a method that the core calls; here it does nothing
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from extras.irc.client import Client
+from extras.irc.command import Command
+from extras.irc.event import Event, Wording
+from extras.irc.state import Channel, User
+
+
+class Capability(NamedTuple):
+    """One capability."""
+
+    name: str
+    purpose: str
+    value: Callable[[], str] | None = None  # what CAP LS 302 shows behind its name
+    tags: Callable[[Event], Mapping[str, str]] | None = None  # what it puts in front of a message
+
+
+class Extension:
+    """The base of all: it adds nothing."""
+
+    capabilities: tuple[Capability, ...] = ()
+    commands: Mapping[str, Command] = {}
+    channel_flags = ""  # channel modes without a parameter that it adds
+    user_modes = ""
+
+    def __init__(self, server, options: argparse.Namespace):
+        self.server, self.world, self.options = server, server.registry, options
+
+    @staticmethod
+    def add_flags(flags: argparse.ArgumentParser) -> None:
+        """Add flags to the command line: they come back as `options`."""
+
+    def start(self) -> None:
+        """Open files and start threads, before the first client.  Raises: ValueError, with words for people."""
+
+    def stop(self) -> None:
+        """Close them: all clients have gone."""
+
+    def reload(self) -> None:
+        """Read files again: an operator says REHASH."""
+
+    def tokens(self) -> Iterable[str]:
+        """Give the tokens of 005."""
+        return ()
+
+    def connected(self, me: Client) -> None:
+        """A connection has begun."""
+
+    def gone(self, me: Client) -> None:
+        """A connection has ended."""
+
+    def response(self, me: Client, tags: Mapping[str, str]):
+        """Give what collects the answer to a message with these tags, or None; see labels.py."""
+        return None
+
+    def why_not_nick(self, me: Client, nick: str) -> tuple | None:
+        """Give the numeric and its values if this client may not have this nick.
+
+        It is asked at a NICK, and at the end of registration.
+        """
+        return None
+
+    def shares(self, me: Client, user: User) -> bool:
+        """Whether this client may become one more session of a user who is here."""
+        return False
+
+    def registered(self, me: Client) -> None:
+        """A client has had its welcome."""
+
+    def keeps(self, user: User) -> bool:
+        """Whether a user stays here without a session."""
+        return False
+
+    def joined(self, me: Client, channel: Channel) -> None:
+        """A client has had the replies to its JOIN."""
+
+    def keeps_channel(self, channel: Channel) -> bool:
+        """Whether a channel stays here without members."""
+        return False
+
+    def opened(self, me: Client, channel: Channel) -> None:
+        """A client is the first in a channel that was not here."""
+
+    def seen(self, me: Client, nick: str, online: bool) -> None:
+        """A nick is taken, or free again."""
+
+    def friends(self, user: User) -> Iterable[Client]:
+        """Give sessions elsewhere that are told what concerns this user: who is away, say."""
+        return ()
+
+    def about(self, me: Client, user: User) -> Iterable[tuple]:
+        """Give numerics of WHOIS, each with its values behind the nick."""
+        return ()
+
+    def extended_ban(self, text: str) -> str | None:
+        """Give the form of an extended ban (`$a:name`) in which a list keeps it; None: not ours."""
+        return None
+
+    def matches(self, letter: str, pattern: str, user: User) -> bool | None:
+        """Tell whether a mask of a list matches a user, if it is an extended ban of ours; else None."""
+        return None
+
+    def service(self, nick: str) -> Callable[[Client, str], None] | None:
+        """Give what takes the messages to a service of this nick."""
+        return None
+
+    def why_not_speak(self, me: Client, channel: Channel, event: Event) -> tuple | None:
+        """Give the numeric and its values if this client may not say this in the channel."""
+        return None
+
+    def not_here(self, me: Client, nick: str, event: Event) -> bool:
+        """Take a private message for somebody who is not here; tell whether that was done."""
+        return False
+
+    def observe(self, event: Event, place: Channel | User) -> None:
+        """Note an event, once for each channel or user that it concerns, in order.  Never wait."""
+
+
+class Extensions:
+    """A server's extensions, and all that they add."""
+
+    def __init__(self, classes: Iterable[type[Extension]], server, options: argparse.Namespace):
+        self.all = [extension(server, options) for extension in classes]
+        self._hooks: dict[str, tuple] = {}
+        self.capabilities = {one.name: one for extension in self.all for one in extension.capabilities}
+        self.commands = {name: row for extension in self.all for name, row in extension.commands.items()}
+        self._started: list[Extension] = []
+        self.wording = Wording({one.name: one.tags for one in self.capabilities.values() if one.tags})
+
+    def __getitem__(self, wanted: type[Extension]) -> Extension:
+        """Give the server's object of an extension."""
+        return next(extension for extension in self.all if type(extension) is wanted)
+
+    def letters(self, name: str) -> str:
+        """Give the letters of the modes that the extensions add."""
+        return "".join(getattr(extension, name) for extension in self.all)
+
+    def start(self) -> None:
+        """Start all.  Raises: ValueError, with words for people; those that have started are stopped then."""
+        try:
+            for extension in self.all:
+                extension.start()
+                self._started.append(extension)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop those that have started, the last one first.  Twice does no harm."""
+        while self._started:
+            self._started.pop().stop()
+
+    def hooks(self, name: str) -> tuple[Callable, ...]:
+        """Give a hook of each extension that fills it in."""
+        if name not in self._hooks:
+            self._hooks[name] = tuple(
+                getattr(extension, name) for extension in self.all
+                if getattr(type(extension), name) is not getattr(Extension, name)
+            )
+        return self._hooks[name]
+
+    def first(self, name: str, *args):
+        """Ask each for the hook's answer; give the first that is not None."""
+        for hook in self.hooks(name):
+            if (answer := hook(*args)) is not None:
+                return answer
+        return None

@@ -1,0 +1,9 @@
+"""Every extension, in the order in which their hooks are called: a new one is a new file and one line."""
+
+from extras.ircv3.labels import Labels
+from extras.ircv3.listing import Listing
+from extras.ircv3.monitor import Monitor
+from extras.ircv3.notify import Notify
+from extras.ircv3.tags import Tags
+
+EXTENSIONS = (Tags, Labels, Notify, Listing, Monitor)

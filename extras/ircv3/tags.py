@@ -1,0 +1,59 @@
+"""Tags: what stands in front of a message, for clients that asked: its time, its id, what its sender adds.
+
+    @time=2026-11-28T12:00:00.000Z;msgid=69c8f2-17;+typing=active :alice!al@host TAGMSG #tea
+
+Source: IRCv3 message-tags (and TAGMSG), message-ids, server-time, echo-message, bot-mode.
+"""
+
+import time
+from collections.abc import Mapping
+
+from extras.irc.client import Client
+from extras.irc.command import command
+from extras.irc.event import Event
+from extras.irc.extension import Capability, Extension
+from extras.irc.replies import ERR_UNKNOWNCOMMAND
+from extras.irc.talk import speak
+
+WITH_ID = {"PRIVMSG", "NOTICE", "TAGMSG"}
+
+
+class Tags(Extension):
+    """message-tags, server-time and echo-message."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.capabilities = (
+            Capability("message-tags", "tags, and TAGMSG", tags=message_tags),
+            Capability("server-time", "the time of each message", tags=time_tag),
+            Capability("echo-message", "one's own messages come back"),
+        )
+        self.commands = {"TAGMSG": command(tagmsg)}
+
+
+def tagmsg(me: Client, targets: str):
+    """Send tags without a text (`+typing`) to clients that know tags.  IRCv3 message-tags."""
+    if "message-tags" in me.caps:
+        speak(me, "TAGMSG", targets, None)
+    else:
+        me.reply(ERR_UNKNOWNCOMMAND, "TAGMSG")
+
+
+def message_tags(event: Event) -> Mapping[str, str]:
+    """Give the id, whether a bot speaks, and what the sender has added."""
+    if event.command not in WITH_ID or event.user is None:
+        return event.tags
+    bot = {"bot": ""} if "B" in event.user.modes else {}
+    return {"msgid": event.id, **bot, **event.tags}
+
+
+def time_tag(event: Event) -> Mapping[str, str]:
+    """Give the time of an event."""
+    return {"time": server_time(event.time)}
+
+
+def server_time(moment: float) -> str:
+    """Give a time as the tag `time` has it: UTC, ISO 8601, milliseconds."""
+    milliseconds = int(moment * 1000)
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
+    return f"{whole}.{milliseconds % 1000:03d}Z"

@@ -1,0 +1,211 @@
+"""Events and how they are worded; capabilities, labels, and the hooks of an extension."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+
+from extras.irc import event as event_module
+from extras.irc.command import Command, command
+from extras.irc.event import Answer, Event, Wording
+from extras.irc.extension import Capability, Extension
+from extras.irc.message import MAX_PARAMS, format_tags
+from extras.irc.state import User
+from extras.ircv3.every import EXTENSIONS
+from extras.ircv3.labels import LabelledResponse
+from extras.ircv3.tags import message_tags, time_tag
+from tests.irc_wire import irc  # noqa: F401
+
+TAGS = {"server-time": time_tag, "message-tags": message_tags}
+
+
+def alice():
+    user = User(None, "host")
+    user.name = "al"
+    user.call("alice")
+    return user
+
+
+def said(**more):
+    return Event("PRIVMSG", "#tea", text="hi", source="alice!al@host", user=alice(), **more)
+
+
+# --- wording --------------------------------------------------------------------------------------
+
+
+def test_only_tags_that_were_asked_for_are_sent():
+    wording, event = Wording(TAGS), said(tags={"+x": "y"})
+    line = b":alice!al@host PRIVMSG #tea :hi"
+    assert wording.lines(event, frozenset()) == (line,)
+    assert wording.lines(event, frozenset(["echo-message"])) == (line,)
+    assert wording.lines(event, frozenset(["message-tags"])) == (f"@msgid={event.id};+x=y ".encode() + line,)
+    (got,) = wording.lines(event, frozenset(["server-time"]))
+    assert re.fullmatch(rb"@time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z " + re.escape(line), got)
+
+
+def test_an_event_is_worded_once_for_each_way_it_looks(monkeypatch):
+    """300 members with all-different capabilities were 300 wordings."""
+    made = []
+    monkeypatch.setattr(event_module, "format_tags", lambda tags: made.append(tags) or format_tags(tags))
+    wording, event = Wording(TAGS), said()
+    every = [*TAGS, *(f"other-{n}" for n in range(8))]
+    for n in range(1 << len(every)):
+        caps = frozenset(cap for bit, cap in enumerate(every) if n >> bit & 1)
+        (line,) = wording.lines(event, caps)
+        assert (b"time=" in line) == ("server-time" in caps)
+        assert (b"msgid=" in line) == ("message-tags" in caps)
+    assert len(made) == 4
+
+
+def test_who_asks_for_ever_new_capabilities_fills_no_memory():
+    wording = Wording(TAGS)
+    for n in range(3 * event_module.MAX_LOOKS):
+        wording.lines(said(), frozenset([str(n)]))
+    assert len(wording._looks) <= event_module.MAX_LOOKS
+
+
+def test_an_event_says_who_gets_it_and_who_gets_others_instead():
+    wording = Wording({})
+    away = Event("AWAY", source="a!b@c", need="away-notify")
+    assert wording.lines(away, frozenset()) == ()
+    assert wording.lines(away, frozenset(["away-notify"])) == (b":a!b@c AWAY",)
+    join = Event("JOIN", "#tea", source="a", instead={"more": (Event("JOIN", "#tea", "*", source="a"), away)})
+    assert wording.lines(join, frozenset()) == (b":a JOIN #tea",)
+    assert wording.lines(join, frozenset(["more"])) == (b":a JOIN #tea *", b":a!b@c AWAY")
+    assert wording.lines(join.marked(batch="1"), frozenset(["more"])) == (
+        b"@batch=1 :a JOIN #tea *", b"@batch=1 :a!b@c AWAY")
+
+
+def test_an_id_is_nobody_elses_and_stays_when_the_event_is_marked():
+    events = [said() for _ in range(1000)]
+    assert len({event.id for event in events}) == 1000
+    assert events[0].marked(label="1").id == events[0].id
+
+
+# --- labels ---------------------------------------------------------------------------------------
+
+
+def labelled(events, *caps):
+    """Return the lines that become of the events that answer a request with the label 7."""
+    got, wording, caps = [], Wording(TAGS), frozenset(caps)
+    me = SimpleNamespace(
+        caps=caps, server=SimpleNamespace(name="s"), put=lambda event: got.extend(wording.lines(event, caps))
+    )
+    response = LabelledResponse(me, "7")
+    for event in events:
+        response.add(event)
+    response.end()
+    return [re.sub(rb"(\+|-|batch=)\d+", rb"\g<1>N", line) for line in got]
+
+
+def test_a_labelled_answer_is_an_ack_a_tag_or_a_batch():
+    pong = Answer(":s PONG s :x")
+    assert labelled([], "batch") == [b"@label=7 :s ACK"]
+    assert labelled([pong], "batch") == [b"@label=7 :s PONG s :x"]
+    assert labelled([pong, pong, pong], "batch") == [
+        b"@label=7 :s BATCH +N labeled-response",
+        *[b"@batch=N :s PONG s :x"] * 3,
+        b":s BATCH -N",
+    ]
+
+
+def test_an_answer_that_is_a_batch_has_the_label_at_its_start():
+    start, end = Event("BATCH", "+1", "x", source="s"), Event("BATCH", "-1", source="s")
+    inside = Answer(":s PONG s :x").marked(batch="1")
+    assert labelled([start, inside, end], "batch") == [
+        b"@label=7 :s BATCH +N x", b"@batch=N :s PONG s :x", b":s BATCH -N"]
+
+
+def test_without_batch_only_one_event_can_have_the_label():
+    one, two, three = (Answer(f":s {n}") for n in (1, 2, 3))
+    assert labelled([]) == [b"@label=7 :s ACK"]
+    assert labelled([one]) == [b"@label=7 :s 1"]
+    assert labelled([one, two, three]) == [b":s 1", b":s 2", b":s 3"]
+
+
+# --- rows and hooks -------------------------------------------------------------------------------
+
+
+def test_a_row_is_read_from_the_function():
+    def kick(me, names, nicks, reason=""): ...
+    def ison(me, nick, *more): ...
+
+    assert command(kick) == Command(kick, 2, 3, early=False, locked=True, free=False)
+    assert command(ison, early=True)[1:] == (1, MAX_PARAMS, True, True, False)
+
+
+class Parrot(Extension):
+    """An extension that has a bit of everything."""
+
+    channel_flags = "P"
+    capabilities = (Capability("x.test/parrot", "says it again", value=lambda: "loud"),)
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.heard = []
+        self.commands = {"PARROT": command(self.parrot, early=True)}
+
+    @staticmethod
+    def add_flags(flags):
+        flags.add_argument("--parrot", default="hello")
+
+    def tokens(self):
+        return ["PARROT"]
+
+    def parrot(self, me, text=""):
+        """Say it again."""
+        me.notice(text or self.options.parrot)
+
+    def observe(self, event, place):
+        self.heard.append((event.command, getattr(place, "name", place)))
+
+    def why_not_nick(self, me, nick):
+        from extras.irc.replies import ERR_NICKNAMEINUSE
+        return (ERR_NICKNAMEINUSE, nick) if nick == "polly" else None
+
+    def joined(self, me, channel):
+        me.notice(f"welcome to {channel.name}")
+
+    def service(self, nick):
+        return (lambda me, text: me.notice(text, source=nick)) if nick == "ParrotServ" else None
+
+
+@pytest.fixture
+def parrots(irc):  # noqa: F811
+    irc.start(extensions=(*EXTENSIONS, Parrot), options={"parrot": "ahoy"})
+    return irc
+
+
+def test_an_extension_adds_a_capability_a_command_a_mode_and_a_token(parrots):
+    wire = parrots.wire()
+    wire.send("CAP LS 302")
+    assert "x.test/parrot=loud" in wire.read().text.split()
+    wire.send("PARROT")
+    assert wire.read().text == "ahoy"
+    alice = parrots.client("alice", channel="#tea")  # noqa: F811
+    assert any("PARROT" in message.params for message in alice.welcome if message.command == "005")
+    assert alice.lines("MODE #tea +P") == ["MODE #tea +P"]
+    assert "Say it again." in [message.text for message in alice.ask("HELP PARROT")]
+
+
+def test_a_refused_nick_is_asked_for_again_when_registering(parrots):
+    wire = parrots.wire()
+    assert [message.command for message in wire.ask("NICK polly", "USER p 0 * :P")] == ["433"]
+    wire.send("NICK dolly")
+    assert wire.read().command == "001"
+    wire.read_until("376")
+    assert wire.codes("NICK polly") == ["433"]
+
+
+def test_hooks_see_what_happens_in_order(parrots):
+    alice, bob = parrots.client("alice", channel="#tea"), parrots.client("bob")  # noqa: F811
+    heard = parrots.server.extensions[Parrot].heard
+    heard.clear()
+    assert bob.ask("JOIN #tea")[-1].text == "welcome to #tea"
+    bob.ask("PRIVMSG #tea :hi", "PRIVMSG alice :psst", "TOPIC #tea :x", "NICK bobby")
+    bob.send("QUIT")
+    alice.read_until("QUIT")
+    assert [(name, getattr(place, "name", place)) for name, place in heard] == [
+        ("JOIN", "#tea"), ("PRIVMSG", "#tea"), ("PRIVMSG", "alice"), ("NICK", "bob"), ("NICK", "#tea"),
+        ("QUIT", "#tea")]
+    assert alice.lines("PRIVMSG ParrotServ :hi") == ["NOTICE alice hi"]
