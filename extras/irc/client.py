@@ -34,6 +34,7 @@ class Client(TurnHandler):
         self.world = self.registry
         self.wording = self.server.extensions.wording
         self.observers = self.server.extensions.hooks("observe")
+        self.speech_rules = self.server.extensions.hooks("why_not_speak")
         host = plain_host(self.client_address)
         # A parameter must not begin with a colon, so ::1 becomes 0::1, the same address.
         self.user = User(self, "0" + host if host[0] == ":" else host)
@@ -139,7 +140,8 @@ class Client(TurnHandler):
 
     def says(self, command: str, *params: str, text: str | None = None, **more) -> Event:
         """Give an event whose source is our user."""
-        return Event(command, *params, text=text, source=self.user.source, user=self.user, **more)
+        user = self.user
+        return Event(command, *params, text=text, source=user.source, user=user, **more)
 
     def tell(self, channel: Channel, event: Event, but_me: bool = False) -> None:
         """Send an event to the members of a channel."""
@@ -148,7 +150,8 @@ class Client(TurnHandler):
         wording = self.wording
 
         def line_for(group: Group) -> bytes:
-            return b"".join(map(group.frame, wording.lines(event, group.look)))
+            lines = wording.lines(event, group.look)
+            return group.frame(lines[0]) if len(lines) == 1 else b"".join(map(group.frame, lines))
 
         self.conn.fan_out(channel.audience, line_for, but=mine)
         if mine and not but_me and self.user in channel.members:
@@ -198,9 +201,9 @@ class Client(TurnHandler):
         """Send an event to one session, ours or another one."""
         if session is self and is_answer:
             self.send(event)
-            return
-        for line in self.wording.lines(event, session.caps):
-            self.conn.send_to(session.outbox, line)
+        else:
+            for line in self.wording.lines(event, session.caps):
+                self.conn.send_to(session.outbox, line)
 
     def may(self, channel: Channel, least: str) -> bool:
         """Return whether our user has at least this status; an operator of the server has every status."""

@@ -29,41 +29,48 @@ class Event:
     """A message that has no bytes yet."""
 
     # What most events do not have; given by name.
-    user = None  # the User who did it; None for the server
     tags: Mapping[str, str] = NONE  # what its sender gave (+typing)
     marks: Mapping[str, str] = NONE  # whoever gets the event gets these
     need = ""  # the capability without which nobody gets it
     instead: Mapping[str, tuple["Event", ...]] = NONE  # who has this capability gets these instead
+    is_plain = True  # nothing of that: without capabilities, it is its line
     _id = ""
-    _line: bytes | None = None
+    _dressed: dict | None = None  # look -> line; the Wording's
 
-    def __init__(self, command: str, *params: str, text: str | None = None, source: str = "", **more):
+    def __init__(
+        self, command: str, *params: str, text: str | None = None, source: str = "", user=None, **more
+    ):
         self.command, self.params, self.text, self.source = command, params, text, source
-        self.time, self.number = time.time(), next_number()
-        self.made: dict = {}  # look -> the line; the Wording's
+        self.user = user  # the User who did it; None for the server
+        self.time = time.time()
         if more:
             self.__dict__.update(more)
+            self.is_plain = False
+
+    def __getattr__(self, name: str):
+        """Make `line`, the message without tags and without its delimiter, when it is first wanted."""
+        if name != "line":
+            raise AttributeError(name)
+        self.line = format_message(self.command, *self.params, text=self.text, source=self.source)
+        return self.line
 
     @property
     def id(self) -> str:
         """The message's id, which nobody else's message has.  IRCv3 message-ids."""
-        return self._id or f"{EPOCH}-{self.number}"
+        if not self._id:
+            self._id = f"{EPOCH}-{next_number()}"
+        return self._id
 
     @id.setter
     def id(self, value: str) -> None:
         self._id = value
 
-    @property
-    def line(self) -> bytes:
-        """The message without tags and without its delimiter."""
-        if self._line is None:
-            self._line = format_message(self.command, *self.params, text=self.text, source=self.source)
-        return self._line
-
     def marked(self, **marks: str) -> "Event":
         """Return the same event with these tags more."""
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, marks={**self.marks, **marks}, made={})
+        marks = {**self.marks, **marks}
+        more = {"_id": self.id, "marks": marks, "is_plain": False, "_dressed": None}
+        other.__dict__.update(self.__dict__, **more)
         if self.instead:
             other.instead = {cap: tuple(event.marked(**marks) for event in events)
                              for cap, events in self.instead.items()}
@@ -80,11 +87,10 @@ class Event:
 class Answer(Event):
     """A numeric, or another line that the server has written for one client; its bytes are there."""
 
-    command, params, text, source = "", (), None, ""
+    command, params, text, source, user = "", (), None, "", None
 
     def __init__(self, line: str):
-        self.time, self.made = time.time(), {}
-        self._line = encode(line)
+        self.time, self.line = time.time(), encode(line)
 
 
 class Wording:
@@ -97,22 +103,27 @@ class Wording:
 
     def lines(self, event: Event, caps: frozenset[str]) -> tuple[bytes, ...]:
         """Give the lines for a client with these capabilities; none if the event says nothing to it."""
+        if event.is_plain:
+            return (self._dress(event, caps) if caps else event.line,)
         if event.need or event.instead:
-            return tuple(self._dressed(form, caps) for form in event.forms(caps))
-        return (self._dressed(event, caps),)
+            return tuple(self._dress(form, caps) for form in event.forms(caps))
+        return (self._dress(event, caps),)
 
-    def _dressed(self, event: Event, caps: frozenset[str]) -> bytes:
-        if not caps and not event.marks:
-            return event.line
+    def _dress(self, event: Event, caps: frozenset[str]) -> bytes:
+        """Put the tags in front of the line; remembered for all who get the same ones."""
         look = self._looks.get(caps)
         if look is None:
             if len(self._looks) >= MAX_LOOKS:
                 self._looks.clear()  # somebody asks for one set after the other
             look = self._looks[caps] = tuple(cap for cap in self._tags if cap in caps)
-        if look not in event.made:
+        if not look and not event.marks:
+            return event.line
+        if event._dressed is None:
+            event._dressed = {}
+        if look not in event._dressed:
             tags = dict(event.marks)
             for cap in look:
                 tags |= self._tags[cap](event)
             front = format_tags(tags).encode("utf-8", "surrogateescape")
-            event.made[look] = front + event.line
-        return event.made[look]
+            event._dressed[look] = front + event.line
+        return event._dressed[look]

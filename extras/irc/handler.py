@@ -9,6 +9,7 @@ import re
 import time
 
 from extras.irc.client import Client, plain_host
+from extras.irc.command import Command
 from extras.irc.message import MAX_MESSAGE_BYTES, fit, is_utf8, parse_message
 from extras.irc.proxy import read_header
 from extras.irc.registration import register
@@ -74,29 +75,27 @@ class IrcHandler(Client):
         if self.server.utf8_only and name != "NOTICE" and not is_utf8(line):
             text = "This is not UTF-8, and others see U+FFFD in it: set your client to UTF-8"
             self.standard("WARN", name if command else "*", "INVALID_UTF8", text=text)
+        run = self.run_collected if self.tags else self.run
         if command and not command.locked:
             with self.unlocked():
-                self.run_collected(name, params)
+                run(name, command, params)
         elif not self.outbox.ended:  # else somebody hung up on us while we waited
-            self.run_collected(name, params)
+            run(name, command, params)
 
-    def run_collected(self, name: str, params: list[str]) -> None:
-        """Run a command; if its tags want that, its answer goes through one that collects it."""
-        if self.tags:
-            for response in self.server.extensions.hooks("response"):
-                self.response = self.response or response(self, self.tags)
+    def run_collected(self, name: str, command: Command | None, params: list[str]) -> None:
+        """Run a command; if its tags want that, what collects the answer gets it."""
+        self.response = self.server.extensions.first("response", self, self.tags)
         if self.response is None:
-            self.run(name, params)
+            self.run(name, command, params)
             return
         try:
-            self.run(name, params)
+            self.run(name, command, params)
         finally:
             response, self.response = self.response, None
         response.end()
 
-    def run(self, name: str, params: list[str]) -> None:
+    def run(self, name: str, command: Command | None, params: list[str]) -> None:
         """Check that a command is known, is allowed and has its parameters, and call its function."""
-        command = self._commands.get(name)
         if command is None:
             # Do not answer a client that is not registered: it may be a server.
             if self.user.registered:
