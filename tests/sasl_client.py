@@ -9,18 +9,19 @@ CHUNK = 400
 class ScramClient:
     """SCRAM-SHA-256 as a client does it. Source: RFC 5802 section 3."""
 
-    def __init__(self, name, password, nonce="abc"):
+    def __init__(self, name, password, authzid="", nonce="abc"):
         escaped = name.replace("=", "=3D").replace(",", "=2C")
+        self._header = f"n,{authzid and 'a='}{authzid},"
         self._bare, self._password = f"n={escaped},r={nonce}", password
 
     def first(self):
-        return f"n,,{self._bare}".encode()
+        return (self._header + self._bare).encode()
 
     def final(self, challenge):
         fields = dict(part.split("=", 1) for part in challenge.decode().split(","))
         salted = hashlib.pbkdf2_hmac("sha256", self._password.encode(), base64.b64decode(fields["s"]), int(fields["i"]))
         client = hmac.digest(salted, b"Client Key", "sha256")
-        bare = f"c=biws,r={fields['r']}"
+        bare = f"c={base64.b64encode(self._header.encode()).decode()},r={fields['r']}"
         said = f"{self._bare},{challenge.decode()},{bare}".encode()
         signature = hmac.digest(hashlib.sha256(client).digest(), said, "sha256")
         proof = bytes(left ^ right for left, right in zip(client, signature))

@@ -18,7 +18,7 @@ TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 
 # What an extra may import besides the steps: the extras that it builds on. The bench starts all servers.
 STANDS_ON = {"tls": (), "broadcast": ("tls",), "presence": ("broadcast",), "rooms": ("broadcast", "presence"),
-             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast", "tls", "web"), "ircv3": ("irc",),
+             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast", "tls", "web"), "ircv3": ("irc", "tls"),
              "wiretap": (), "bench": EXTRAS,
              "cluster": ("tls", "broadcast", "presence", "rooms")}
 # The libraries of others, and where each may be used: all the rest runs on a bare Python.

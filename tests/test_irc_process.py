@@ -116,7 +116,7 @@ def test_die_ends_the_server_cleanly():
 
 
 def test_die_ends_the_server_though_it_has_no_thread_left():
-    with program("--oper", "root:pot", threads=3) as (process, address), IrcWire(address) as wire:
+    with program("--oper", "root:pot", threads=4) as (process, address), IrcWire(address) as wire:
         enter(wire, "alice")
         wire.ask("OPER root pot")
         with IrcWire(address) as other:

@@ -214,7 +214,7 @@ def test_the_motd_is_the_file_as_it_is_now(irc, tmp_path):
 def test_questions_about_the_server(irc):
     alice = irc.client("alice")
     assert alice.lines("VERSION")[0] == "351 tutorial-1.0 irc.test standard library only"
-    assert alice.codes("VERSION *.test") == ["351", "005", "005"]
+    assert alice.codes("VERSION *.test")[:3] == ["351", "005", "005"]
     assert re.fullmatch(r"391 irc.test \w+ \w+ \d+ \d{4} -- \d\d:\d\d:\d\d .*", alice.lines("TIME")[0])
     assert alice.codes("INFO") == ["371"] * 4 + ["374"]
     assert alice.codes("ADMIN irc.test") == ["256", "257", "258", "259"]

@@ -58,9 +58,10 @@ class Lists:
         return verdict
 
     def _look(self, letter: str, user) -> bool:
-        name = Name(user.source)
+        hosts = (user.host, *user.other_hosts)
+        names = [Name(f"{user.nick}!{user.name}@{host}") for host in hosts]
         for key, entry in self.entries[letter].items():
             extended = self._matches and self._matches(letter, entry.mask, user)
-            if name.fits(key) if extended is None else extended:
+            if any(name.fits(key) for name in names) if extended is None else extended:
                 return True
         return False

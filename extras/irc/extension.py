@@ -33,6 +33,7 @@ class Extension:
     commands: Mapping[str, Command] = {}
     channel_flags = ""  # channel modes without a parameter that it adds
     user_modes = ""
+    extended_bans = ""  # letters of the extended bans that it adds
 
     def __init__(self, server, options: argparse.Namespace):
         self.server, self.world, self.options = server, server.registry, options
@@ -77,6 +78,12 @@ class Extension:
 
     def registered(self, me: Client) -> None:
         """A client has had its welcome."""
+
+    def completes(self, me: "Client") -> None:
+        """A client's registration has all that it waited for."""
+
+    def logged_in(self, me: "Client") -> None:
+        """Our user has logged in, or to another account."""
 
     def keeps(self, user: User) -> bool:
         """Whether a user stays here without a session."""

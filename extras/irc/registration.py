@@ -97,6 +97,8 @@ def register(me: Client):
     """Let the user in, once nothing is missing and the password is right."""
     if me.user.registered or me.waits:
         return
+    for completes in me.server.extensions.hooks("completes"):
+        completes(me)
     if me.server.password:
         with me.unlocked():  # a hash takes time
             is_right = is_password(me.password, me.server.password, me.user.address)

@@ -58,6 +58,7 @@ class IrcServer(FastServer):
 
     handler_class = IrcHandler
     registry_class = World
+    asks_for_certificates = True
     ws_door: Door | None = None
 
     def __init__(

@@ -45,6 +45,7 @@ def isupport_lines(server) -> list[str]:
         f"PRIVMSG:{MAX_TARGETS},WHOIS:,WHOWAS:",
         f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
         *["UTF8ONLY"] * server.utf8_only,
+        f"EXTBAN=$,{server.extensions.letters('extended_bans')}",
         *(token for extension in server.extensions.all for token in extension.tokens()),
     ]
     starts = range(0, len(tokens), TOKENS_A_LINE)

@@ -27,6 +27,7 @@ class User:
         self.sessions = [session]
         self.host = self.address = host  # what others see, and where it really is
         self.nick, self.name, self.realname = "", "", ""
+        self.other_hosts: tuple[str, ...] = ()  # a mask for one of these matches, too
         self.account = ""  # "" for somebody who has not logged in
         self.registered = False
         self.modes: set[str] = set()

@@ -1,9 +1,16 @@
 """Every extension, in the order in which their hooks are called: a new one is a new file and one line."""
 
+from extras.ircv3.cloak import Cloak
 from extras.ircv3.labels import Labels
 from extras.ircv3.listing import Listing
+from extras.ircv3.login import Login
 from extras.ircv3.monitor import Monitor
+from extras.ircv3.nickserv import NickServ
 from extras.ircv3.notify import Notify
+from extras.ircv3.sasl import Sasl
+from extras.ircv3.secure import Secure
+from extras.ircv3.signup import Signup
+from extras.ircv3.storage import Storage
 from extras.ircv3.tags import Tags
 
-EXTENSIONS = (Tags, Labels, Notify, Listing, Monitor)
+EXTENSIONS = (Tags, Labels, Notify, Listing, Monitor, Storage, Login, Sasl, Signup, NickServ, Secure, Cloak)

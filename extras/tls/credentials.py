@@ -7,6 +7,7 @@ them: who connects from then on is shown the new one, and nobody who is there no
 import signal
 import ssl
 
+from extras.tls.client_certificate import ask, can_ask
 from extras.tls.stream import TlsStream, readable
 from step1_echo.serving import log
 
@@ -17,13 +18,18 @@ class Credentials:
     def __init__(self, cert: str, key: str | None = None):
         """Load them; without `key`, both are in one file.  Raises: OSError, in words for a person."""
         self.cert, self.key = cert, key or cert
+        self.can_ask = can_ask()
         # Replaced as a whole, never changed: in one that has a new certificate and fails to load the
         # key, the two would not fit, and nobody could connect any more.
-        self._context = self._load()
+        self._contexts = self._load()
 
     def stream(self, sock) -> TlsStream:
         """Return the stream for a new connection.  Thread: any."""
-        return TlsStream(sock, self._context)
+        return TlsStream(sock, self._contexts[0])
+
+    def asking_stream(self, sock) -> TlsStream:
+        """Return one that asks the client for a certificate, too.  Thread: any."""
+        return TlsStream(sock, self._contexts[1])
 
     def renew(self, *_) -> None:
         """Load them again; if they are bad, say so in the log, and keep the old ones.
@@ -31,7 +37,7 @@ class Credentials:
         Takes a signal handler's arguments.  Thread: any.
         """
         try:
-            self._context = self._load()
+            self._contexts = self._load()
         except OSError as error:
             log.warning("the old certificate stays: %s", error)
         else:
@@ -42,8 +48,13 @@ class Credentials:
         if hasattr(signal, "SIGHUP"):  # not on Windows: restart the server there
             signal.signal(signal.SIGHUP, self.renew)
 
-    def _load(self) -> ssl.SSLContext:
-        """Return a context for new connections.  Raises: OSError, in words for a person."""
+    def _load(self) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+        """Return contexts for new connections; the second asks for a certificate.  Raises: OSError, for a person."""
+        contexts = self._load_one(), self._load_one()
+        ask(contexts[1])
+        return contexts
+
+    def _load_one(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2  # older ones are broken.  Source: RFC 8996
         # A second handshake in the middle (TLS 1.2 has that) would make seal() wait for the peer.

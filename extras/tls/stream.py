@@ -118,6 +118,11 @@ class TlsStream(Stream):
             self._is_dry = False  # NOTE: the end, or broken bytes: the next recv() meets them again
         return chunk
 
+    def peer_certificate(self) -> bytes | None:
+        """Return the certificate that the client has shown (DER), if it was asked for one and has one."""
+        with self._lock:
+            return self._tls.getpeercert(binary_form=True) if self._is_open else None
+
     def seal(self, data: bytes) -> bytes:
         """Return what goes on the wire: what TLS itself has to say, then the data, encrypted.
 

@@ -15,6 +15,8 @@ class TlsServer(DoorServer):
     """A line server that also listens for TLS, if the command line names a certificate."""
 
     tls_door: Door | None = None
+    credentials: Credentials | None = None
+    asks_for_certificates = False  # whether its TLS port asks clients for theirs
 
     @classmethod
     def from_args(cls, args):
@@ -40,7 +42,9 @@ class TlsServer(DoorServer):
 
     def open_tls_door(self, address: tuple[str, int], credentials: Credentials) -> None:
         """Listen for TLS as well; before serve_forever().  Raises: OSError."""
-        self.tls_door = Door(address, self, credentials.stream)
+        self.credentials = credentials
+        asks = self.asks_for_certificates and credentials.can_ask
+        self.tls_door = Door(address, self, credentials.asking_stream if asks else credentials.stream)
         self.doors.append(self.tls_door)
 
     def where(self) -> str:

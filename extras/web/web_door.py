@@ -48,7 +48,8 @@ def door_from_args(
 
     A server with a certificate encrypts here too: no page that came by https may connect without.
     """
-    stream = house.tls_door.stream if house.tls_door else PlainStream
+    # A browser that is asked for a certificate would ask its user.
+    stream = house.credentials.stream if house.credentials else PlainStream
     if complaint := missing_library():
         give_up(complaint)
     try:

@@ -1,0 +1,96 @@
+"""Who is logged in, and what others see of it.
+
+account   a name that belongs to somebody who knows its password; "" for a user who has not logged in
+extended ban   a mask for accounts: `$a:alice` is alice under whatever nick, `$a` all who are logged in
+
+A nick that is an account's name is for those who are logged in to that account.
+Source: IRCv3 account-notify, account-tag, account-extban, sasl-3.1 (the numerics).
+"""
+
+from collections.abc import Iterable, Mapping
+
+from extras.irc.client import Client
+from extras.irc.event import Event
+from extras.irc.extension import Capability, Extension
+from extras.irc.names import Name, fold, mask
+from extras.irc.replies import ERR_NICKNAMEINUSE, Numeric
+from extras.irc.state import User
+from extras.ircv3.storage import Storage
+from step1_echo.serving import log
+
+SASL = "IRCv3 sasl-3.1"
+RPL_LOGGEDIN = Numeric("900", "<nick!user@host> <account> :You are now logged in as <account>", SASL)
+RPL_WHOISACCOUNT = Numeric("330", "<nick> <account> :is logged in as", "modern.ircdocs.horse")
+
+MAX_FAILED = 5  # wrong passwords before the connection ends: guessing must be slow
+ACCOUNT_BAN = "$a"
+
+
+class Login(Extension):
+    """account-notify, account-tag, and the rights of an account."""
+
+    extended_bans = "a"
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.capabilities = (
+            Capability("account-notify", "others in one's channels log in"),
+            Capability("account-tag", "the account of whoever speaks", tags=account_tag),
+        )
+
+    def start(self) -> None:
+        self.accounts = self.server.extensions[Storage].accounts
+
+    def tokens(self) -> Iterable[str]:
+        return ["ACCOUNTEXTBAN=a"]
+
+    def why_not_nick(self, me: Client, nick: str) -> tuple | None:
+        owner = self.accounts.name_of(nick)
+        if owner is None or fold(owner) == fold(me.user.account):
+            return None
+        me.standard("NOTE", "NICK", "NICK_RESERVED", nick, text="Log in to use this nick: it is an account's")
+        return ERR_NICKNAMEINUSE, nick
+
+    def about(self, me: Client, user: User) -> Iterable[tuple]:
+        if user.account:
+            yield RPL_WHOISACCOUNT, user.account
+
+    def extended_ban(self, text: str) -> str | None:
+        kind, colon, pattern = text.partition(":")
+        return text if kind == ACCOUNT_BAN and bool(colon) == bool(pattern) else None
+
+    def matches(self, letter: str, pattern: str, user: User) -> bool | None:
+        kind, _, wanted = pattern.partition(":")
+        if kind != ACCOUNT_BAN:
+            return None
+        return bool(user.account) and (not wanted or Name(user.account).fits(mask(wanted)))
+
+    # --- for those who check passwords: SASL, REGISTER, NickServ --------------------------------
+
+    def log_in(self, me: Client, account: str) -> None:
+        """Our user is the owner of this account, from now on.  Thread: holds the lock."""
+        user = me.user
+        changes = user.account != account
+        user.account = account
+        log.info("%s: logged in as %s", me, account)
+        who = f"{user.nick or '*'}!{user.name or '*'}@{user.host}"
+        me.reply(RPL_LOGGEDIN, who, account)
+        if changes and user.registered:
+            event = me.says("ACCOUNT", account, need="account-notify")
+            me.tell_users([user], event)
+            me.tell_neighbours(user, event, afar=True)
+        if changes:
+            for logged_in in self.server.extensions.hooks("logged_in"):
+                logged_in(me)
+
+    def failed(self, me: Client, how: str) -> None:
+        """Note a wrong password; after some, the connection ends.  Thread: holds the lock."""
+        failures = me.state[Login] = me.state.get(Login, 0) + 1
+        log.warning("%s: %s: wrong password", me, how)
+        if failures >= MAX_FAILED:
+            me.leave(me.user, "Too many wrong passwords") if me.user.registered else me.close_link("Too many wrong passwords")
+
+
+def account_tag(event: Event) -> Mapping[str, str]:
+    """Give the account of whoever did this."""
+    return {"account": event.user.account} if event.user and event.user.account else {}

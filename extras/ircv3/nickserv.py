@@ -1,0 +1,168 @@
+"""NickServ: a service for clients and bots that cannot do SASL or REGISTER; one sends it messages.
+
+    C: PRIVMSG NickServ :IDENTIFY alice sesame
+    S: :NickServ!NickServ@irc.example.net NOTICE alice_ :You are now identified for alice.
+
+order   what one sends: a method here, whose docstring is its help
+ghost   a connection of one's own that is dead, and still has the nick
+The texts have the words that bots look for: "now identified", "has been ghosted".
+"""
+
+import re
+from collections.abc import Callable
+from queue import Full
+
+from extras.irc.client import Client
+from extras.irc.command import Command, command
+from extras.irc.extension import Extension
+from extras.irc.names import fold
+from extras.irc.registration import rename
+from extras.irc.replies import ERR_NICKNAMEINUSE
+from extras.ircv3.accounts import BadPassword
+from extras.ircv3.database import DatabaseError
+from extras.ircv3.login import Login
+from extras.ircv3.secure import fingerprint
+from extras.ircv3.signup import Refused, Signup
+from extras.ircv3.storage import Storage
+
+NAME = "NickServ"
+UNAVAILABLE = "Accounts are temporarily unavailable: try again later."
+
+
+class NickServ(Extension):
+    """The service."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.commands = {"NICKSERV": command(self.nickserv), "NS": command(self.nickserv)}
+        orders = self.register, self.identify, self.ghost, self.regain, self.passwd, self.cert, self.help
+        self.orders = {order.__name__.upper(): command(order) for order in orders}
+
+    def start(self) -> None:
+        self.accounts = self.server.extensions[Storage].accounts
+        self.login = self.server.extensions[Login]
+        self.signup = self.server.extensions[Signup]
+
+    def service(self, nick: str) -> Callable[[Client, str], None] | None:
+        return self.hear if fold(nick) == fold(NAME) else None
+
+    def why_not_nick(self, me: Client, nick: str) -> tuple | None:
+        return (ERR_NICKNAMEINUSE, nick) if fold(nick) == fold(NAME) else None
+
+    def nickserv(self, me: Client, *words: str):
+        """Speak to NickServ: NS HELP."""
+        self.hear(me, " ".join(words))
+
+    def hear(self, me: Client, text: str) -> None:
+        """Do what a message says.  There may be a password in it: it goes into no log, and no answer."""
+        name, *words = text.split() or ["HELP"]
+        order = self.orders.get(name.upper())
+        if order is None:
+            self.say(me, "I know HELP, and what it tells.")
+        elif not order.least <= len(words) <= order.most:
+            self.say(me, f"So it is written: {summary(order)}")
+        else:
+            try:
+                order.function(me, *words)
+            except (DatabaseError, Full):
+                self.say(me, "Accounts are temporarily unavailable: try again later.")
+
+    def say(self, me: Client, text: str) -> None:
+        """Answer."""
+        me.notice(text, source=f"{NAME}!{NAME}@{self.server.name}")
+
+    # --- the orders -----------------------------------------------------------------------------
+
+    def register(self, me: Client, password: str, email: str = "*"):
+        """REGISTER <password> [<email>]: make an account with the name of your nick."""
+        try:
+            account, is_kept = self.signup.sign_up(me, me.user.nick, email, password)
+        except Refused as refused:
+            self.say(me, f"{refused.args[1]}.")
+            return
+        if is_kept:
+            self.say(me, "Account created")
+            self.login.log_in(me, account.name)
+        else:
+            self.say(me, f"A mail to {email} tells how to go on.")
+
+    def identify(self, me: Client, account: str, password: str = ""):
+        """IDENTIFY [<account>] <password>: log in."""
+        if not password:
+            account, password = me.user.nick, account
+        if name := self.check(me, account, password):
+            self.login.log_in(me, name)
+            self.say(me, f"You are now identified for {name}.")
+
+    def ghost(self, me: Client, nick: str, password: str = "") -> bool:
+        """GHOST <nick> [<password>]: end the connection that has your nick."""
+        name = self.check(me, nick, password) if password else me.user.account
+        user = me.world.user(nick)
+        if name is None:
+            return False  # it was told why
+        if not name or fold(name) != fold(nick):
+            self.say(me, f"You are not the owner of {nick}: GHOST {nick} <password>")
+            return False
+        if user is me.user:
+            self.say(me, "That is you.")
+            return False
+        if user is not None:
+            me.leave(user, f"GHOST by {me.user.nick}")
+            self.say(me, f"{nick} has been ghosted.")
+        return True
+
+    def regain(self, me: Client, nick: str, password: str = ""):
+        """REGAIN <nick> [<password>]: end that connection, and take the nick."""
+        if self.ghost(me, nick, password):
+            if password:
+                self.login.log_in(me, self.accounts.name_of(nick))
+            rename(me, nick)
+
+    def passwd(self, me: Client, old: str, new: str):
+        """PASSWD <old> <new>: change your password."""
+        if me.user.account and (name := self.check(me, me.user.account, old)):
+            try:
+                with me.unlocked():
+                    self.accounts.change_password(self.accounts.make(name, new, "", me.user.address))
+            except BadPassword as why:
+                self.say(me, f"Not this password: {why}.")
+            else:
+                self.say(me, "Password changed.")
+
+    def cert(self, me: Client, what: str, value: str = ""):
+        """CERT ADD|DEL|LIST [<fingerprint>]: certificates that log you in with SASL EXTERNAL."""
+        value = value.lower() or fingerprint(me)
+        if not me.user.account:
+            self.say(me, "Log in first.")
+        elif what.upper() == "LIST":
+            with me.unlocked():
+                values = self.accounts.fingerprints(me.user.account)
+            self.say(me, " ".join(values) or "None.")
+        elif what.upper() not in ("ADD", "DEL") or not re.fullmatch("[0-9a-f]{64}", value):
+            self.say(me, "CERT ADD, and 64 digits, if you do not use the certificate now.")
+        else:
+            change = self.accounts.add_fingerprint if what.upper() == "ADD" else self.accounts.remove_fingerprint
+            with me.unlocked():
+                was_done = change(me.user.account, value)
+            self.say(me, "Done." if was_done else "Not done: it is somebody's already, is not yours, or you have too many.")
+
+    def help(self, me: Client, *unused: str):
+        """HELP: this."""
+        for order in self.orders.values():
+            self.say(me, summary(order))
+
+    def check(self, me: Client, account: str, password: str) -> str | None:
+        """Give the account's name if the password is right; else say that it is not."""
+        with me.unlocked():
+            name = self.accounts.check(account, password, me.user.address)
+        if me.outbox.ended:
+            return None  # somebody has hung up on it meanwhile
+        if name is None:
+            self.say(me, f"Incorrect password for {account}.")
+            self.login.failed(me, "NickServ")
+        return name
+
+
+def summary(order: Command) -> str:
+    """Give an order's one line of help."""
+    return order.function.__doc__

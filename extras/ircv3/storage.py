@@ -1,0 +1,37 @@
+"""The database of a server, and its accounts: other extensions take them from here.
+
+Without --db, both are in memory: all works, and is forgotten when the server stops.
+"""
+
+import argparse
+
+from extras.irc.extension import Extension
+from extras.ircv3.accounts import Accounts
+from extras.ircv3.database import Database, DatabaseError
+from step1_echo.serving import log
+
+
+class Storage(Extension):
+    """Opens the database before the first client, and closes it after the last."""
+
+    database: Database
+    accounts: Accounts
+
+    @staticmethod
+    def add_flags(flags: argparse.ArgumentParser) -> None:
+        flags.add_argument(
+            "--db", metavar="FILE",
+            help="keep accounts and history in this SQLite file (default: in memory, until the server stops)",
+        )
+
+    def start(self) -> None:
+        try:
+            self.database = Database(self.options.db)
+            self.accounts = Accounts(self.database)
+        except DatabaseError as error:
+            raise ValueError(f"--db: {error}") from None
+        if self.options.db is None:
+            log.info("accounts and history are in memory: --db FILE keeps them")
+
+    def stop(self) -> None:
+        self.database.close()
