@@ -15,6 +15,7 @@ Source: sqlite.org/wal.html, sqlite.org/pragma.html (busy_timeout, synchronous, 
 import itertools
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -32,6 +33,7 @@ except ImportError:  # a Python may be built without it
 MAX_WAITING = 20_000  # writes: some 20 MB, and many seconds of messages for a disk that stands still
 GATHER_S = 0.02  # one fsync for all that happens meanwhile; nobody notices that it is later
 BUSY_TIMEOUT_S = 2.0  # longer than a backup holds the file, shorter than a person waits for a login
+LOG_AGAIN_S = 60.0  # how seldom to say that the disk is full
 
 
 class DatabaseError(Exception):
@@ -62,7 +64,7 @@ class Database:
         self._bell = threading.Condition()  # guards the two below
         self._tasks: deque[Task] = deque()
         self._is_closed = False
-        self._is_failing = False  # the thread's own: whether the log knows that writes fail
+        self._is_failing, self._next_log = False, 0.0  # the thread's own: what the log knows
         self._connection = connect(path, migrations, busy_timeout_s)
         self._thread = threading.Thread(target=self._work, name="database", daemon=True)
         try:
@@ -168,12 +170,14 @@ class Database:
         return result, error
 
     def _tell_log(self, failure: Exception | None) -> None:
-        """Say once that nothing is kept, and once that it is kept again."""
-        if failure and not self._is_failing:
+        """Say that nothing is kept, and that it is kept again; not too often, where both alternate."""
+        now = time.monotonic()
+        if failure and now >= self._next_log:
             log.warning("database: %s: nothing is kept until it works again", failure)
+            self._is_failing, self._next_log = True, now + LOG_AGAIN_S
         elif self._is_failing and not failure:
             log.warning("database: works again")
-        self._is_failing = failure is not None
+            self._is_failing = False
 
 
 def told(error: Exception) -> Exception:
