@@ -430,3 +430,33 @@ def test_a_ban_for_a_cloak_holds_after_a_login_too(irc):
     assert wire.codes("JOIN #tea") == ["474"]
     root.ask(f"MODE #tea -b *!*@*.{network}", "MODE #tea +b *!*@user/alice")
     assert wire.codes("JOIN #tea") == ["474"] and irc.client("bob").codes("JOIN #tea")[0] == "JOIN"
+
+
+# For those who are logged in only
+
+def test_a_channel_may_hear_only_those_who_are_logged_in_or_have_a_voice(irc):
+    register(irc, "alice")
+    op, bob = irc.client("op", channel="#tea"), irc.client("bob", channel="#tea")
+    alice = client(irc, "alice", channel="#tea")
+    assert "MODE #tea +M" in op.lines("MODE #tea +M")
+    assert bob.codes("PRIVMSG #tea :hi")[-1] == "404"
+    alice.ask("PRIVMSG #tea :hi")
+    heard = op.lines("MODE #tea +v bob")
+    bob.ask("PRIVMSG #tea :voice")
+    assert [line for line in heard + op.lines() if line.startswith("PRIVMSG")] == ["PRIVMSG #tea hi", "PRIVMSG #tea voice"]
+
+
+def test_a_user_may_hear_only_those_who_are_logged_in_or_accepted(irc):
+    register(irc, "alice", "carol")
+    alice, bob, carol = client(irc, "alice"), irc.client("bob"), client(irc, "carol")
+    heard = alice.lines("MODE alice +R")
+    assert bob.codes("PRIVMSG alice :hi", "NOTICE alice :hi") == ["477"]
+    carol.ask("PRIVMSG alice :carol")
+    heard += alice.lines("ACCEPT bob")
+    bob.ask("PRIVMSG alice :accepted")
+    heard += alice.lines("ACCEPT -bob")
+    assert bob.codes("PRIVMSG alice :hi") == ["477"]
+    heard += alice.lines("PRIVMSG bob :answer me")
+    bob.ask("PRIVMSG alice :answer")
+    assert heard + alice.lines() == ["MODE alice +R"] + [f"PRIVMSG alice {text}" for text in ("carol", "accepted", "answer")]
+    assert alice.codes("ACCEPT nobody") == ["401"]

@@ -45,6 +45,7 @@ class Client(TurnHandler):
         self.state: dict[type, Any] = {}  # what an extension keeps for this session
         self.password = ""  # from PASS
         self.wanted_modes = ""
+        self.wanted_nick = ""  # the one it has asked for, if it has not got one
         self.shared_nick = ""  # of somebody who is here, and may be the same person
         self.speaks_302 = False  # the version of CAP
         self.failed_opers = 0

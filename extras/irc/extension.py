@@ -126,6 +126,10 @@ class Extension:
         """Give the numeric and its values if this client may not say this in the channel."""
         return None
 
+    def why_not_speak_to(self, me: "Client", user: User, event: Event) -> tuple | None:
+        """Give the numeric and its values if this client may not say this to the user."""
+        return None
+
     def not_here(self, me: Client, nick: str, event: Event) -> bool:
         """Take a private message for somebody who is not here; tell whether that was done."""
         return False

@@ -68,7 +68,7 @@ def rename(me: Client, name: str):
 
 def take_nick(me: Client, name: str):
     """Take the first nick; or wait until we know whether its owner is the one who asks for it."""
-    me.shared_nick = ""
+    me.wanted_nick, me.shared_nick = name, ""
     try:
         me.world.rename(me.user, name)
     except NameTaken:

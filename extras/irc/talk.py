@@ -135,6 +135,8 @@ def speak_to_user(me: Client, command: str, target: str, text: str | None) -> tu
     if user is None:
         return speak_to_nobody(me, command, target, text)
     event = says(me, command, user.nick, text)
+    if refusal := me.server.extensions.first("why_not_speak_to", me, user, event):
+        return refusal
     me.tell_users([user], event, is_answer=False)  # to oneself, too: the echo is the answer
     if me.caps or len(me.user.sessions) > 1:
         me.echo(event)

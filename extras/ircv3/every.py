@@ -7,10 +7,11 @@ from extras.ircv3.login import Login
 from extras.ircv3.monitor import Monitor
 from extras.ircv3.nickserv import NickServ
 from extras.ircv3.notify import Notify
+from extras.ircv3.registered_only import RegisteredOnly
 from extras.ircv3.sasl import Sasl
 from extras.ircv3.secure import Secure
 from extras.ircv3.signup import Signup
 from extras.ircv3.storage import Storage
 from extras.ircv3.tags import Tags
 
-EXTENSIONS = (Tags, Labels, Notify, Listing, Monitor, Storage, Login, Sasl, Signup, NickServ, Secure, Cloak)
+EXTENSIONS = (Tags, Labels, Notify, Listing, Monitor, Storage, Login, Sasl, Signup, NickServ, Secure, Cloak, RegisteredOnly)

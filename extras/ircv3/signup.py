@@ -174,7 +174,7 @@ class Signup(Extension):
     def check_name(self, me: Client, name: str) -> str:
         """Give the name; `*` is the nick."""
         if name == "*":
-            name = me.user.nick
+            name = me.user.nick or me.wanted_nick
             if not name:
                 raise Refused("NEED_NICK", "Choose a nick first")
         if not is_nick(name) or self.server.extensions.first("service", name):
