@@ -1,6 +1,7 @@
 """The IRC server as a program: its flags, its operators, its end."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -30,7 +31,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @contextlib.contextmanager
-def program(*flags, threads=None):
+def program(*flags, threads=None, path=None):
     """Run the server on a free port; give the process and its address."""
     few = [] if threads is None else ["-c", WITH_FEW_THREADS, str(threads)]
     process = subprocess.Popen(
@@ -39,6 +40,7 @@ def program(*flags, threads=None):
         stderr=subprocess.PIPE,
         text=True,
         cwd="/",
+        env={**os.environ, "PYTHONPATH": str(path)} if path else None,
     )
     try:
         host, port = process.stdout.readline().split()[-1].rsplit(":", 1)
@@ -104,6 +106,19 @@ def test_a_flooder_is_slowed_down_by_default():
 def test_a_bad_flag_is_one_clear_line(flags):
     done = subprocess.run([sys.executable, str(SERVER), *flags], capture_output=True, text=True, timeout=30)
     assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith("server.py: error: argument --")
+
+
+def test_a_database_that_cannot_be_opened_is_one_clear_line(tmp_path):
+    path = str(tmp_path / "none" / "irc.db")
+    done = subprocess.run([sys.executable, str(SERVER), "--db", path], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1 and done.stderr == f"--db: {path}: No such file or directory\n"
+
+
+def test_a_python_without_sqlite_serves_without_accounts(tmp_path):
+    (tmp_path / "sqlite3.py").write_text("raise ImportError")
+    with program(path=tmp_path) as (_, address), IrcWire(address) as wire:
+        assert enter(wire, "alice")[0].command == "001"
+        assert wire.codes("CAP LS 302", "NS HELP", "AUTHENTICATE PLAIN")[-2:] == ["421", "421"]
 
 
 def test_die_ends_the_server_cleanly():

@@ -32,6 +32,7 @@ from extras.irc.verbs import VERBS
 from extras.irc.world import World
 from extras.ircv3.every import EXTENSIONS
 from extras.tls.doors import Door
+from extras.tls.tls_server import give_up
 from extras.web.website import Website, origin
 from step1_echo.serving import main, port_number
 from step5_server.line_server import positive
@@ -128,7 +129,10 @@ class IrcServer(FastServer):
     @classmethod
     def from_args(cls, args):
         """Build the server that the command line asks for."""
-        server = super().from_args(args)
+        try:
+            server = super().from_args(args)
+        except ValueError as error:  # an extension cannot start: it has said why
+            give_up(str(error))
         if args.ws_port is not None:
             # Here and not above: it wants a library of others, and IRC without WebSocket does not.
             from extras.web.web_door import IRC_FRAMES, door_from_args

@@ -34,6 +34,7 @@ MAX_WAITING = 20_000  # writes: some 20 MB, and many seconds of messages for a d
 GATHER_S = 0.02  # one fsync for all that happens meanwhile; nobody notices that it is later
 BUSY_TIMEOUT_S = 2.0  # longer than a backup holds the file, shorter than a person waits for a login
 LOG_AGAIN_S = 60.0  # how seldom to say that the disk is full
+NO_SQLITE = "this Python was built without sqlite3, which accounts and history need"
 
 
 class DatabaseError(Exception):
@@ -193,7 +194,7 @@ def is_disk(error: Exception | None) -> bool:
 def connect(path: str | None, migrations: Sequence[str], busy_timeout_s: float):
     """Open a database that has all tables.  Raises: DatabaseError."""
     if sqlite3 is None:
-        raise DatabaseError("this Python was built without sqlite3, which accounts and history need")
+        raise DatabaseError(NO_SQLITE)
     connection = None
     try:
         if path is not None:
@@ -211,7 +212,8 @@ def connect(path: str | None, migrations: Sequence[str], busy_timeout_s: float):
     except (OSError, sqlite3.Error, DatabaseError) as error:
         if connection:
             connection.close()
-        raise DatabaseError(f"{path or 'a database in memory'}: {error}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise DatabaseError(f"{path or 'a database in memory'}: {why}") from None
     return connection
 
 

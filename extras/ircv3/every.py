@@ -1,6 +1,7 @@
 """Every extension, in the order in which their hooks are called: a new one is a new file and one line."""
 
 from extras.ircv3.cloak import Cloak
+from extras.ircv3.database import sqlite3
 from extras.ircv3.labels import Labels
 from extras.ircv3.listing import Listing
 from extras.ircv3.login import Login
@@ -14,4 +15,6 @@ from extras.ircv3.signup import Signup
 from extras.ircv3.storage import Storage
 from extras.ircv3.tags import Tags
 
-EXTENSIONS = (Tags, Labels, Notify, Listing, Monitor, Storage, Login, Sasl, Signup, NickServ, Secure, Cloak, RegisteredOnly)
+EXTENSIONS = (Tags, Labels, Notify, Listing, Monitor, Storage, Secure, Cloak)
+if sqlite3:  # a Python may be built without it
+    EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly)

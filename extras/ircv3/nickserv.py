@@ -22,7 +22,7 @@ from extras.ircv3.accounts import BadPassword
 from extras.ircv3.database import DatabaseError
 from extras.ircv3.login import Login
 from extras.ircv3.secure import fingerprint
-from extras.ircv3.signup import Refused, Signup
+from extras.ircv3.signup import FORGOTTEN, Refused, Signup
 from extras.ircv3.storage import Storage
 
 NAME = "NickServ"
@@ -82,6 +82,8 @@ class NickServ(Extension):
             return
         if is_kept:
             self.say(me, "Account created")
+            if not self.options.db:
+                self.say(me, f"(But {FORGOTTEN}.)")
             self.login.log_in(me, account.name)
         else:
             self.say(me, f"A mail to {email} tells how to go on.")

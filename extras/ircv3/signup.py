@@ -42,6 +42,7 @@ Send this to the server, and the account {name} is yours:
 
 /quote VERIFY {name} {code}
 """
+FORGOTTEN = "it is in memory, and ends with the server"  # without --db
 
 
 class Refused(Exception):
@@ -81,6 +82,7 @@ class Signup(Extension):
     def start(self) -> None:
         self.accounts = self.server.extensions[Storage].accounts
         self.login = self.server.extensions[Login]
+        self.created = "Account created" if self.options.db else f"Account created; {FORGOTTEN}"
 
     @property
     def is_early(self) -> bool:
@@ -100,7 +102,7 @@ class Signup(Extension):
             refuse(me, "REGISTER", name, refused)
             return
         if is_kept:
-            answer(me, "REGISTER", "SUCCESS", account.name, "Account created")
+            answer(me, "REGISTER", "SUCCESS", account.name, self.created)
             self.login.log_in(me, account.name)
         else:
             answer(me, "REGISTER", "VERIFICATION_REQUIRED", account.name, f"A code was sent to {email}")
@@ -112,7 +114,7 @@ class Signup(Extension):
         except Refused as refused:
             refuse(me, "VERIFY", name, refused)
             return
-        answer(me, "VERIFY", "SUCCESS", account.name, "Account created")
+        answer(me, "VERIFY", "SUCCESS", account.name, self.created)
         self.login.log_in(me, account.name)
 
     # --- what NickServ needs, too; all of it raises Refused -------------------------------------

@@ -7,7 +7,7 @@ import argparse
 
 from extras.irc.extension import Extension
 from extras.ircv3.accounts import Accounts
-from extras.ircv3.database import Database, DatabaseError
+from extras.ircv3.database import NO_SQLITE, Database, DatabaseError, sqlite3
 from step1_echo.serving import log
 
 
@@ -25,6 +25,9 @@ class Storage(Extension):
         )
 
     def start(self) -> None:
+        if sqlite3 is None and self.options.db is None:
+            log.warning("%s: there are none", NO_SQLITE)
+            return
         try:
             self.database = Database(self.options.db)
             self.accounts = Accounts(self.database)
@@ -34,4 +37,5 @@ class Storage(Extension):
             log.info("accounts and history are in memory: --db FILE keeps them")
 
     def stop(self) -> None:
-        self.database.close()
+        if sqlite3:
+            self.database.close()
