@@ -23,4 +23,21 @@ MIGRATIONS: list[str] = [
     CREATE INDEX fingerprints ON fingerprint (account);
     CREATE TABLE setting (name TEXT PRIMARY KEY, value BLOB NOT NULL);
     """,
+    # messages.py
+    """
+    CREATE TABLE message (
+        number INTEGER PRIMARY KEY,  -- the order in which they came
+        time INTEGER NOT NULL,  -- milliseconds
+        id TEXT NOT NULL,
+        reader BLOB NOT NULL,  -- empty: the members of the channel; else one end of a private message
+        target BLOB NOT NULL,  -- the channel, or the other end
+        shown BLOB NOT NULL,  -- the target as people write it
+        author BLOB NOT NULL,  -- who may take it back
+        life INTEGER NOT NULL,  -- 0, or the life of the channel in which alone it may be read
+        kind INTEGER NOT NULL,
+        line BLOB NOT NULL
+    );
+    CREATE INDEX message_of_target ON message (reader, target, time, number);
+    CREATE INDEX message_id ON message (id);
+    """,
 ]
