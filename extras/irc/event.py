@@ -34,6 +34,7 @@ class Event:
     need = ""  # the capability without which nobody gets it
     instead: Mapping[str, tuple["Event", ...]] = NONE  # who has this capability gets these instead
     is_plain = True  # nothing of that: without capabilities, it is its line
+    whole = b""  # its lines, if it is several
     _id = ""
     _dressed: dict | None = None  # look -> line; the Wording's
 

@@ -1,7 +1,9 @@
 """Every extension, in the order in which their hooks are called: a new one is a new file and one line."""
 
+from extras.ircv3.chathistory import ChatHistory
 from extras.ircv3.cloak import Cloak
 from extras.ircv3.database import sqlite3
+from extras.ircv3.history import History
 from extras.ircv3.labels import Labels
 from extras.ircv3.listing import Listing
 from extras.ircv3.login import Login
@@ -17,4 +19,4 @@ from extras.ircv3.tags import Tags
 
 EXTENSIONS = (Tags, Labels, Notify, Listing, Monitor, Storage, Secure, Cloak)
 if sqlite3:  # a Python may be built without it
-    EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly)
+    EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly, History, ChatHistory)

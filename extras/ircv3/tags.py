@@ -5,8 +5,10 @@
 Source: IRCv3 message-tags (and TAGMSG), message-ids, server-time, echo-message, bot-mode.
 """
 
+import re
 import time
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -15,7 +17,9 @@ from extras.irc.extension import Capability, Extension
 from extras.irc.replies import ERR_UNKNOWNCOMMAND
 from extras.irc.talk import speak
 
-WITH_ID = {"PRIVMSG", "NOTICE", "TAGMSG"}
+# What history keeps: so that one can ask for what came after it.
+WITH_ID = {"PRIVMSG", "NOTICE", "TAGMSG", "JOIN", "PART", "QUIT", "KICK", "NICK", "MODE", "TOPIC"}
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
 
 class Tags(Extension):
@@ -57,3 +61,14 @@ def server_time(moment: float) -> str:
     milliseconds = int(moment * 1000)
     whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
     return f"{whole}.{milliseconds % 1000:03d}Z"
+
+
+def time_of(text: str) -> int | None:
+    """Give the milliseconds of a time as server_time() writes it; None if it is none."""
+    if not TIME.fullmatch(text):
+        return None
+    try:
+        moment = datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ")
+    except ValueError:
+        return None
+    return (moment - datetime(1970, 1, 1)) // timedelta(milliseconds=1)

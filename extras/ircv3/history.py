@@ -1,0 +1,242 @@
+"""History: what is said is kept, so that who was away can read it.
+
+Each event is noted under the world's lock, which costs next to nothing; the database's thread makes
+rows of what was noted, and writes many at once.  In a database in memory nothing has to be there
+before somebody reads, so nothing is written before.
+
+guest   a user without an account: what it may read ends with it, as nobody can prove to be the same
+flag E  ephemeral: nothing that is said in the channel is kept
+
+Who may read: the members of a channel all that was said there, also before they came.  What was said
+in a channel that not everybody could enter (modes i, k, s, p) can be read no more when that channel
+has ended: others may make one of the same name.  A private message is for its two ends: for their
+accounts, and for a guest until it leaves; Ergo does the same.
+The other servers have a mode H for channels whose history one *can* see; ours is the opposite, so it
+has another letter.
+"""
+
+import argparse
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from queue import Full
+
+from extras.irc.client import Client
+from extras.irc.event import Event
+from extras.irc.extension import Extension
+from extras.irc.message import format_tags
+from extras.irc.names import fold
+from extras.irc.state import Channel, User
+from extras.ircv3 import messages
+from extras.ircv3.database import Database, DatabaseError
+from extras.ircv3.messages import HAPPENED, SAID, Buffer, Row
+from extras.ircv3.storage import Storage
+from step1_echo.serving import log
+from step5_server.line_server import positive
+
+DAYS = 7.0  # a holiday; and a person's words should not be kept for ever just because nobody minds
+MOST_OF_TARGET = 10_000  # messages of one channel: some days of a busy one
+MOST = 1_000_000, 100_000  # of all, in a file and in memory: 300 MB and 40 MB
+MAX_NOTED = 20_000, 10_000  # events that wait, for a file and in memory: 20 MB, seconds of a mad crowd
+# Rows of one transaction: more would keep the interpreter from those who chat for more than a
+# few milliseconds.  So some 10,000 messages a second are the most that we can keep.
+BATCH = 500
+TRIM_EVERY = 1000  # new rows before the old ones are looked for
+MAX_REDACTED = 1000  # ids that we remember while somebody may be reading the messages
+
+KINDS = dict.fromkeys(("PRIVMSG", "NOTICE"), SAID) | dict.fromkeys(
+    ("TAGMSG", "JOIN", "PART", "QUIT", "KICK", "NICK", "MODE", "TOPIC"), HAPPENED
+)
+TO_ONE = {"PRIVMSG", "NOTICE", "TAGMSG"}
+EPHEMERAL = "E"
+SPECIAL = frozenset("ikps" + EPHEMERAL)
+TYPING = {"+typing", "+draft/typing"}  # who types now is of no interest later
+
+
+class History(Extension):
+    """Keeps messages, and reads them."""
+
+    channel_flags = EPHEMERAL
+
+    @staticmethod
+    def add_flags(flags: argparse.ArgumentParser) -> None:
+        flags.add_argument(
+            "--history-days", type=positive(float), default=DAYS, metavar="DAYS",
+            help="how long messages are kept (default %(default)g)",
+        )
+        flags.add_argument(
+            "--history-messages", type=positive(int), default=MOST_OF_TARGET, metavar="N",
+            help="how many are kept of one channel, or of one talk (default %(default)s)",
+        )
+
+    def start(self) -> None:
+        self._database: Database = self.server.extensions[Storage].database
+        self._is_lazy = self._database.path is None
+        self._most = MOST[self._is_lazy]
+        # The newest stay: without limit, it would grow as long as the disk does not answer.
+        self._noted: deque[tuple] = deque(maxlen=MAX_NOTED[self._is_lazy])
+        self._note = self._noted.append
+        self._is_asked = self._is_lazy  # whether the writer knows that there is something to write
+        self._rows: list[Row] = []  # the writer's: not on disk yet
+        self._since_trim: list[Row] = []
+        self._is_behind = False
+        self._guests: set[bytes] = set()  # who has read or written privately
+        self.redacted: dict[str, None] = {}  # ids, the oldest first; the world's lock guards it
+        self._later(messages.forget_guests)
+
+    def stop(self) -> None:
+        self._is_asked = True
+        self._later(self._write_all)
+
+    def observe(self, event: Event, place: Channel | User) -> None:
+        """Note an event.  It runs for each message: all that can wait is the writer's work."""
+        user = event.user
+        if type(place) is User:
+            state = place.account
+        elif place.key or not SPECIAL.isdisjoint(place.flags):
+            if EPHEMERAL in place.flags:
+                return
+            state = life_of(place)
+        else:
+            state = 0
+        # Accounts and modes are noted now: later there may be others.
+        self._note((event, place, user and user.account, state))
+        if not self._is_asked:
+            self._ask()
+
+    def gone(self, me: Client) -> None:
+        key = reader_key(me.user)
+        if key in self._guests and me.user.sessions == [me]:
+            self._guests.discard(key)
+            self._later(lambda db: messages.forget_reader(db, key))
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def read(self, function: Callable):
+        """Return `function(connection)`, which sees all that was said before.
+
+        Blocks: until the disk has answered: never call it under the lock.  Raises: DatabaseError.
+        """
+        self._later(self._write_all)
+        return self._database.read(function)
+
+    def buffer(self, me: Client, name: str, kinds: tuple[int, ...] = (SAID, HAPPENED)) -> Buffer | None:
+        """Give what our user may read under a name; None if that is nothing."""
+        since = self.since
+        if channel := self.world.channel(name):
+            if channel not in me.user.channels:
+                return None
+            return Buffer(b"", raw(fold(channel.name)), life_of(channel), since, kinds)
+        user = self.world.user(name)
+        target = (user.account or user.nick) if user else name
+        return Buffer(reader_key(me.user), raw(fold(target)), 0, since, kinds)
+
+    @property
+    def since(self) -> int:
+        """The time of the oldest message that may be read."""
+        return int((time.time() - self.options.history_days * 86400) * 1000)
+
+    def redact(self, message_id: str) -> None:
+        """Forget a message, also for those to whom it is just being sent.  Thread: holds the lock."""
+        self.redacted[message_id] = None
+        if len(self.redacted) > MAX_REDACTED:
+            del self.redacted[next(iter(self.redacted))]
+        self._later(lambda db: messages.redact(db, message_id))
+
+    def renamed(self, old: str, channel: Channel) -> None:
+        """Let a channel's history go with it to its new name.  Thread: holds the lock."""
+        shown = raw(channel.name)
+        self._later(self._write_all)
+        self._later(lambda db: messages.rename(db, raw(fold(old)), raw(fold(channel.name)), shown))
+
+    # --- writing: all of it in the database's thread, but for _ask() -----------------------------
+
+    def _ask(self) -> None:
+        """Have the writer come.  Thread: any."""
+        self._is_asked = True
+        if not self._later(self._write, self._written):
+            self._is_asked = self._is_lazy
+
+    def _written(self, future) -> None:
+        self._is_asked = self._is_lazy
+        if self._noted and not self._is_lazy and not future.exception():
+            self._ask()
+
+    def _later(self, function: Callable, *callbacks: Callable) -> bool:
+        """Have the writer do something; tell whether it will.  Thread: any.  Blocks: never."""
+        try:
+            future = self._database.write(function)
+        except Full:
+            return False  # the database has told the log
+        for callback in (tell_log, *callbacks):
+            future.add_done_callback(callback)
+        return True
+
+    def _write_all(self, db) -> None:
+        while self._noted or self._rows:
+            self._write(db)
+
+    def _write(self, db) -> None:
+        """Write some of what was noted.  If that fails, it stays for the next time."""
+        if len(self._noted) == self._noted.maxlen and not self._is_lazy:
+            if not self._is_behind:
+                log.warning("history: more is said than can be kept: some messages will be missing")
+            self._is_behind = True
+        elif self._is_behind:
+            log.warning("history: everything is kept again")
+            self._is_behind = False
+        for _ in range(min(len(self._noted), BATCH - len(self._rows))):
+            self._rows += self._rows_of(*self._noted.popleft())
+        messages.add(db, self._rows)
+        self._since_trim += self._rows
+        self._rows = []
+        if len(self._since_trim) >= TRIM_EVERY:
+            touched = {(row.reader, row.target) for row in self._since_trim}
+            messages.trim(db, self.since, touched, self.options.history_messages, self._most)
+            self._since_trim = []
+
+    def _rows_of(self, event: Event, place: Channel | User, account: str, state) -> Iterator[Row]:
+        """Give the rows of an event: one for a channel, one for each end of a private message."""
+        user, kind = event.user, KINDS.get(event.command)
+        if kind is None or event.command == "TAGMSG" and TYPING.issuperset(event.tags):
+            return
+        tags = {"account": account} if account else {}
+        if user and "B" in user.modes:
+            tags["bot"] = ""
+        tags.update(event.tags)
+        line = raw(format_tags(tags)) + (event.whole or event.line)
+        author = reader_key(user, account) if user else b""
+        moment, name = int(event.time * 1000), event.id
+        if type(place) is Channel:
+            shown = place.name
+            yield Row(moment, name, b"", raw(fold(shown)), raw(shown), author, state, kind, line)
+        elif user and event.command in TO_ONE and event.params[0] == place.nick:  # else it was for many, as @#tea
+            reader = reader_key(place, state)
+            other = account or event.source.partition("!")[0]
+            for reader, shown in dict.fromkeys(((author, state or place.nick), (reader, other))):
+                if reader[:1] == b"*":
+                    self._guests.add(reader)
+                yield Row(moment, name, reader, raw(fold(shown)), raw(shown), author, 0, kind, line)
+
+
+def reader_key(user: User, account: str | None = None) -> bytes:
+    """Give who a user is, for good: an account, or for a guest something that nobody else will ever be."""
+    account = user.account if account is None else account
+    return raw(fold(account)) if account else f"*{user.signed_on!r}-{id(user):x}".encode()
+
+
+def tell_log(future) -> None:
+    """Tell the log of a mistake of ours; of the disk's faults, the database tells it."""
+    error = future.exception()
+    if error and not isinstance(error, DatabaseError):
+        log.error("history: %r", error, exc_info=error)
+
+
+def life_of(channel: Channel) -> int:
+    """Give what tells a channel from an earlier one of its name."""
+    return int(channel.created_at * 1000)
+
+
+def raw(text: str) -> bytes:
+    """Give a text as bytes: it may be no UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
