@@ -11,6 +11,7 @@ me      the attacker: number, count (how many there are), user (the number in it
 stage   the users who are there: people(300) logs in 300 who read what they get
 """
 
+import base64
 import random
 import time
 from collections.abc import Callable
@@ -146,6 +147,27 @@ def irc_pass(me: Attacker):
     while True:
         for peer in peers:
             peer.send(b"PASS wrong\r\nNICK a%d\r\nUSER a 0 * :a\r\n" % random.randrange(10**6))
+        for peer in peers:
+            peer.read_until_closed()
+
+
+def irc_sasl(me: Attacker):
+    """A hundred connections that guess the passwords of accounts; each is closed after five guesses."""
+    peers = [me.connect() for _ in range(max(1, 100 // me.count))]
+    while True:
+        for peer in peers:
+            secret = base64.b64encode(b"\0alice\0%d" % random.randrange(10**6))
+            peer.send(b"CAP REQ sasl\r\n" + b"AUTHENTICATE PLAIN\r\nAUTHENTICATE %s\r\n" % secret * 5)
+        for peer in peers:
+            peer.read_until_closed()
+
+
+def irc_register(me: Attacker):
+    """Make accounts."""
+    peers = [me.connect() for _ in range(max(1, 100 // me.count))]
+    while True:
+        for peer in peers:
+            peer.send(b"REGISTER a%d * secret\r\nQUIT\r\n" % random.randrange(10**9))
         for peer in peers:
             peer.read_until_closed()
 
@@ -310,6 +332,8 @@ ATTACKS = {
                           in_one_channel(300, each_another)),
     "irc-pass": Attack("100 strangers guess a password that is hashed", "irc", irc_pass,
                        server_args=("--password=" + HASH,), password=b"secret"),
+    "irc-sasl": Attack("100 strangers guess the passwords of accounts", "irc", irc_sasl),
+    "irc-register": Attack("100 strangers make accounts", "irc", irc_register, server_args=("--register-limit=1000000",)),
     "irc-mode": Attack("MODE #c bbbb... (490 letters)", "irc", irc_mode_letters, bans),
     "irc-list": Attack("LIST with 20,000 channels", "irc", irc_list, many_channels),
     "irc-masks": Attack("40 channels x 3 lists x 100 masks", "irc", irc_masks),

@@ -7,6 +7,7 @@ mark     a byte that ends every text of a message and occurs nowhere else: so `c
 fence    a request whose answer is known: when the answer is here, so is all that was sent before
 """
 
+import base64
 import re
 
 MARK = b"|"  # not in names, numerics, replies or messages of the day, and a single byte
@@ -90,6 +91,18 @@ class Irc:
     def say(self, text: bytes) -> bytes:
         """Return a message to the room."""
         return b"PRIVMSG #bench :%s\r\n" % text
+
+
+class IrcWithAccount(Irc):
+    """The same; each user logs in with SASL, all of them to one account."""
+
+    def __init__(self, name: str, password: str):
+        secret = base64.b64encode(f"\0{name}\0{password}".encode())
+        self._authenticate = b"CAP REQ sasl\r\nAUTHENTICATE PLAIN\r\nAUTHENTICATE %s\r\n" % secret
+
+    def login(self, user: int) -> bytes:
+        """Return what logs a user in."""
+        return self._authenticate + super().login(user) + b"CAP END\r\n"
 
 
 class FramedIrc(Irc):

@@ -20,6 +20,8 @@ from pathlib import Path
 
 from extras.bench import dialects, wires
 from extras.cluster.private_redis import NoRedis, PrivateRedis, missing_redis
+from extras.ircv3.accounts import Accounts
+from extras.ircv3.database import Database
 from extras.tls.certificate import make_certificate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,6 +60,7 @@ NGIRCD_TLS = """\
     KeyFile = {folder}/{key}
     Ports = {port}
 """
+ACCOUNT = "bench", "secret"
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
 
@@ -259,6 +262,15 @@ def ours_tls(script: str, *words: str):
     ]
 
 
+def irc_db(args, folder: Path, port: int) -> list[str]:
+    """Return the command of our IRC server with a database that has one account."""
+    database = Database(str(folder / "irc.db"))
+    accounts = Accounts(database)
+    accounts.add(accounts.make(*ACCOUNT, email="", host=""))
+    database.close()
+    return ours("extras/irc/server.py", "--flood=off", f"--db={folder / 'irc.db'}")(args, folder, port)
+
+
 def ours_web(script: str, flag: str, *words: str):
     """Return what builds the command of one of our servers with a WebSocket port."""
     plain = ours(script, *words)
@@ -353,6 +365,9 @@ KINDS = {
         "ngIRCd, TLS", dialects.Irc(), ngircd_tls, needs_both(needs_program("openssl"), needs_program("ngircd")),
         False, tls,
     ),
+    # ... with a database, and with a login to an account ...
+    "irc:db": Kind("our IRC, --db", dialects.Irc(), irc_db),
+    "irc:sasl": Kind("our IRC, SASL", dialects.IrcWithAccount(*ACCOUNT), irc_db),
     # ... servers that are one chat, with Redis between them ...
     **{f"cluster:{count}": Cluster(count) for count in (1, 2, 3)},
     # ... and the rooms server without one of its tricks.

@@ -69,6 +69,8 @@ class Login(Extension):
 
     def log_in(self, me: Client, account: str) -> None:
         """Our user is the owner of this account, from now on.  Thread: holds the lock."""
+        if me.outbox.ended:
+            return  # somebody has hung up on it while we looked
         user = me.user
         changes = user.account != account
         user.account = account
@@ -88,7 +90,7 @@ class Login(Extension):
         failures = me.state[Login] = me.state.get(Login, 0) + 1
         log.warning("%s: %s: wrong password", me, how)
         if failures >= MAX_FAILED:
-            me.leave(me.user, "Too many wrong passwords") if me.user.registered else me.close_link("Too many wrong passwords")
+            me.close_link("Too many wrong passwords")
 
 
 def account_tag(event: Event) -> Mapping[str, str]:
