@@ -12,6 +12,7 @@ from extras.irc import passwords
 from extras.ircv3 import scram
 from extras.ircv3.accounts import MAX_FINGERPRINTS, MAX_PASSWORD_BYTES, AccountExists, Accounts, BadPassword
 from extras.ircv3.database import Database, DatabaseError
+from extras.ircv3.schema import MIGRATIONS
 from extras.ircv3.scram import Exchange, Keys, ScramError, make_keys, prepare
 from tests.sasl_client import ScramClient
 
@@ -140,6 +141,17 @@ def test_an_account_that_could_not_be_written_is_not_there(tmp_path):
         other.execute("COMMIT")
         accounts.add(draft)
         assert accounts.name_of("alice") == "alice"
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS) + 1))
+def test_accounts_come_along_from_a_database_of_any_version_before(tmp_path, version):
+    path = str(tmp_path / "irc.db")
+    with closing(Database(path, migrations=MIGRATIONS[:version])) as database:
+        accounts = Accounts(database)
+        accounts.add(accounts.make("alice", "sesame", "", "here"))
+        accounts.add_fingerprint("alice", "aa")
+    with store(path) as accounts:
+        assert accounts.check("alice", "sesame", "here") == accounts.by_fingerprint("aa") == "alice"
 
 
 # SCRAM

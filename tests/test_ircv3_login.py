@@ -207,7 +207,7 @@ def test_nickserv_registers_identifies_and_explains(irc):
     assert said(alice, "PRIVMSG NickServ :REGISTER sesame") == ["Account created", "(But it is in memory, and ends with the server.)"]
     assert said(irc.client("bob"), "NS IDENTIFY alice millet", "NICKSERV :identify alice sesame") == [
         "Incorrect password for alice.", "You are now identified for alice."]
-    assert len(said(alice, "NS HELP")) == 7 and said(alice, "NS NONSENSE", "NS") == said(alice, "NS ?", "NS HELP")
+    assert len(said(alice, "NS HELP")) == 8 and said(alice, "NS NONSENSE", "NS") == said(alice, "NS ?", "NS HELP")
     assert said(alice, "NS IDENTIFY", "NS GHOST a b c")[0].startswith("So it is written: IDENTIFY")
 
 
@@ -258,6 +258,17 @@ def test_certificates_are_added_listed_and_removed(irc):
         "None.", "Done.", value, "Done.", "None."]
     assert said(wire, "NS CERT ADD xyz")[0].startswith("CERT ADD, and 64")
     assert said(irc.client("carol"), "NS CERT LIST") == ["Log in first."]
+
+
+def test_an_operator_makes_accounts_for_others_where_nobody_may_register(irc):
+    irc.start(options={"register": "off"})
+    root = irc.client("root")
+    assert said(root, "NS REGISTER sesame") == ["This server makes no accounts."]
+    assert said(root, "NS SAREGISTER alice sesame") == ["You are no operator of this server."]
+    root.ask("OPER root secret")
+    assert said(root, "NS SAREGISTER alice sesame", "NS SAREGISTER Alice sesame", "NS SAREGISTER #tea x") == [
+        "Account created: alice", "This account exists, or somebody uses the nick.", "An account's name must be one that can be a nick."]
+    client(irc, "alice")
 
 
 def test_guessing_with_nickserv_ends_the_connection_too(irc):

@@ -24,6 +24,7 @@ from extras.ircv3.login import Login
 from extras.ircv3.secure import fingerprint
 from extras.ircv3.signup import FORGOTTEN, Refused, Signup
 from extras.ircv3.storage import Storage
+from step1_echo.serving import log
 
 NAME = "NickServ"
 UNAVAILABLE = "Accounts are temporarily unavailable: try again later."
@@ -35,7 +36,9 @@ class NickServ(Extension):
     def __init__(self, *args):
         super().__init__(*args)
         self.commands = {"NICKSERV": command(self.nickserv), "NS": command(self.nickserv)}
-        orders = self.register, self.identify, self.ghost, self.regain, self.passwd, self.cert, self.help
+        orders = (
+            self.register, self.identify, self.ghost, self.regain, self.passwd, self.cert, self.saregister, self.help,
+        )
         self.orders = {order.__name__.upper(): command(order) for order in orders}
 
     def start(self) -> None:
@@ -147,6 +150,19 @@ class NickServ(Extension):
             with me.unlocked():
                 was_done = change(me.user.account, value)
             self.say(me, "Done." if was_done else "Not done: it is somebody's already, is not yours, or you have too many.")
+
+    def saregister(self, me: Client, account: str, password: str):
+        """SAREGISTER <account> <password>: make an account for somebody; for operators."""
+        if not me.user.is_operator:
+            self.say(me, "You are no operator of this server.")
+            return
+        try:
+            self.signup.make(me, self.signup.check_name(me, account), "", password)
+        except Refused as refused:
+            self.say(me, f"{refused.args[1]}.")
+        else:
+            log.warning("%s: SAREGISTER %s", me, account)
+            self.say(me, f"Account created: {account}")
 
     def help(self, me: Client, *unused: str):
         """HELP: this."""

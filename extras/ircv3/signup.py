@@ -125,15 +125,9 @@ class Signup(Extension):
         name = self.check_name(me, name)
         email = self.check_email(email)
         self.count(me)
-        try:
-            with me.unlocked():  # two hashes
-                account = self.accounts.make(name, password, email, me.user.address)
-        except BadPassword as why:
-            raise Refused("UNACCEPTABLE_PASSWORD", f"Not this password: {why}") from None
-        self.check_name(me, name)  # it may be taken by now
         if not self.options.register_mail:
-            self.keep(me, account)
-            return account, True
+            return self.make(me, name, email, password), True
+        account = self.draft(me, name, email, password)
         code = self._drafts.add(account)
         if not code:
             raise Refused("TEMPORARILY_UNAVAILABLE", "Somebody registers this name, or too many register: try later")
@@ -143,6 +137,22 @@ class Signup(Extension):
             self._drafts.drop(account)
             raise Refused("TEMPORARILY_UNAVAILABLE", "No mail can be sent now: try again later")
         return account, False
+
+    def make(self, me: Client, name: str, email: str, password: str) -> Account:
+        """Make an account, and keep it."""
+        account = self.draft(me, name, email, password)
+        self.keep(me, account)
+        return account
+
+    def draft(self, me: Client, name: str, email: str, password: str) -> Account:
+        """Make an account that is not kept yet."""
+        try:
+            with me.unlocked():  # two hashes
+                account = self.accounts.make(name, password, email, me.user.address)
+        except BadPassword as why:
+            raise Refused("UNACCEPTABLE_PASSWORD", f"Not this password: {why}") from None
+        self.check_name(me, name)  # it may be taken by now
+        return account
 
     def confirm(self, me: Client, name: str, code: str) -> Account:
         """Keep the account that has this code."""
