@@ -20,7 +20,7 @@ def cap(me: Client, subcommand: str, argument: str = ""):
     if subcommand == "LS":
         if re.fullmatch("[0-9]{3,9}", argument) and int(argument) >= 302:
             me.speaks_302 = True
-        answer(me, "LS", [offer(me, name) for name in me.server.capabilities])
+        answer(me, "LS", [offer(me, name) for name in me.server.capabilities if is_offered(me, name)])
     elif subcommand == "LIST":
         answer(me, "LIST", sorted(me.caps))
     elif subcommand == "REQ":
@@ -32,6 +32,12 @@ def cap(me: Client, subcommand: str, argument: str = ""):
         me.reply(ERR_INVALIDCAPCMD, subcommand)
 
 
+def is_offered(me: Client, name: str) -> bool:
+    """Tell whether LS shows a capability; one that is its value needs a client that understands values."""
+    one = me.server.capabilities[name]
+    return not one.is_policy or me.speaks_302 and one.value() != ""
+
+
 def offer(me: Client, name: str) -> str:
     """Give a capability as LS shows it: with its value, to a client that understands values."""
     value = me.server.capabilities[name].value
@@ -41,7 +47,8 @@ def offer(me: Client, name: str) -> str:
 def request(me: Client, argument: str):
     """Accept the whole list, or none of it; `-name` gives a capability back."""
     wanted = argument.split()
-    known = all(name.removeprefix("-") in me.server.capabilities for name in wanted)
+    offered = {name for name, one in me.server.capabilities.items() if not one.is_policy}
+    known = all(name.removeprefix("-") in offered for name in wanted)
     if not known or me.speaks_302 and "-cap-notify" in wanted:
         me.send(reply(me, "NAK", argument))
         return

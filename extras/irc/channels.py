@@ -74,8 +74,9 @@ def show_channel(me: Client, channel: Channel):
     """Send what follows a JOIN: the topic, and who is there."""
     if channel.topic:
         show_topic(me, channel)
-    yield from show_names(me, channel)
-    me.reply(RPL_ENDOFNAMES, channel.name)
+    if "no-implicit-names" not in me.caps:
+        yield from show_names(me, channel)
+        me.reply(RPL_ENDOFNAMES, channel.name)
 
 
 def has_joined(me: Client, channel: Channel) -> Event:

@@ -17,6 +17,10 @@ from extras.irc.event import Event, Wording
 from extras.irc.state import Channel, User
 
 
+class CannotStart(ValueError):
+    """What an extension needs is not there; the text is for whoever starts the server."""
+
+
 class Capability(NamedTuple):
     """One capability."""
 
@@ -24,6 +28,7 @@ class Capability(NamedTuple):
     purpose: str
     value: Callable[[], str] | None = None  # what CAP LS 302 shows behind its name
     tags: Callable[[Event], Mapping[str, str]] | None = None  # what it puts in front of a message
+    is_policy: bool = False  # nobody can ask for it: it tells clients what to do, by its value
 
 
 class Extension:
@@ -43,7 +48,7 @@ class Extension:
         """Add flags to the command line: they come back as `options`."""
 
     def start(self) -> None:
-        """Open files and start threads, before the first client.  Raises: ValueError, with words for people."""
+        """Open files and start threads, before the first client.  Raises: CannotStart."""
 
     def stop(self) -> None:
         """Close them: all clients have gone."""
@@ -158,7 +163,7 @@ class Extensions:
         return "".join(getattr(extension, name) for extension in self.all)
 
     def start(self) -> None:
-        """Start all.  Raises: ValueError, with words for people; those that have started are stopped then."""
+        """Start all.  Raises: CannotStart; those that have started are stopped then."""
         try:
             for extension in self.all:
                 extension.start()

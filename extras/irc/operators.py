@@ -70,10 +70,12 @@ def squit(me: Client, target: str, reason: str):
 
 
 def rehash(me: Client):
-    """Read the message of the day again.  RFC 2812 section 4.2."""
+    """Read the message of the day, and the certificate, again.  RFC 2812 section 4.2."""
     if me.user.is_operator:
         me.reply(RPL_REHASHING, me.server.motd_file or "MOTD")
         me.server.forget_motd()
+        if me.server.credentials:
+            me.server.credentials.renew()
         for reload in me.server.extensions.hooks("reload"):
             reload()
     else:

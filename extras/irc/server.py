@@ -23,7 +23,7 @@ from extras.broadcast.fast_server import FastServer, server_parser
 from extras.irc import passwords
 from extras.irc.handler import IrcHandler
 from extras.irc.event import Event
-from extras.irc.extension import Capability, Extension, Extensions
+from extras.irc.extension import CannotStart, Capability, Extension, Extensions
 from extras.irc.message import clean
 from extras.irc.modes import FLAGS, LISTS, USER_MODES
 from extras.irc.server_info import isupport_lines
@@ -131,7 +131,7 @@ class IrcServer(FastServer):
         """Build the server that the command line asks for."""
         try:
             server = super().from_args(args)
-        except ValueError as error:  # an extension cannot start: it has said why
+        except CannotStart as error:
             give_up(str(error))
         if args.ws_port is not None:
             # Here and not above: it wants a library of others, and IRC without WebSocket does not.

@@ -3,6 +3,7 @@
 Source: RFC 2812 section 3.4, modern.ircdocs.horse "Server Queries and Commands" and "RPL_ISUPPORT".
 """
 
+import contextlib
 import inspect
 import time
 
@@ -54,8 +55,10 @@ def isupport_lines(server) -> list[str]:
 
 def isupport(me: Client):
     """Send 005: what this server can do.  modern.ircdocs.horse "Feature Advertisement"."""
-    for tokens in me.server.isupport:
-        me.reply(RPL_ISUPPORT, tokens)
+    as_batch = "draft/extended-isupport" in me.caps
+    with me.batch("draft/isupport") if as_batch else contextlib.nullcontext():
+        for tokens in me.server.isupport:
+            me.reply(RPL_ISUPPORT, tokens)
 
 
 def motd(me: Client, target: str = ""):

@@ -4,19 +4,25 @@ from extras.ircv3.chathistory import ChatHistory
 from extras.ircv3.cloak import Cloak
 from extras.ircv3.database import sqlite3
 from extras.ircv3.history import History
+from extras.ircv3.isupport import Isupport
 from extras.ircv3.labels import Labels
 from extras.ircv3.listing import Listing
 from extras.ircv3.login import Login
 from extras.ircv3.monitor import Monitor
 from extras.ircv3.nickserv import NickServ
 from extras.ircv3.notify import Notify
+from extras.ircv3.pre_away import PreAway
 from extras.ircv3.registered_only import RegisteredOnly
 from extras.ircv3.sasl import Sasl
 from extras.ircv3.secure import Secure
 from extras.ircv3.signup import Signup
+from extras.ircv3.standard_replies import StandardReplies
 from extras.ircv3.storage import Storage
+from extras.ircv3.sts import Sts
 from extras.ircv3.tags import Tags
 
-EXTENSIONS = (Tags, Labels, Notify, Listing, Monitor, Storage, Secure, Cloak)
+EXTENSIONS = (
+    Tags, Labels, StandardReplies, Notify, Listing, Monitor, Isupport, PreAway, Storage, Secure, Cloak, Sts,
+)
 if sqlite3:  # a Python may be built without it
     EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly, History, ChatHistory)

@@ -5,7 +5,7 @@ Without --db, both are in memory: all works, and is forgotten when the server st
 
 import argparse
 
-from extras.irc.extension import Extension
+from extras.irc.extension import CannotStart, Extension
 from extras.ircv3.accounts import Accounts
 from extras.ircv3.database import NO_SQLITE, Database, DatabaseError, sqlite3
 from step1_echo.serving import log
@@ -32,7 +32,7 @@ class Storage(Extension):
             self.database = Database(self.options.db)
             self.accounts = Accounts(self.database)
         except DatabaseError as error:
-            raise ValueError(f"--db: {error}") from None
+            raise CannotStart(f"--db: {error}") from None
         if self.options.db is None:
             log.info("accounts and history are in memory: --db FILE keeps them")
 

@@ -1,0 +1,97 @@
+"""Small extensions: pre-away, no-implicit-names, extended-isupport, standard-replies, sts, and REHASH with TLS."""
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from extras.irc.server import IrcServer
+from extras.tls.credentials import Credentials
+from tests.certificates import certificates  # noqa: F401
+from tests.irc_wire import irc  # noqa: F401
+
+
+def test_away_before_the_registration_counts_after_it(irc):  # noqa: F811
+    wire = irc.wire()
+    assert wire.codes("CAP LS 302", "AWAY :x") == ["CAP", "451"], "not without the capability"
+    assert wire.codes("CAP REQ draft/pre-away", "NICK alice", "USER a 0 * :A", "AWAY *") == ["CAP", "306"]
+    wire.send("CAP END")
+    wire.read_until("376")
+    assert irc.client("bob").lines("PRIVMSG alice :hi") == ["301 alice *"]
+    assert wire.codes("AWAY")[-1] == "305"
+
+
+def test_who_wants_no_names_gets_none_until_it_asks(irc):  # noqa: F811
+    alice = irc.client("alice", caps="no-implicit-names")
+    assert alice.codes("JOIN #tea") == ["JOIN"]
+    assert alice.codes("NAMES #tea") == ["353", "366"]
+
+
+def test_isupport_comes_before_the_registration_in_one_batch(irc):  # noqa: F811
+    wire = irc.wire()
+    assert wire.codes("CAP LS 302", "ISUPPORT") == ["CAP", "451"]
+    wire.ask("CAP REQ :batch draft/extended-isupport")
+    start, *tokens, end = wire.ask("ISUPPORT")
+    assert start.params[1] == "draft/isupport" and end.params == ["-" + start.params[0][1:]]
+    assert {message.command for message in tokens} == {"005"}
+    assert {message.tags["batch"] for message in tokens} == {start.params[0][1:]}
+    assert any("NETWORK=ExampleNet" in message.params for message in tokens)
+    wire.send("NICK alice\r\nUSER a 0 * :A\r\nCAP END")
+    welcome = wire.read_until("376")
+    assert all("batch" in message.tags for message in welcome if message.command == "005")
+
+
+def test_without_batch_isupport_is_plain(irc):  # noqa: F811
+    assert set(irc.client("alice").codes("ISUPPORT")) == {"005"}
+
+
+@pytest.fixture
+def with_tls(irc):  # noqa: F811
+    """Start a server that has a port for TLS, as far as it knows."""
+    def start(**options):
+        server = irc.start(options=options)
+        server.tls_door = SimpleNamespace(server_address=("127.0.0.1", 6697))
+        return server
+
+    return start
+
+
+def offered(wire, version="302"):
+    (got,) = wire.ask(f"CAP LS {version}")
+    return got.text.split()
+
+
+def test_sts_tells_the_port_and_the_time(irc, with_tls):  # noqa: F811
+    with_tls(sts=300)
+    assert "sts=duration=300,port=6697" in offered(irc.wire())
+    assert not any(name.startswith("sts") for name in offered(irc.wire(), "301")), "it is nothing without its value"
+    assert [message.params[1] for message in irc.wire().ask("CAP REQ sts")] == ["NAK"]
+
+
+def test_no_sts_without_the_flag_or_without_tls(irc, with_tls):  # noqa: F811
+    with_tls()
+    assert not any(name.startswith("sts") for name in offered(irc.wire()))
+    irc.start(options={"sts": 300})
+    assert not any(name.startswith("sts") for name in offered(irc.wire()))
+
+
+def test_rehash_reads_the_certificate_again(irc, certificates, tmp_path):  # noqa: F811
+    pem = tmp_path / "cert.pem"
+    shutil.copy(certificates / "ours.pem", pem)
+    server = irc.start()
+    server.credentials = Credentials(str(pem))
+    before = server.credentials._contexts
+    root = irc.client("root")
+    assert root.codes("REHASH") == ["481"] and server.credentials._contexts is before
+    root.ask("OPER root secret")
+    assert root.codes("REHASH") == ["382"]
+    assert server.credentials._contexts is not before
+    pem.write_text("no certificate")
+    before = server.credentials._contexts
+    assert root.codes("REHASH") == ["382"]
+    assert server.credentials._contexts is before, "bad ones leave the old ones"
+
+
+def test_sts_without_a_certificate_is_said_at_the_start():
+    with pytest.raises(ValueError, match="--sts wants --tls-cert"):
+        IrcServer(("127.0.0.1", 0), options={"sts": 300, "tls_cert": None})
