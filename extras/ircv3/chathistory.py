@@ -17,12 +17,12 @@ from extras.irc.client import Client
 from extras.irc.command import command
 from extras.irc.event import Event
 from extras.irc.extension import Capability, Extension
-from extras.irc.names import CHANNEL_TYPES, is_nick
+from extras.irc.names import CHANNEL_TYPES
 from extras.ircv3 import messages
 from extras.ircv3.database import DatabaseError
 from extras.ircv3.history import History, reader_key
 from extras.ircv3.messages import HAPPENED, SAID, Buffer, Point, Row
-from extras.ircv3.replay import event_of
+from extras.ircv3.replay import as_word, event_of
 from extras.ircv3.tags import server_time, time_of
 
 MOST = 100  # messages of one answer: a few screens, and some 30 KB
@@ -86,7 +86,7 @@ class ChatHistory(Extension):
         rows = self.ask(me, form, target, find)
         again, _ = self.allowed(me, form, target)
         if again.life != buffer.life or again.reader != buffer.reader:
-            raise Refused("INVALID_TARGET", form, word(target), "Messages could not be retrieved")
+            raise Refused("INVALID_TARGET", form, as_word(target), "Messages could not be retrieved")
         with me.batch("chathistory", shown):
             for row in rows:
                 if row.id not in self.history.redacted:
@@ -97,11 +97,10 @@ class ChatHistory(Extension):
         """Give what our user may read under this name, and the name as others write it."""
         events = "draft/event-playback" in me.caps
         buffer = self.history.buffer(me, target, (SAID, HAPPENED) if events else (SAID,))
-        if target[0] in CHANNEL_TYPES and buffer and buffer.reader == b"":
-            return buffer, self.world.channel(target).name
-        if buffer is None or not is_nick(target):
-            raise Refused("INVALID_TARGET", form, word(target), "Messages could not be retrieved")
-        return buffer, target  # as the client writes it: it compares the two
+        if buffer is None:
+            raise Refused("INVALID_TARGET", form, as_word(target), "Messages could not be retrieved")
+        channel = self.world.channel(target)
+        return buffer, channel.name if channel else target  # a nick as the client writes it: it compares the two
 
     def ask(self, me: Client, form: str, target: str, find):
         """Ask the database, and let go of the lock meanwhile."""
@@ -110,7 +109,7 @@ class ChatHistory(Extension):
                 return self.history.read(find)
         except DatabaseError:
             text = "History is temporarily unavailable"
-            raise Refused("MESSAGE_ERROR", form, *[word(target)] * bool(target), text) from None
+            raise Refused("MESSAGE_ERROR", form, *[as_word(target)] * bool(target), text) from None
 
     # --- targets --------------------------------------------------------------------------------
 
@@ -134,13 +133,8 @@ class ChatHistory(Extension):
 def limit_of(form: str, text: str) -> int:
     """Take a number of messages; there is a greatest one."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text)):
-        raise Refused("INVALID_PARAMS", form, word(text), "Invalid limit")
+        raise Refused("INVALID_PARAMS", form, as_word(text), "Invalid limit")
     return min(int(text), MOST)
-
-
-def word(text: str) -> str:
-    """Give a client's words back as one word."""
-    return text.replace(" ", "_").lstrip(":")[:100] or "*"
 
 
 def check(form: str, target: str, selector: str) -> None:
@@ -150,7 +144,7 @@ def check(form: str, target: str, selector: str) -> None:
         return
     if kind != "timestamp":
         code = "INVALID_MSGREFTYPE" if value else "INVALID_PARAMS"
-        raise Refused(code, form, *[word(target)] * bool(value), word(selector), "Unknown kind of message reference")
+        raise Refused(code, form, *[as_word(target)] * bool(value), as_word(selector), "Unknown kind of message reference")
     moment(form, selector)
 
 
@@ -159,7 +153,7 @@ def moment(form: str, selector: str) -> Point:
     kind, _, value = selector.partition("=")
     milliseconds = time_of(value) if kind == "timestamp" else None
     if milliseconds is None:
-        raise Refused("INVALID_PARAMS", form, word(selector), "Invalid timestamp")
+        raise Refused("INVALID_PARAMS", form, as_word(selector), "Invalid timestamp")
     return Point(milliseconds)
 
 
@@ -172,7 +166,7 @@ def point(db, form: str, target: str, buffer: Buffer, selector: str) -> Point | 
         return moment(form, selector)
     found = messages.point_of(db, buffer, value)
     if found is None:
-        raise Refused("MESSAGE_ERROR", form, word(target), word(value), "There is no such message here")
+        raise Refused("MESSAGE_ERROR", form, as_word(target), as_word(value), "There is no such message here")
     return found
 
 

@@ -12,6 +12,7 @@ from extras.ircv3.monitor import Monitor
 from extras.ircv3.nickserv import NickServ
 from extras.ircv3.notify import Notify
 from extras.ircv3.pre_away import PreAway
+from extras.ircv3.redaction import Redaction
 from extras.ircv3.registered_only import RegisteredOnly
 from extras.ircv3.sasl import Sasl
 from extras.ircv3.secure import Secure
@@ -25,4 +26,4 @@ EXTENSIONS = (
     Tags, Labels, StandardReplies, Notify, Listing, Monitor, Isupport, PreAway, Storage, Secure, Cloak, Sts,
 )
 if sqlite3:  # a Python may be built without it
-    EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly, History, ChatHistory)
+    EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly, History, ChatHistory, Redaction)

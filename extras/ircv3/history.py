@@ -25,7 +25,7 @@ from extras.irc.client import Client
 from extras.irc.event import Event
 from extras.irc.extension import Extension
 from extras.irc.message import format_tags
-from extras.irc.names import fold
+from extras.irc.names import fold, is_nick
 from extras.irc.state import Channel, User
 from extras.ircv3 import messages
 from extras.ircv3.database import Database, DatabaseError
@@ -127,6 +127,8 @@ class History(Extension):
             if channel not in me.user.channels:
                 return None
             return Buffer(b"", raw(fold(channel.name)), life_of(channel), since, kinds)
+        if not is_nick(name):
+            return None
         user = self.world.user(name)
         target = (user.account or user.nick) if user else name
         return Buffer(reader_key(me.user), raw(fold(target)), 0, since, kinds)

@@ -31,3 +31,8 @@ def line_event(row: Row, line: bytes, **more) -> Event:
         time=(row.time + 0.5) / 1000,  # half a millisecond more: no rounding makes one less of it
         need="message-tags" if command == "TAGMSG" else "", **more,
     )
+
+
+def as_word(text: str) -> str:
+    """Give a client's words back as one parameter."""
+    return text.replace(" ", "_").lstrip(":")[:100] or "*"
