@@ -77,7 +77,7 @@ class Channel:
 
     def __init__(self, name: str, modes: str, matches=None):
         self.name = name
-        self.created_at = time.time()
+        self.created_at, self.renamed_at = time.time(), 0.0
         self.topic, self.topic_by, self.topic_at = "", "", 0.0
         self.members: dict[User, str] = {}
         self.invited: set[User] = set()  # who has an invitation: it ends with the channel

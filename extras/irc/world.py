@@ -88,6 +88,12 @@ class World(Registry):
         self.uninvite(user, channel)  # it can be used once
         return channel
 
+    def rename_channel(self, channel: Channel, name: str) -> None:
+        """Give a channel another name, which is free."""
+        del self.channels[fold(channel.name)]
+        channel.name = name
+        self.channels[fold(name)] = channel
+
     def part(self, user: User, channel: Channel) -> None:
         """Take the user out; the channel ends with its last member."""
         del channel.members[user], user.channels[channel]

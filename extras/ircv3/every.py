@@ -14,6 +14,7 @@ from extras.ircv3.notify import Notify
 from extras.ircv3.pre_away import PreAway
 from extras.ircv3.redaction import Redaction
 from extras.ircv3.registered_only import RegisteredOnly
+from extras.ircv3.rename import Rename
 from extras.ircv3.sasl import Sasl
 from extras.ircv3.secure import Secure
 from extras.ircv3.signup import Signup
@@ -23,7 +24,8 @@ from extras.ircv3.sts import Sts
 from extras.ircv3.tags import Tags
 
 EXTENSIONS = (
-    Tags, Labels, StandardReplies, Notify, Listing, Monitor, Isupport, PreAway, Storage, Secure, Cloak, Sts,
+    Tags, Labels, StandardReplies, Notify, Listing, Monitor, Isupport, PreAway, Rename,
+    Storage, Secure, Cloak, Sts,
 )
 if sqlite3:  # a Python may be built without it
     EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly, History, ChatHistory, Redaction)

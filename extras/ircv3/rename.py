@@ -1,0 +1,90 @@
+"""RENAME: give a channel another name, with all that it has.
+
+fallback   for clients that do not know RENAME it looks as if all had left, and joined the new channel
+
+Source: IRCv3 channel-rename.
+"""
+
+import time
+from types import SimpleNamespace
+
+from extras.irc.channels import has_joined, show_channel
+from extras.irc.client import Client
+from extras.irc.command import command
+from extras.irc.event import Event
+from extras.irc.extension import Capability, Extension
+from extras.irc.message import MAX_TEXT_BYTES, cut_text
+from extras.irc.names import fold, is_channel
+from extras.irc.replies import ERR_CHANOPRIVSNEEDED, ERR_NOSUCHCHANNEL, ERR_NOTONCHANNEL, Numeric
+from extras.irc.state import Channel
+
+NAME = "draft/channel-rename"
+# The fallback sends each member the names of all: a member may cause that once in a minute.
+PAUSE_S = 60.0
+
+
+class Rename(Extension):
+    """draft/channel-rename."""
+
+    capabilities = (Capability(NAME, "RENAME instead of PART and JOIN"),)
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.commands = {"RENAME": command(rename)}
+
+
+def rename(me: Client, old: str, new: str, reason: str = ""):
+    """Give a channel another name.  IRCv3 channel-rename."""
+    channel = me.world.channel(old)
+    if channel is None:
+        me.reply(ERR_NOSUCHCHANNEL, old)
+    elif channel not in me.user.channels:
+        me.reply(ERR_NOTONCHANNEL, channel.name)
+    elif not me.may(channel, "o"):
+        me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
+    elif not is_channel(new) or new[0] != channel.name[0]:
+        refuse(me, "CANNOT_RENAME", channel.name, new, "A channel cannot have this name")
+    elif me.world.channel(new) not in (None, channel):
+        refuse(me, "CHANNEL_NAME_IN_USE", channel.name, new, "There is a channel of this name")
+    elif time.time() - channel.renamed_at < PAUSE_S and not me.user.is_operator:
+        refuse(me, "CANNOT_RENAME", channel.name, new, "It was renamed a moment ago: wait a minute")
+    elif new != channel.name:
+        old, channel.renamed_at = channel.name, time.time()
+        me.world.rename_channel(channel, new)
+        reason = cut_text(reason, MAX_TEXT_BYTES)
+        me.tell(channel, me.says("RENAME", old, new, text=reason, need=NAME))
+        if fold(old) != fold(new):
+            fall_back(me, channel, old, reason)
+
+
+def refuse(me: Client, code: str, old: str, new: str, text: str):
+    """Say why not; a name that cannot be a parameter is left out."""
+    me.standard("FAIL", "RENAME", code, old, new if is_channel(new) else "*", text=text)
+
+
+def fall_back(me: Client, channel: Channel, old: str, reason: str):
+    """Tell those who do not know RENAME."""
+    for user in list(channel.members):
+        left = Event("PART", old, text=reason or None, source=user.source, user=user)
+        for session in user.sessions:
+            if NAME not in session.caps:
+                me.tell_session(session, left)
+                me.tell_session(session, has_joined(session, channel))
+                for _ in show_channel(Elsewhere(me, session), channel):
+                    pass  # there is no pause in it: the answer is not for us
+
+
+class Elsewhere:
+    """What show_channel() needs of a client, when it is another session: our thread speaks for it."""
+
+    reply_words = Client.reply_words
+
+    def __init__(self, me: Client, session: Client):
+        self.me, self.session = me, session
+        self.user, self.caps, self.server = session.user, session.caps, session.server
+        self.conn = SimpleNamespace(replied_much=False)
+
+    def reply(self, numeric: Numeric, *values) -> None:
+        """Send a numeric to the session."""
+        event = self.session.numeric(numeric, *values, nick=self.user.nick)
+        self.me.tell_session(self.session, event)

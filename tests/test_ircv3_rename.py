@@ -1,0 +1,64 @@
+"""RENAME: a channel gets another name, and everybody in it knows."""
+
+from extras.ircv3 import rename
+from tests.irc_wire import irc, short  # noqa: F401
+
+CAP = "draft/channel-rename"
+
+
+def test_who_knows_rename_gets_one_and_the_others_leave_and_join(irc):  # noqa: F811
+    alice = irc.client("alice", caps=CAP, channel="#tea")
+    bob, carol = irc.client("bob", channel="#tea"), irc.client("carol", caps=f"{CAP} extended-join", channel="#tea")
+    alice.ask("TOPIC #tea :at four", "MODE #tea +k x")
+    bob.ask()
+    carol.ask()
+    assert alice.lines("RENAME #tea #coffee :stronger") == ["RENAME #tea #coffee stronger"]
+    got = [line.split(" 1")[0] for line in bob.lines()]
+    assert got == ["PART #tea stronger", "JOIN #coffee", "332 #coffee at four", "333 #coffee alice",
+                   "353 = #coffee @alice bob carol", "366 #coffee End of NAMES list"]
+    assert carol.lines() == ["RENAME #tea #coffee stronger"]
+    assert bob.lines("PRIVMSG #coffee :hm") == [] and alice.lines() == ["PRIVMSG #coffee hm"]
+    assert bob.codes("NAMES #tea", "PRIVMSG #tea :x") == ["366", "401"], "the old name is free"
+    assert alice.lines("MODE #coffee")[0] == "324 #coffee +ntk x"
+    assert irc.client("dave").codes("JOIN #coffee") == ["475"], "its key is the same"
+
+
+def test_who_asks_without_the_capability_gets_the_fallback_too(irc):  # noqa: F811
+    alice = irc.client("alice", channel="#tea")
+    assert alice.codes("RENAME #tea #coffee") == ["PART", "JOIN", "353", "366"]
+
+
+def test_only_the_case_may_change_and_then_nobody_leaves(irc):  # noqa: F811
+    alice, bob = irc.client("alice", caps=CAP, channel="#tea"), irc.client("bob", channel="#tea")
+    alice.ask()
+    assert alice.lines("RENAME #tea #TEA") == ["RENAME #tea #TEA "]
+    assert bob.lines() == [] and alice.lines("MODE #tea")[0] == "324 #TEA +nt"
+
+
+def test_what_cannot_be_is_refused_and_changes_nothing(irc):  # noqa: F811
+    alice = irc.client("alice", caps=CAP, channel="#tea")
+    bob = irc.client("bob", channel="#tea,#other")
+    alice.ask()
+    assert bob.codes("RENAME #tea #x", "RENAME #none #x") == ["482", "403"]
+    assert irc.client("carol").codes("RENAME #tea #x") == ["442"]
+    assert [short(got)[:35] for got in alice.ask("RENAME #tea #OTHER", "RENAME #tea &tea", "RENAME #tea :a b", "RENAME #tea")] == [
+        "FAIL RENAME CHANNEL_NAME_IN_USE #te", "FAIL RENAME CANNOT_RENAME #tea &tea", "FAIL RENAME CANNOT_RENAME #tea * A ",
+        "461 RENAME Not enough parameters"]
+    assert alice.lines("NAMES #tea")[0] == "353 = #tea @alice bob"
+
+
+def test_a_channel_is_not_renamed_again_and_again(irc, monkeypatch):  # noqa: F811
+    alice = irc.client("alice", caps=CAP, channel="#tea")
+    alice.ask("RENAME #tea #a")
+    assert [got.params[:2] for got in alice.ask("RENAME #a #b")] == [["RENAME", "CANNOT_RENAME"]]
+    monkeypatch.setattr(rename, "PAUSE_S", 0.0)
+    assert alice.codes("RENAME #a #b") == ["RENAME"]
+
+
+def test_an_invitation_and_a_ban_hold_under_the_new_name(irc):  # noqa: F811
+    alice, bob, carol = irc.client("alice", channel="#tea"), irc.client("bob"), irc.client("carol")
+    alice.ask("MODE #tea +ib carol!*@*", "INVITE bob #tea", "RENAME #tea #coffee")
+    assert bob.ask() and bob.codes("JOIN #coffee")[0] == "JOIN"
+    assert carol.codes("JOIN #coffee") == ["473"]
+    alice.ask("MODE #coffee -i")
+    assert carol.codes("JOIN #coffee") == ["474"]
