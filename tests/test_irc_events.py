@@ -1,5 +1,6 @@
 """Events and how they are worded; capabilities, labels, and the hooks of an extension."""
 
+import contextlib
 import re
 from types import SimpleNamespace
 
@@ -10,11 +11,14 @@ from extras.irc.command import Command, command
 from extras.irc.event import Answer, Event, Wording
 from extras.irc.extension import Capability, Extension
 from extras.irc.message import MAX_PARAMS, format_tags
+from extras.irc.naive_server import HastyServer
+from extras.irc.server import IrcServer
 from extras.irc.state import User
 from extras.ircv3.every import EXTENSIONS
 from extras.ircv3.labels import LabelledResponse
 from extras.ircv3.tags import message_tags, time_tag
-from tests.irc_wire import irc  # noqa: F401
+from tests.conftest import running
+from tests.irc_wire import IrcWire, irc  # noqa: F401
 
 TAGS = {"server-time": time_tag, "message-tags": message_tags}
 
@@ -209,3 +213,18 @@ def test_hooks_see_what_happens_in_order(parrots):
         ("JOIN", "#tea"), ("PRIVMSG", "#tea"), ("PRIVMSG", "alice"), ("NICK", "bob"), ("NICK", "#tea"),
         ("QUIT", "#tea")]
     assert alice.lines("PRIVMSG ParrotServ :hi") == ["NOTICE alice hi"]
+
+
+# --- wrong on purpose -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("server_class, is_right", [(IrcServer, True), (HastyServer, False)])
+def test_a_naive_server_writes_for_the_sender_and_not_for_the_reader(server_class, is_right):
+    with running(server_class(("127.0.0.1", 0))) as server, contextlib.ExitStack() as stack:
+        alice, bob = (stack.enter_context(IrcWire(server.server_address)) for _ in range(2))
+        bob.ask("NICK bob", "USER bob 0 * :Bob", "JOIN #tea")
+        alice.ask("CAP REQ :server-time extended-join", "NICK alice", "USER al 0 * :Al", "CAP END", "JOIN #tea")
+        (joined,) = bob.ask("PRIVMSG #tea :what time is it?")
+        (said,) = alice.ask()
+        assert ("time" in joined.tags) != is_right and ("Al" in joined.params) != is_right
+        assert ("time" in said.tags) == is_right
