@@ -66,8 +66,9 @@ def join_one(me: Client, name: str, key: str):
             for opened in me.server.extensions.hooks("opened"):
                 opened(me, channel)
         yield from show_channel(me, channel)
-        for joined in me.server.extensions.hooks("joined"):
-            joined(me, channel)
+        for session in list(me.user.sessions):
+            if session is not me:
+                yield from show_channel(session.out_of_turn(), channel)
 
 
 def show_channel(me: Client, channel: Channel):
@@ -77,6 +78,8 @@ def show_channel(me: Client, channel: Channel):
     if "no-implicit-names" not in me.caps:
         yield from show_names(me, channel)
         me.reply(RPL_ENDOFNAMES, channel.name)
+    for joined in me.server.extensions.hooks("joined"):
+        joined(me, channel)
 
 
 def has_joined(me: Client, channel: Channel) -> Event:
@@ -135,6 +138,7 @@ def topic(me: Client, name: str, text: str | None = None):
         channel.topic = cut_text(text, MAX_TEXT_BYTES)
         channel.topic_by, channel.topic_at = me.user.nick, time.time()
         me.tell(channel, me.says("TOPIC", channel.name, text=channel.topic))
+        me.world.changed(channel)
 
 
 def show_topic(me: Client, channel: Channel):

@@ -8,6 +8,7 @@ observer   an extension that notes events: it sees each in order, under the lock
 """
 
 import contextlib
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from extras.irc.replies import Numeric
 from extras.irc.state import Channel, User
 from step5_server.connection import Connection
 from step5_server.outbox import Outbox
+
+NOT_CONNECTED = "Not connected"  # why a user without sessions is away
 
 
 class Client(TurnHandler):
@@ -46,7 +49,8 @@ class Client(TurnHandler):
         self.password = ""  # from PASS
         self.wanted_modes = ""
         self.wanted_nick = ""  # the one it has asked for, if it has not got one
-        self.shared_nick = ""  # of somebody who is here, and may be the same person
+        self.shared_user: User | None = None  # somebody who is here, and may be the same person
+        self.away: str | None = None  # what AWAY says of this session; of the user: see show_away()
         self.speaks_302 = False  # the version of CAP
         self.failed_opers = 0
         self.end_reason = ""  # the text for those who are told that this user has gone
@@ -192,10 +196,20 @@ class Client(TurnHandler):
             for channel in user.channels:
                 observe(event, channel)
 
-    def echo(self, event: Event) -> None:
-        """Give our user its own message back, in each session that wants that.  IRCv3 echo-message."""
+    def echo(self, event: Event, elsewhere: bool = True) -> None:
+        """Give our user its own message back: here if our client wants that (IRCv3 echo-message).
+
+        Its other sessions have not sent it, so they get it, unless they have it already.
+        """
+        if "echo-message" in self.caps:
+            self.send(event)
+        if elsewhere:
+            self.tell_elsewhere(event)
+
+    def tell_elsewhere(self, event: Event) -> None:
+        """Send an event to the other sessions of our user."""
         for session in self.user.sessions:
-            if "echo-message" in session.caps:
+            if session is not self:
                 self.tell_session(session, event)
 
     def tell_session(self, session: "Client", event: Event, is_answer: bool = True) -> None:
@@ -205,6 +219,28 @@ class Client(TurnHandler):
         else:
             for line in self.wording.lines(event, session.caps):
                 self.conn.send_to(session.outbox, line)
+
+    def out_of_turn(self) -> "Client":
+        """Give a double of this session; what is sent to it goes out at once.  Thread: any, and holds the lock."""
+        double = copy.copy(self)
+        double.response, double._marks, double.put = None, {}, self.push
+        return double
+
+    def show_away(self, user: User) -> None:
+        """Work out whether a user is away: if all its sessions are, or it has none.  Tell who wants to know."""
+        said = [session.away for session in user.sessions]
+        if None in said:
+            away = None
+        else:
+            newest = self.away if self in user.sessions else None
+            away = newest or user.away or (said[-1] if said else NOT_CONNECTED)
+        if away != user.away:
+            user.away = away
+            event = Event("AWAY", text=away, source=user.source, user=user, need="away-notify")
+            self.tell_neighbours(user, event, afar=True)
+            for session in user.sessions:
+                if session is not self:
+                    self.tell_session(session, event)
 
     def may(self, channel: Channel, least: str) -> bool:
         """Return whether our user has at least this status; an operator of the server has every status."""
@@ -228,6 +264,8 @@ class Client(TurnHandler):
         self.world.leave(user)
         if was_registered:
             self.tell_watchers(nick, online=False)
+            for left in self.server.extensions.hooks("left"):
+                left(user)
 
     def tell_watchers(self, nick: str, online: bool) -> None:
         """Tell those who watch a nick that it is taken, or free again."""
@@ -250,16 +288,32 @@ class Client(TurnHandler):
         """Return the ERROR for a connection for which there is no place."""
         return format_message("ERROR", text=f"Closing Link: * ({text or code})")
 
+    def detach(self) -> bool:
+        """Take our session from its user; tell whether that was done: without any, only some users stay."""
+        user = self.user
+        stays = user.registered and (len(user.sessions) > 1 or any(
+            keeps(self, user) for keeps in self.server.extensions.hooks("keeps")
+        ))
+        if stays:
+            user.detach(self)
+            self.show_away(user)
+        return stays
+
+    def end_session(self, reason: str) -> None:
+        """End our session, and hang up: if its user does not stay, all who share a channel are told."""
+        if self.detach():
+            self.close_link(reason)
+        else:
+            self.leave(self.user, reason)
+
     def on_gone(self) -> None:
         """End our session; remove the user, too, if it was the last, and tell its neighbours."""
         for gone in self.server.extensions.hooks("gone"):
             gone(self)
         reason = self.end_reason or ("Too slow" if self.outbox.overflowed else "Connection closed")
         user = self.user
-        if user.registered and self in user.sessions:
-            user.detach(self)
-            if user.sessions or any(keeps(user) for keeps in self.server.extensions.hooks("keeps")):
-                return
+        if user.registered and (self not in user.sessions or self.detach()):
+            return
         self.announce_quit(user, reason)
 
 

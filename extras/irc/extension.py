@@ -47,6 +47,11 @@ class Extension:
     def add_flags(flags: argparse.ArgumentParser) -> None:
         """Add flags to the command line: they come back as `options`."""
 
+    @staticmethod
+    def is_wanted(options: argparse.Namespace) -> bool:
+        """Whether a server with these flags has it at all."""
+        return True
+
     def start(self) -> None:
         """Open files and start threads, before the first client.  Raises: CannotStart."""
 
@@ -78,7 +83,10 @@ class Extension:
         return None
 
     def shares(self, me: Client, user: User) -> bool:
-        """Whether this client may become one more session of a user who is here."""
+        """Whether this client may become one more session of a user who is here.
+
+        It is asked at NICK, when the client may still log in, and at the end of its registration.
+        """
         return False
 
     def registered(self, me: Client) -> None:
@@ -90,16 +98,22 @@ class Extension:
     def logged_in(self, me: "Client") -> None:
         """Our user has logged in, or to another account."""
 
-    def keeps(self, user: User) -> bool:
-        """Whether a user stays here without a session."""
+    def keeps(self, me: Client, user: User) -> bool:
+        """Whether a user stays here without a session: its last one, `me`, ends now."""
         return False
 
+    def left(self, user: User) -> None:
+        """A user is no longer here."""
+
     def joined(self, me: Client, channel: Channel) -> None:
-        """A client has had the replies to its JOIN."""
+        """A session has had what follows a JOIN; with several, each has."""
 
     def keeps_channel(self, channel: Channel) -> bool:
         """Whether a channel stays here without members."""
         return False
+
+    def changed(self, channel: Channel, user: User | None) -> None:
+        """A channel's topic or modes have changed; or this user's status there, which may be to be there."""
 
     def opened(self, me: Client, channel: Channel) -> None:
         """A client is the first in a channel that was not here."""
@@ -147,7 +161,7 @@ class Extensions:
     """A server's extensions, and all that they add."""
 
     def __init__(self, classes: Iterable[type[Extension]], server, options: argparse.Namespace):
-        self.all = [extension(server, options) for extension in classes]
+        self.all = [extension(server, options) for extension in classes if extension.is_wanted(options)]
         self._hooks: dict[str, tuple] = {}
         self.capabilities = {one.name: one for extension in self.all for one in extension.capabilities}
         self.commands = {name: row for extension in self.all for name, row in extension.commands.items()}

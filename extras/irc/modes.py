@@ -71,7 +71,9 @@ def user_mode(me: Client, nick: str, letters: str):
             elif letter != "a" and sign == "+":
                 unknown = True  # bots send `+i-ws`: there is nothing to do for `-s`
         for words, _ in pack(done, MAX_MESSAGE_BYTES):
-            me.send(Event("MODE", me.user.nick, source=me.user.nick, text=words))
+            event = Event("MODE", me.user.nick, source=me.user.nick, text=words)
+            me.send(event)
+            me.tell_elsewhere(event)
         if unknown:
             me.reply(ERR_UMODEUNKNOWNFLAG)
 
@@ -125,6 +127,8 @@ class ChannelChange:
         room = MAX_MESSAGE_BYTES - size(f":{self.me.user.source} MODE {self.channel.name} ")
         for words, given in pack(self.done, room):
             self.me.tell(self.channel, self.me.says("MODE", self.channel.name, words, *given))
+        if self.done:
+            self.me.world.changed(self.channel)
 
     def may(self, letter: str) -> bool:
         """Channel operators change everything, half-operators everything but `o` and `h`."""
@@ -214,6 +218,7 @@ class ChannelChange:
                 self.me.reply(ERR_USERNOTINCHANNEL, nick, self.channel.name)
         elif (letter in self.channel.members[user]) != (sign == "+"):
             self.channel.set_status(user, letter, sign == "+")
+            self.me.world.changed(self.channel, user)
             self.done.append((sign, letter, user.nick))
 
 

@@ -26,7 +26,7 @@ def oper(me: Client, name: str, password: str):
         me.failed_opers += 1
         if me.failed_opers == MAX_FAILED:
             with me.world.lock:
-                me.leave(me.user, "Too many wrong passwords")
+                me.end_session("Too many wrong passwords")
         return
     log.warning("%s: is operator %r now", me, name)
     with me.world.lock:
@@ -34,7 +34,9 @@ def oper(me: Client, name: str, password: str):
             return  # killed while we computed the hash
         me.world.set_mode(me.user, "o", True)
         me.reply(RPL_YOUREOPER)
-        me.send(Event("MODE", me.user.nick, source=me.user.nick, text="+o"))
+        event = Event("MODE", me.user.nick, source=me.user.nick, text="+o")
+        me.send(event)
+        me.tell_elsewhere(event)
 
 
 def kill(me: Client, nick: str, reason: str):

@@ -18,6 +18,7 @@ from extras.irc.replies import (
     RPL_YOURHOST,
 )
 from extras.irc.server_info import VERSION, isupport, lusers, motd
+from extras.irc.state import User
 from step5_server.registry import NameTaken
 
 
@@ -68,16 +69,21 @@ def rename(me: Client, name: str):
 
 def take_nick(me: Client, name: str):
     """Take the first nick; or wait until we know whether its owner is the one who asks for it."""
-    me.wanted_nick, me.shared_nick = name, ""
+    me.wanted_nick, me.shared_user = name, None
     try:
         me.world.rename(me.user, name)
     except NameTaken:
         owner = me.world.user(name)
-        if owner is None or not any(shares(me, owner) for shares in me.server.extensions.hooks("shares")):
+        if owner is None or not may_share(me, owner):
             me.reply(ERR_NICKNAMEINUSE, name)
             return
-        me.shared_nick = name
+        me.shared_user = owner
     me.done_with("NICK")
+
+
+def may_share(me: Client, owner: User) -> bool:
+    """Return whether a client may become one more session of a user."""
+    return any(shares(me, owner) for shares in me.server.extensions.hooks("shares"))
 
 
 def user(me: Client, name: str, mode: str, unused: str, realname: str):
@@ -108,8 +114,8 @@ def register(me: Client):
             me.reply(ERR_PASSWDMISMATCH)
             me.close_link("Bad password")
             return
-    if me.shared_nick:
-        share(me)
+    if me.shared_user:
+        share(me, me.shared_user)
         return
     if refusal := me.server.extensions.first("why_not_nick", me, me.user.nick):
         ask_for_nick(me, *refusal)
@@ -128,28 +134,30 @@ def ask_for_nick(me: Client, *refusal):
     """Say why a client cannot have its nick, and wait for another one."""
     me.reply(*refusal)
     me.world.release(me.user.nick, me.user)
-    me.user.nick = me.shared_nick = ""
+    me.user.nick, me.shared_user = "", None
     me.waits.add("NICK")
 
 
-def share(me: Client):
-    """Become one more session of the user who has the nick, if the account is the same."""
-    nick, me.shared_nick = me.shared_nick, ""
-    owner = me.world.user(nick)
-    if owner is None:  # gone meanwhile
-        take_nick(me, nick)
-    elif not me.user.account or me.user.account != owner.account:
-        ask_for_nick(me, ERR_NICKNAMEINUSE, nick)
-    else:
-        me.world.leave(me.user)
-        me.user, me.name = owner, owner.nick
-        owner.attach(me)
-        welcome(me)
-        for channel in list(owner.channels):
+def share(me: Client, owner: User):
+    """Become one more session of a user, if the account is the same; see what it sees, from now on."""
+    me.shared_user = None
+    if not owner.registered:  # gone meanwhile: its nick may be free
+        take_nick(me, owner.nick)
+        return
+    if not may_share(me, owner):
+        ask_for_nick(me, ERR_NICKNAMEINUSE, owner.nick)
+        return
+    me.world.leave(me.user)
+    me.user, me.name = owner, owner.nick
+    owner.attach(me)
+    welcome(me)
+    me.show_away(owner)
+    for channel in list(owner.channels):
+        if channel in owner.channels:  # others come in between
             me.send(has_joined(me, channel))
             me.carry_out(show_channel(me, channel))
-        for registered in me.server.extensions.hooks("registered"):
-            registered(me)
+    for registered in me.server.extensions.hooks("registered"):
+        registered(me)
 
 
 def welcome(me: Client):
@@ -168,11 +176,7 @@ def welcome(me: Client):
 
 def quit(me: Client, reason: str = ""):
     """Leave; all who share a channel are told once.  RFC 2812 section 3.1.7."""
-    reason = f"Quit: {reason}"  # so that nobody can imitate "Killed by ..."
-    if len(me.user.sessions) > 1:
-        me.close_link(reason)  # the user's other sessions go on
-    else:
-        me.leave(me.user, reason)
+    me.end_session(f"Quit: {reason}")  # so that nobody can imitate "Killed by ..."
 
 
 def ping(me: Client, token: str = "", server: str = ""):

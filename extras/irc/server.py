@@ -117,6 +117,8 @@ class IrcServer(FastServer):
         self.isupport = isupport_lines(self)
         if stays := self.extensions.hooks("keeps_channel"):
             self.registry.keeps_channel = lambda channel: any(hook(channel) for hook in stays)
+        if hooks := self.extensions.hooks("changed"):
+            self.registry.changed = lambda channel, user=None: [hook(channel, user) for hook in hooks]
         if self.extensions.hooks("matches"):
             self.registry.matches = functools.partial(self.extensions.first, "matches")
         self.extensions.start()

@@ -90,8 +90,8 @@ def speak_to_channel(me: Client, command: str, signs: str, name: str, text: str 
         me.tell_users((user for user in users if user is not me.user), event)
     else:
         me.tell(channel, event, but_me=True)
-    if me.caps:
-        me.echo(event)
+    if me.caps or len(me.user.sessions) > 1:
+        me.echo(event, elsewhere=bool(signs) or me.user not in channel.members)
     return None
 
 
@@ -139,7 +139,7 @@ def speak_to_user(me: Client, command: str, target: str, text: str | None) -> tu
         return refusal
     me.tell_users([user], event, is_answer=False)  # to oneself, too: the echo is the answer
     if me.caps or len(me.user.sessions) > 1:
-        me.echo(event)
+        me.echo(event, elsewhere=user is not me.user)
     if user.away is not None and command == "PRIVMSG":
         return RPL_AWAY, user.nick, user.away
     return None
@@ -160,7 +160,6 @@ def speak_to_nobody(me: Client, command: str, nick: str, text: str | None) -> tu
 
 def away(me: Client, text: str = ""):
     """Say that one is away, or, without a text, that one is back.  RFC 2812 section 4.1."""
-    me.user.away = cut_text(text, MAX_TEXT_BYTES) or None
+    me.away = cut_text(text, MAX_TEXT_BYTES) or None
     me.reply(RPL_NOWAWAY if text else RPL_UNAWAY)
-    event = me.says("AWAY", text=me.user.away, need="away-notify")
-    me.tell_neighbours(me.user, event, afar=True)
+    me.show_away(me.user)

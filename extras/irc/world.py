@@ -30,6 +30,7 @@ class World(Registry):
         self.with_mode: dict[str, set[User]] = {}
         self.most_users = 0
         self.keeps_channel = lambda channel: False  # whether one without members stays
+        self.changed = lambda channel, user=None: None  # an extension may note what a channel is like
         self.matches = None  # for extended bans: see bans.py
 
     def user(self, nick: str) -> User | None:
@@ -86,6 +87,7 @@ class World(Registry):
         channel.forget_audience()
         user.channels[channel] = None
         self.uninvite(user, channel)  # it can be used once
+        self.changed(channel, user)
         return channel
 
     def rename_channel(self, channel: Channel, name: str) -> None:
@@ -98,6 +100,7 @@ class World(Registry):
         """Take the user out; the channel ends with its last member."""
         del channel.members[user], user.channels[channel]
         channel.forget_audience()
+        self.changed(channel, user)
         self.drop_if_empty(channel)
 
     def drop_if_empty(self, channel: Channel) -> None:
