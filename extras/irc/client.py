@@ -232,7 +232,8 @@ class Client(TurnHandler):
         if None in said:
             away = None
         else:
-            newest = self.away if self in user.sessions else None
+            # `*` is no reason, but that of a client that connects by itself (IRCv3 pre-away).
+            newest = self.away if self in user.sessions and self.away != "*" else None
             away = newest or user.away or (said[-1] if said else NOT_CONNECTED)
         if away != user.away:
             user.away = away

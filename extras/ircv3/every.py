@@ -1,5 +1,6 @@
 """Every extension, in the order in which their hooks are called: a new one is a new file and one line."""
 
+from extras.ircv3.always import Always
 from extras.ircv3.chathistory import ChatHistory
 from extras.ircv3.cloak import Cloak
 from extras.ircv3.database import sqlite3
@@ -28,4 +29,4 @@ EXTENSIONS = (
     Storage, Secure, Cloak, Sts,
 )
 if sqlite3:  # a Python may be built without it
-    EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly, History, ChatHistory, Redaction)
+    EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly, History, ChatHistory, Redaction, Always)

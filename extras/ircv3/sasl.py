@@ -81,7 +81,8 @@ class Sasl(Extension):
 
     def begin(self, me: Client, name: str) -> None:
         """Start a mechanism."""
-        if "sasl" not in me.caps or name not in self.mechanisms():
+        negotiates = "CAP" in me.waits  # some clients ask for the capability later
+        if not ("sasl" in me.caps or negotiates) or name not in self.mechanisms():
             me.reply(RPL_SASLMECHS, ",".join(self.mechanisms()))
             self.end(me, ERR_SASLFAIL)
             return

@@ -40,4 +40,13 @@ MIGRATIONS: list[str] = [
     CREATE INDEX message_of_target ON message (reader, target, time, number);
     CREATE INDEX message_id ON message (id);
     """,
+    # always.py
+    """
+    CREATE TABLE always (
+        account TEXT PRIMARY KEY,  -- folded
+        stays INTEGER, shares INTEGER,  -- what it has chosen; NULL: nothing
+        state TEXT,  -- JSON: its user; NULL if that is not here
+        seen_at REAL  -- when the user's last session ended; NULL while it has one
+    );
+    """,
 ]
