@@ -218,3 +218,14 @@ def test_accounts_are_there_after_a_restart_with_db(irc, tmp_path):  # noqa: F81
         irc.server.stop()
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT name FROM account").fetchall() == [("alice",)]
+
+
+def test_no_client_changes_the_account_of_others_that_share_its_user(irc):
+    irc.start(options={"always_on": "opt-in"})
+    register(irc, "alice", "bob")
+    one, two = client(irc, "alice"), client(irc, "alice")
+    assert login(two, "bob") == ["907"] and login(two, "alice") == ["900", "903"]
+    assert "330 alice alice is logged in as" in one.lines("WHOIS alice")
+    two.send("QUIT")
+    two.goodbye()
+    assert login(one, "bob") == ["900", "903"]

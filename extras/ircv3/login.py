@@ -67,10 +67,13 @@ class Login(Extension):
 
     # --- for those who check passwords: SASL, REGISTER, NickServ --------------------------------
 
-    def log_in(self, me: Client, account: str) -> None:
-        """Our user is the owner of this account, from now on.  Thread: holds the lock."""
-        if me.outbox.ended:
-            return  # somebody has hung up on it while we looked
+    def log_in(self, me: Client, account: str) -> bool:
+        """Our user is the owner of this account, from now on; tell whether that was done.  Thread: holds the lock.
+
+        Clients that share a user log in to one account: none of them changes it for the others.
+        """
+        if me.outbox.ended or len(me.user.sessions) > 1 and account != me.user.account:
+            return False  # or somebody has hung up on it while we looked
         user = me.user
         changes = user.account != account
         user.account = account
@@ -84,6 +87,7 @@ class Login(Extension):
         if changes:
             for logged_in in self.server.extensions.hooks("logged_in"):
                 logged_in(me)
+        return True
 
     def failed(self, me: Client, how: str) -> None:
         """Note a wrong password; after some, the connection ends.  Thread: holds the lock."""

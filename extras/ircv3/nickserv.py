@@ -96,8 +96,8 @@ class NickServ(Extension):
         if not password:
             account, password = me.user.nick, account
         if name := self.check(me, account, password):
-            self.login.log_in(me, name)
-            self.say(me, f"You are now identified for {name}.")
+            done = self.login.log_in(me, name)
+            self.say(me, f"You are now identified for {name}." if done else "Your other clients have another account.")
 
     def ghost(self, me: Client, nick: str, password: str = "") -> bool:
         """GHOST <nick> [<password>]: end the connection that has your nick."""

@@ -29,6 +29,7 @@ RPL_SASLSUCCESS = Numeric("903", ":SASL authentication successful", SASL)
 ERR_SASLFAIL = Numeric("904", ":SASL authentication failed", SASL)
 ERR_SASLTOOLONG = Numeric("905", ":SASL message too long", SASL)
 ERR_SASLABORTED = Numeric("906", ":SASL authentication aborted", SASL)
+ERR_SASLALREADY = Numeric("907", ":You have already authenticated using SASL", SASL)
 RPL_SASLMECHS = Numeric("908", "<mechanisms> :are available SASL mechanisms", SASL)
 
 PIECE = 400
@@ -104,8 +105,7 @@ class Sasl(Extension):
         if answer is not None:
             self.answer(me, answer)
         elif account:
-            self.login.log_in(me, account)
-            self.end(me, RPL_SASLSUCCESS)
+            self.end(me, RPL_SASLSUCCESS if self.login.log_in(me, account) else ERR_SASLALREADY)
         elif isinstance(failure, DatabaseError):
             text = "Accounts are temporarily unavailable: try again later"
             me.standard("FAIL", "AUTHENTICATE", "TEMPORARILY_UNAVAILABLE", text=text)
