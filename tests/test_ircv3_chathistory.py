@@ -202,6 +202,23 @@ def test_in_an_ephemeral_channel_nothing_is_kept(irc):
     assert texts(alice, "#tea") == ["one", "three"]
 
 
+def test_history_goes_with_a_channel_that_is_renamed(irc):
+    alice = irc.client("alice", CAPS + " draft/channel-rename", "#tea")
+    say(alice, "#tea", "one")
+    texts(alice, "#tea")
+    say(alice, "#tea", "two")
+    alice.ask("RENAME #tea #Milk")
+    say(alice, "#milk", "three")
+    alice.ask("JOIN #tea")
+    assert texts(alice, "#Milk") == ["one", "two", "three"] and texts(alice, "#tea") == []
+
+
+def test_who_does_not_know_rename_is_told_how_far_it_has_read(irc):
+    alice, bob = irc.client("alice", "draft/channel-rename", "#tea"), irc.client("bob", "draft/read-marker", "#tea")
+    alice.ask("RENAME #tea #milk")
+    assert [message.command for message in bob.ask()] == ["PART", "JOIN", "MARKREAD", "353", "366"]
+
+
 @pytest.mark.parametrize("mode", ["+i", "+s", "+p", "+k door"])
 def test_what_was_said_behind_closed_doors_ends_with_the_channel(mode, irc):
     alice = irc.client("alice", CAPS, "#tea")

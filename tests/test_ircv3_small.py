@@ -57,8 +57,7 @@ def with_tls(irc):  # noqa: F811
 
 
 def offered(wire, version="302"):
-    (got,) = wire.ask(f"CAP LS {version}")
-    return got.text.split()
+    return [name for got in wire.ask(f"CAP LS {version}") for name in got.text.split()]
 
 
 def test_sts_tells_the_port_and_the_time(irc, with_tls):  # noqa: F811

@@ -75,6 +75,8 @@ def show_channel(me: Client, channel: Channel):
     """Send what follows a JOIN: the topic, and who is there."""
     if channel.topic:
         show_topic(me, channel)
+    for introduce in me.server.extensions.hooks("introduce"):
+        introduce(me, channel)
     if "no-implicit-names" not in me.caps:
         yield from show_names(me, channel)
         me.reply(RPL_ENDOFNAMES, channel.name)

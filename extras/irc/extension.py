@@ -105,6 +105,9 @@ class Extension:
     def left(self, user: User) -> None:
         """A user is no longer here."""
 
+    def introduce(self, me: Client, channel: Channel) -> None:
+        """A client is about to get the names of a channel in which it is."""
+
     def joined(self, me: Client, channel: Channel) -> None:
         """A session has had what follows a JOIN; with several, each has."""
 
@@ -114,6 +117,9 @@ class Extension:
 
     def changed(self, channel: Channel, user: User | None) -> None:
         """A channel's topic or modes have changed; or this user's status there, which may be to be there."""
+
+    def renamed(self, channel: Channel, old: str) -> None:
+        """A channel has another name now."""
 
     def opened(self, me: Client, channel: Channel) -> None:
         """A client is the first in a channel that was not here."""

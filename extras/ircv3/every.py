@@ -13,6 +13,7 @@ from extras.ircv3.monitor import Monitor
 from extras.ircv3.nickserv import NickServ
 from extras.ircv3.notify import Notify
 from extras.ircv3.pre_away import PreAway
+from extras.ircv3.read_marker import ReadMarker
 from extras.ircv3.redaction import Redaction
 from extras.ircv3.registered_only import RegisteredOnly
 from extras.ircv3.rename import Rename
@@ -29,4 +30,4 @@ EXTENSIONS = (
     Storage, Secure, Cloak, Sts,
 )
 if sqlite3:  # a Python may be built without it
-    EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly, History, ChatHistory, Redaction, Always)
+    EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly, History, ChatHistory, Redaction, Always, ReadMarker)

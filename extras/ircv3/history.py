@@ -110,6 +110,11 @@ class History(Extension):
             self._guests.discard(key)
             self._later(lambda db: messages.forget_reader(db, key))
 
+    def renamed(self, channel: Channel, old: str) -> None:
+        """Let a channel's history go with it.  What is not written yet will be under its new name anyway."""
+        names = raw(fold(old)), raw(fold(channel.name)), raw(channel.name)
+        self._later(lambda db: messages.rename(db, *names))
+
     # --- reading --------------------------------------------------------------------------------
 
     def read(self, function: Callable):
@@ -144,12 +149,6 @@ class History(Extension):
         if len(self.redacted) > MAX_REDACTED:
             del self.redacted[next(iter(self.redacted))]
         self._later(lambda db: messages.redact(db, message_id))
-
-    def renamed(self, old: str, channel: Channel) -> None:
-        """Let a channel's history go with it to its new name.  Thread: holds the lock."""
-        shown = raw(channel.name)
-        self._later(self._write_all)
-        self._later(lambda db: messages.rename(db, raw(fold(old)), raw(fold(channel.name)), shown))
 
     # --- writing: all of it in the database's thread, but for _ask() -----------------------------
 

@@ -51,6 +51,8 @@ def rename(me: Client, old: str, new: str, reason: str = ""):
     elif new != channel.name:
         old, channel.renamed_at = channel.name, time.time()
         me.world.rename_channel(channel, new)
+        for renamed in me.server.extensions.hooks("renamed"):
+            renamed(channel, old)
         reason = cut_text(reason, MAX_TEXT_BYTES)
         me.tell(channel, me.says("RENAME", old, new, text=reason, need=NAME))
         if fold(old) != fold(new):
@@ -86,5 +88,8 @@ class Elsewhere:
 
     def reply(self, numeric: Numeric, *values) -> None:
         """Send a numeric to the session."""
-        event = self.session.numeric(numeric, *values, nick=self.user.nick)
+        self.send(self.session.numeric(numeric, *values, nick=self.user.nick))
+
+    def send(self, event: Event) -> None:
+        """Send an event to the session."""
         self.me.tell_session(self.session, event)

@@ -49,4 +49,13 @@ MIGRATIONS: list[str] = [
         seen_at REAL  -- when the user's last session ended; NULL while it has one
     );
     """,
+    # read_marker.py
+    """
+    CREATE TABLE read_marker (
+        reader BLOB NOT NULL,  -- the account
+        target BLOB NOT NULL,
+        time INTEGER NOT NULL,  -- milliseconds
+        PRIMARY KEY (reader, target)
+    ) WITHOUT ROWID;
+    """,
 ]
