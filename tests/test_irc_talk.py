@@ -212,6 +212,8 @@ def test_labels_tie_replies_to_their_request(irc):
     (copy,) = bob.ask()
     assert echo.tags.pop("label") == "1" and echo.tags == copy.tags
     assert alice.ask("@label=2 PONG x")[0][2:] == ("ACK", [])
+    (got,) = alice.ask("@label=3 SETNAME :Alice")  # without setname, she is not told
+    assert (got.command, got.tags["label"]) == ("ACK", "3")
     assert alice.ask("@label=3 NONSENSE")[0].tags == {"label": "3"}
     got = alice.ask("@label=4 JOIN #tea")
     number = got[0].params[0][1:]

@@ -68,6 +68,8 @@ class Client(TurnHandler):
 
     def send(self, event: Event) -> None:
         """Send an event to our client; add its request's label, if it has one."""
+        if event.need and event.need not in self.caps:
+            return  # it says nothing to our client, so it is no answer either: that is an ACK
         if self._marks:
             event = event.marked(**self._marks)
         if self.response is None:
