@@ -9,10 +9,7 @@ Source: IRCv3 account-registration (draft).
 """
 
 import argparse
-import re
 import shlex
-import subprocess
-import threading
 import time
 from collections import deque
 from queue import Full
@@ -26,15 +23,12 @@ from extras.ircv3.accounts import Account, AccountExists, BadPassword
 from extras.ircv3.database import DatabaseError
 from extras.ircv3.drafts import Drafts
 from extras.ircv3.login import Login
+from extras.ircv3.mail import Mailer, is_address
 from extras.ircv3.storage import Storage
-from step1_echo.serving import log
 from step5_server.line_server import positive
 
 MOST, WHILE_S = 30, 3600.0  # accounts from one address in an hour: a class registers, and no flood
 MAX_HOSTS = 10_000  # addresses that are remembered for that
-MAIL_S, MAILERS = 20.0, 4  # how long the program that sends a mail may take, and how many run at a time
-EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(\.[\w-]+)*", re.ASCII)
-EMAIL_BYTES = 254  # RFC 5321 section 4.5.3.1.3, less the two angle brackets
 MAIL = """To: {email}
 Subject: Your account on {network}
 
@@ -62,7 +56,7 @@ class Signup(Extension):
         }
         self._drafts = Drafts()
         self._made_at: dict[str, deque[float]] = {}  # by address; the world's lock guards it
-        self._mailers = threading.Semaphore(MAILERS)
+        self._mailer = Mailer(self.options.register_mail)
 
     @staticmethod
     def add_flags(flags: argparse.ArgumentParser) -> None:
@@ -132,7 +126,7 @@ class Signup(Extension):
         if not code:
             raise Refused("TEMPORARILY_UNAVAILABLE", "Somebody registers this name, or too many register: try later")
         with me.unlocked():
-            was_sent = self.send_mail(MAIL.format(**account._asdict(), code=code, network=self.server.network))
+            was_sent = self._mailer.send(MAIL.format(**account._asdict(), code=code, network=self.server.network))
         if not was_sent:
             self._drafts.drop(account)
             raise Refused("TEMPORARILY_UNAVAILABLE", "No mail can be sent now: try again later")
@@ -200,7 +194,7 @@ class Signup(Extension):
         """Give the address, "" for none."""
         if email == "*" and not self.options.register_mail:
             return ""
-        if not EMAIL.fullmatch(email) or len(email) > EMAIL_BYTES:
+        if not is_address(email):
             raise Refused("INVALID_EMAIL", "This is no mail address")
         return email
 
@@ -214,21 +208,6 @@ class Signup(Extension):
         if len(times) == most and now - times[0] < WHILE_S:
             raise Refused("TEMPORARILY_UNAVAILABLE", "Too many accounts from your address: try again in an hour")
         times.append(now)
-
-    def send_mail(self, text: str) -> bool:
-        """Hand a mail to the program; tell whether it took it.  Blocks: up to MAIL_S.  Thread: without the lock."""
-        with self._mailers:
-            try:
-                done = subprocess.run(
-                    self.options.register_mail, input=text.encode(), timeout=MAIL_S,
-                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                )
-            except (OSError, subprocess.SubprocessError) as error:
-                log.warning("no mail: %s", error)
-                return False
-        if done.returncode:
-            log.warning("no mail: %s: status %d", self.options.register_mail[0], done.returncode)
-        return done.returncode == 0
 
 
 def answer(me: Client, name: str, *params: str) -> None:
