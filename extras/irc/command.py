@@ -23,10 +23,12 @@ class Command(NamedTuple):
     early: bool  # also before registration; otherwise that is answered with 451
     locked: bool  # runs under the world's lock; one that does not takes it for what it changes
     free: bool  # does not count as a message of a client that sends too much
+    only_utf8: bool  # with other bytes it is refused; of others, these bytes become U+FFFD
 
 
 def command(
-    function: Callable, early: bool = False, locked: bool = True, free: bool = False
+    function: Callable, early: bool = False, locked: bool = True, free: bool = False,
+    only_utf8: bool = False,
 ) -> Command:
     """Give the row of a function, or of an extension's method; the numbers are read from it."""
     _, *parameters = inspect.signature(function).parameters.values()
@@ -35,4 +37,5 @@ def command(
         for parameter in parameters
     )
     takes_all = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
-    return Command(function, least, MAX_PARAMS if takes_all else len(parameters), early, locked, free)
+    most = MAX_PARAMS if takes_all else len(parameters)
+    return Command(function, least, most, early, locked, free, only_utf8)

@@ -89,6 +89,9 @@ class Extension:
         """
         return False
 
+    def welcoming(self, me: Client) -> None:
+        """A client gets its welcome; the message of the day comes next."""
+
     def registered(self, me: Client) -> None:
         """A client has had its welcome."""
 

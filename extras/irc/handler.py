@@ -73,6 +73,9 @@ class IrcHandler(Client):
             self.wait_for_token()
         log.info("%s: %s", self, name if command else "unknown command")
         if self.server.utf8_only and name != "NOTICE" and not is_utf8(line):
+            if command and command.only_utf8:
+                self.standard("FAIL", name, "INVALID_UTF8", text="This is not UTF-8")
+                return
             text = "This is not UTF-8, and others see U+FFFD in it: set your client to UTF-8"
             self.standard("WARN", name if command else "*", "INVALID_UTF8", text=text)
         run = self.run_collected if self.tags else self.run

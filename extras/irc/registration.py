@@ -171,6 +171,8 @@ def welcome(me: Client):
     lusers(me)
     if me.user.modes:
         me.reply(RPL_UMODEIS, "+" + "".join(sorted(me.user.modes)))
+    for welcoming in server.extensions.hooks("welcoming"):
+        welcoming(me)
     motd(me)
 
 

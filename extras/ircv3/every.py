@@ -9,6 +9,7 @@ from extras.ircv3.isupport import Isupport
 from extras.ircv3.labels import Labels
 from extras.ircv3.listing import Listing
 from extras.ircv3.login import Login
+from extras.ircv3.metadata import Metadata
 from extras.ircv3.monitor import Monitor
 from extras.ircv3.nickserv import NickServ
 from extras.ircv3.notify import Notify
@@ -30,4 +31,7 @@ EXTENSIONS = (
     Storage, Secure, Cloak, Sts,
 )
 if sqlite3:  # a Python may be built without it
-    EXTENSIONS += (Login, Sasl, Signup, NickServ, RegisteredOnly, History, ChatHistory, Redaction, Always, ReadMarker)
+    EXTENSIONS += (
+        Login, Sasl, Signup, NickServ, RegisteredOnly, Metadata, History, ChatHistory, Redaction, Always,
+        ReadMarker,
+    )

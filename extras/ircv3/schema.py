@@ -58,4 +58,10 @@ MIGRATIONS: list[str] = [
         PRIMARY KEY (reader, target)
     ) WITHOUT ROWID;
     """,
+    # metadata.py
+    """
+    CREATE TABLE metadata (
+        account TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (account, key)
+    );
+    """,
 ]
