@@ -64,7 +64,7 @@ def test_isupport_tokens_are_well_formed_and_true(irc):
     tokens = dict((token + "=").split("=")[:2] for m in lines for token in m.params[1:-1])
     assert all(3 <= len(m.params) <= 15 and m.text == "are supported by this server" for m in lines)
     assert tokens["NETWORK"] == r"Tea\x20Net" and tokens["CASEMAPPING"] == "rfc1459"
-    assert tokens["CHANLIMIT"] == "#:3,&:3" and tokens["PREFIX"] == "(ohv)@%+"
+    assert tokens["CHANLIMIT"] == "#:3,&:3" and tokens["PREFIX"] == "(qohv)~@%+"
     assert tokens["CHANMODES"].startswith("beI,k,l,Cimnpst") and tokens["WHOX"] == ""
 
 

@@ -53,12 +53,14 @@ def join_one(me: Client, name: str, key: str):
         pass  # nothing changes, and the RFCs have no reply for it
     elif sum(other.name[0] == name[0] for other in me.user.channels) >= me.server.max_channels:
         me.reply(ERR_TOOMANYCHANNELS, name)
-    elif channel and (refusal := why_not(me.user, channel, key)):
+    elif channel and not is_founder(me.user, channel) and (refusal := why_not(me.user, channel, key)):
         me.reply(refusal, channel.name)
     else:
         is_new = channel is None
         channel = me.world.join(me.user, name, NEW_CHANNEL_MODES)
         me.tell(channel, has_joined(me, channel))
+        if is_founder(me.user, channel):
+            make_owner(me, channel)
         if me.user.away is not None:
             away = me.says("AWAY", text=me.user.away, need="away-notify")
             me.tell(channel, away, but_me=True)
@@ -68,7 +70,20 @@ def join_one(me: Client, name: str, key: str):
         yield from show_channel(me, channel)
         for session in list(me.user.sessions):
             if session is not me:
-                yield from show_channel(session.out_of_turn(), channel)
+                yield from show_channel(me.speaking_for(session), channel)
+
+
+def is_founder(user: User, channel: Channel) -> bool:
+    """Return whether the channel belongs to the user's account: it may always enter, as an owner."""
+    return bool(channel.founder) and channel.founder == fold(user.account)
+
+
+def make_owner(me: Client, channel: Channel):
+    """Make our user an owner of the channel, and tell all."""
+    if "q" not in channel.members[me.user]:
+        channel.set_status(me.user, "q", True)
+        me.world.changed(channel, me.user)
+        me.tell(channel, Event("MODE", channel.name, "+q", me.user.nick, source=me.server.name))
 
 
 def show_channel(me: Client, channel: Channel):
@@ -291,8 +306,8 @@ def kick(me: Client, names: str, nicks: str, reason: str = ""):
             me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
         elif user not in channel.members:
             me.reply(ERR_USERNOTINCHANNEL, nick, channel.name)
-        elif channel.has_status(user, "h") and not me.may(channel, "o"):
-            # Half-operators cannot throw out each other or those above them.
+        elif channel.has_status(user, "h") and not me.may(channel, "q" if channel.has_status(user, "q") else "o"):
+            # Half-operators cannot throw out each other or those above them, and nobody an owner.
             me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
         else:
             me.tell(channel, me.says("KICK", channel.name, user.nick, text=reason))

@@ -9,6 +9,7 @@ observer   an extension that notes events: it sees each in order, under the lock
 
 import contextlib
 import copy
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -222,10 +223,11 @@ class Client(TurnHandler):
             for line in self.wording.lines(event, session.caps):
                 self.conn.send_to(session.outbox, line)
 
-    def out_of_turn(self) -> "Client":
-        """Give a double of this session; what is sent to it goes out at once.  Thread: any, and holds the lock."""
-        double = copy.copy(self)
-        double.response, double._marks, double.put = None, {}, self.push
+    def speaking_for(self, session: "Client") -> "Client":
+        """Give a double of another session: what it sends goes to that session's client, from our thread."""
+        double = copy.copy(session)
+        double.response, double._marks = None, {}
+        double.put = functools.partial(self.tell_session, session)
         return double
 
     def show_away(self, user: User) -> None:

@@ -131,8 +131,8 @@ class ChannelChange:
             self.me.world.changed(self.channel)
 
     def may(self, letter: str) -> bool:
-        """Channel operators change everything, half-operators everything but `o` and `h`."""
-        return self.me.may(self.channel, "o" if letter in "oh" else "h")
+        """Channel operators change everything but `q`, half-operators everything but `q`, `o` and `h`."""
+        return self.me.may(self.channel, {"q": "q", "o": "o", "h": "o"}.get(letter, "h"))
 
     def refuse(self) -> None:
         if not self.refused:
@@ -207,7 +207,7 @@ class ChannelChange:
             self.done.append(("+", letter, text))
 
     def set_status(self, sign: str, letter: str, nick: str | None) -> None:
-        """RFC 2811 section 4.1: o, h and v belong to a member."""
+        """RFC 2811 section 4.1: q, o, h and v belong to a member."""
         if nick is None:
             return  # ignored, as for a key
         user = self.me.world.user(nick)

@@ -16,7 +16,7 @@ from extras.broadcast.hub import Group, make_groups
 from extras.irc.bans import Lists
 
 # Highest first, as 005 PREFIX wants it.
-STATUSES = {"o": "@", "h": "%", "v": "+"}
+STATUSES = {"q": "~", "o": "@", "h": "%", "v": "+"}
 RANKS = "".join(STATUSES)
 
 
@@ -83,6 +83,7 @@ class Channel:
         self.invited: set[User] = set()  # who has an invitation: it ends with the channel
         self.flags = set(modes)
         self.key, self.limit = "", 0
+        self.founder = ""  # the key of the account to which the channel belongs; "" if it belongs to nobody
         self.lists = Lists(matches)
         self._audience: tuple[Group, ...] | None = None
 
@@ -105,7 +106,7 @@ class Channel:
         return signs if every else signs[:1]
 
     def has_status(self, user: User, least: str) -> bool:
-        """Return whether the user is at least `o`, `h` or `v` here."""
+        """Return whether the user is at least `q`, `o`, `h` or `v` here."""
         letters = self.members.get(user)
         return bool(letters) and RANKS.index(letters[0]) <= RANKS.index(least)
 

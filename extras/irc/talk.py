@@ -22,6 +22,7 @@ from extras.irc.state import RANKS, STATUSES, Channel
 
 MAX_TARGETS = 20  # targets of one message: enough for a person, too few for spam
 SIGNS = {sign: letter for letter, sign in STATUSES.items()}
+EVERY_SIGN = "".join(SIGNS)
 
 
 def privmsg(me: Client, targets: str = "", text: str = ""):
@@ -50,7 +51,7 @@ def speak(me: Client, command: str, targets: str, text: str | None):
     me.user.spoke_at = time.time()
     names = list(dict.fromkeys(targets.split(","))) if "," in targets else [targets]
     for target in names[:MAX_TARGETS]:
-        name = target.lstrip("@%+")
+        name = target.lstrip(EVERY_SIGN)
         if name and name[0] in CHANNEL_TYPES:
             answer = speak_to_channel(me, command, target[: -len(name)], name, text)
         elif target[:1] == "$" and " " not in target:

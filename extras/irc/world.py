@@ -95,6 +95,7 @@ class World(Registry):
         del self.channels[fold(channel.name)]
         channel.name = name
         self.channels[fold(name)] = channel
+        self.changed(channel)
 
     def part(self, user: User, channel: Channel) -> None:
         """Take the user out; the channel ends with its last member."""

@@ -6,7 +6,6 @@ Source: IRCv3 channel-rename.
 """
 
 import time
-from types import SimpleNamespace
 
 from extras.irc.channels import has_joined, show_channel
 from extras.irc.client import Client
@@ -15,7 +14,7 @@ from extras.irc.event import Event
 from extras.irc.extension import Capability, Extension
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.names import fold, is_channel
-from extras.irc.replies import ERR_CHANOPRIVSNEEDED, ERR_NOSUCHCHANNEL, ERR_NOTONCHANNEL, Numeric
+from extras.irc.replies import ERR_CHANOPRIVSNEEDED, ERR_NOSUCHCHANNEL, ERR_NOTONCHANNEL
 from extras.irc.state import Channel
 
 NAME = "draft/channel-rename"
@@ -40,7 +39,7 @@ def rename(me: Client, old: str, new: str, reason: str = ""):
         me.reply(ERR_NOSUCHCHANNEL, old)
     elif channel not in me.user.channels:
         me.reply(ERR_NOTONCHANNEL, channel.name)
-    elif not me.may(channel, "o"):
+    elif not me.may(channel, "q" if channel.founder else "o"):
         me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
     elif not is_channel(new) or new[0] != channel.name[0]:
         refuse(me, "CANNOT_RENAME", channel.name, new, "A channel cannot have this name")
@@ -72,24 +71,5 @@ def fall_back(me: Client, channel: Channel, old: str, reason: str):
             if NAME not in session.caps:
                 me.tell_session(session, left)
                 me.tell_session(session, has_joined(session, channel))
-                for _ in show_channel(Elsewhere(me, session), channel):
+                for _ in show_channel(me.speaking_for(session), channel):
                     pass  # there is no pause in it: the answer is not for us
-
-
-class Elsewhere:
-    """What show_channel() needs of a client, when it is another session: our thread speaks for it."""
-
-    reply_words = Client.reply_words
-
-    def __init__(self, me: Client, session: Client):
-        self.me, self.session = me, session
-        self.user, self.caps, self.server = session.user, session.caps, session.server
-        self.conn = SimpleNamespace(replied_much=False)
-
-    def reply(self, numeric: Numeric, *values) -> None:
-        """Send a numeric to the session."""
-        self.send(self.session.numeric(numeric, *values, nick=self.user.nick))
-
-    def send(self, event: Event) -> None:
-        """Send an event to the session."""
-        self.me.tell_session(self.session, event)
