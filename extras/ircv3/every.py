@@ -4,6 +4,7 @@ from extras.ircv3.always import Always
 from extras.ircv3.chathistory import ChatHistory
 from extras.ircv3.cloak import Cloak
 from extras.ircv3.database import sqlite3
+from extras.ircv3.founders import Founders
 from extras.ircv3.history import History
 from extras.ircv3.isupport import Isupport
 from extras.ircv3.labels import Labels
@@ -32,6 +33,6 @@ EXTENSIONS = (
 )
 if sqlite3:  # a Python may be built without it
     EXTENSIONS += (
-        Login, Sasl, Signup, NickServ, RegisteredOnly, Metadata, History, ChatHistory, Redaction, Always,
+        Login, Sasl, Signup, NickServ, RegisteredOnly, Metadata, History, ChatHistory, Redaction, Founders, Always,
         ReadMarker,
     )

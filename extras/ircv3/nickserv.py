@@ -3,76 +3,40 @@
     C: PRIVMSG NickServ :IDENTIFY alice sesame
     S: :NickServ!NickServ@irc.example.net NOTICE alice_ :You are now identified for alice.
 
-order   what one sends: a method here, whose docstring is its help
 ghost   a connection of one's own that is dead, and still has the nick
 The texts have the words that bots look for: "now identified", "has been ghosted".
 """
 
 import re
-from collections.abc import Callable
-from queue import Full
 
 from extras.irc.client import Client
-from extras.irc.command import Command, command
-from extras.irc.extension import Extension
 from extras.irc.names import fold
 from extras.irc.registration import rename
-from extras.irc.replies import ERR_NICKNAMEINUSE
 from extras.ircv3.accounts import BadPassword
-from extras.ircv3.database import DatabaseError
 from extras.ircv3.login import Login
 from extras.ircv3.secure import fingerprint
+from extras.ircv3.service import Service
 from extras.ircv3.signup import FORGOTTEN, Refused, Signup
 from extras.ircv3.storage import Storage
 from step1_echo.serving import log
 
-NAME = "NickServ"
-UNAVAILABLE = "Accounts are temporarily unavailable: try again later."
 
-
-class NickServ(Extension):
+class NickServ(Service):
     """The service."""
+
+    name, short = "NickServ", "NS"
+    unavailable = "Accounts are temporarily unavailable: try again later."
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.commands = {"NICKSERV": command(self.nickserv), "NS": command(self.nickserv)}
-        orders = (
+        self.add_orders(
             self.register, self.identify, self.ghost, self.regain, self.passwd, self.cert, self.saregister, self.help,
         )
-        self.orders = {order.__name__.upper(): command(order) for order in orders}
 
     def start(self) -> None:
         self.accounts = self.server.extensions[Storage].accounts
         self.login = self.server.extensions[Login]
         self.signup = self.server.extensions[Signup]
-
-    def service(self, nick: str) -> Callable[[Client, str], None] | None:
-        return self.hear if fold(nick) == fold(NAME) else None
-
-    def why_not_nick(self, me: Client, nick: str) -> tuple | None:
-        return (ERR_NICKNAMEINUSE, nick) if fold(nick) == fold(NAME) else None
-
-    def nickserv(self, me: Client, *words: str):
-        """Speak to NickServ: NS HELP."""
-        self.hear(me, " ".join(words))
-
-    def hear(self, me: Client, text: str) -> None:
-        """Do what a message says.  There may be a password in it: it goes into no log, and no answer."""
-        name, *words = text.split() or ["HELP"]
-        order = self.orders.get(name.upper())
-        if order is None:
-            self.say(me, "I know HELP, and what it tells.")
-        elif not order.least <= len(words) <= order.most:
-            self.say(me, f"So it is written: {summary(order)}")
-        else:
-            try:
-                order.function(me, *words)
-            except (DatabaseError, Full):
-                self.say(me, "Accounts are temporarily unavailable: try again later.")
-
-    def say(self, me: Client, text: str) -> None:
-        """Answer."""
-        me.notice(text, source=f"{NAME}!{NAME}@{self.server.name}")
 
     # --- the orders -----------------------------------------------------------------------------
 
@@ -164,11 +128,6 @@ class NickServ(Extension):
             log.warning("%s: SAREGISTER %s", me, account)
             self.say(me, f"Account created: {account}")
 
-    def help(self, me: Client, *unused: str):
-        """HELP: this."""
-        for order in self.orders.values():
-            self.say(me, summary(order))
-
     def check(self, me: Client, account: str, password: str) -> str | None:
         """Give the account's name if the password is right; else say that it is not."""
         with me.unlocked():
@@ -179,8 +138,3 @@ class NickServ(Extension):
             self.say(me, f"Incorrect password for {account}.")
             self.login.failed(me, "NickServ")
         return name
-
-
-def summary(order: Command) -> str:
-    """Give an order's one line of help."""
-    return order.function.__doc__

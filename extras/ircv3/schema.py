@@ -64,4 +64,11 @@ MIGRATIONS: list[str] = [
         account TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (account, key)
     );
     """,
+    # founders.py
+    """
+    CREATE TABLE channel (
+        number INTEGER PRIMARY KEY,
+        state TEXT NOT NULL  -- JSON
+    );
+    """,
 ]
