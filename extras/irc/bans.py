@@ -1,7 +1,7 @@
 """A channel's lists of masks: bans, exceptions, invitations; and whom they match.
 
 verdict   whether a list matches a user: remembered, because it is needed for each message
-extended  a mask that an extension understands, such as `$a:alice` for whoever has logged in as alice
+extended  a mask that an extension understands, such as `a:alice` for whoever has logged in as alice
 
 Source: RFC 2811 section 4.3; modern.ircdocs.horse "EXTBAN Parameter".
 """
@@ -30,7 +30,7 @@ class Lists:
         # By letter; then by mask() of the mask: two that differ in case only are one.
         self.entries: dict[str, dict[str, Entry]] = {"b": {}, "e": {}, "I": {}}
         self._matches = matches
-        self._verdicts: dict[tuple[str, str, str], bool] = {}
+        self._verdicts: dict[tuple[str, str, str, str], bool] = {}
 
     def __len__(self) -> int:
         return sum(map(len, self.entries.values()))
@@ -45,23 +45,26 @@ class Lists:
         self._verdicts.clear()
         return self.entries[letter].pop(key, None)
 
-    def match(self, letter: str, user) -> bool:
-        """Return whether a mask of this list matches the user."""
+    def match(self, letter: str, user, prefix: str = "") -> bool:
+        """Return whether a mask of this list matches the user; with a prefix, what stands behind it."""
         if not self.entries[letter]:
             return False
-        known = letter, user.source, user.account
+        known = letter, prefix, user.source, user.account
         verdict = self._verdicts.get(known)
         if verdict is None:
             if len(self._verdicts) >= MAX_VERDICTS:
                 self._verdicts.clear()  # somebody changes her name again and again
-            verdict = self._verdicts[known] = self._look(letter, user)
+            verdict = self._verdicts[known] = self._look(letter, user, prefix)
         return verdict
 
-    def _look(self, letter: str, user) -> bool:
+    def _look(self, letter: str, user, prefix: str) -> bool:
         hosts = (user.host, *user.other_hosts)
         names = [Name(f"{user.nick}!{user.name}@{host}") for host in hosts]
         for key, entry in self.entries[letter].items():
-            extended = self._matches and self._matches(letter, entry.mask, user)
+            if not entry.mask.startswith(prefix):
+                continue
+            key, text = key[len(prefix):], entry.mask[len(prefix):]
+            extended = self._matches and self._matches(letter, text, user)
             if any(name.fits(key) for name in names) if extended is None else extended:
                 return True
         return False

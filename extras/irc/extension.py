@@ -139,7 +139,7 @@ class Extension:
         return ()
 
     def extended_ban(self, text: str) -> str | None:
-        """Give the form of an extended ban (`$a:name`) in which a list keeps it; None: not ours."""
+        """Give the form of an extended ban (`a:name`) in which a list keeps it; None: not ours."""
         return None
 
     def matches(self, letter: str, pattern: str, user: User) -> bool | None:

@@ -34,6 +34,7 @@ def isupport_lines(server) -> list[str]:
     """Give the lines of 005: the core and the extensions do what each token says."""
     signs = "".join(STATUSES.values())
     most = len(CHANNEL_TYPES) * server.max_channels
+    extended = "".join(sorted(server.extensions.letters("extended_bans")))
     tokens = [
         f"AWAYLEN={MAX_TEXT_BYTES}", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
         "CHANLIMIT=" + ",".join(f"{sign}:{server.max_channels}" for sign in CHANNEL_TYPES),
@@ -46,7 +47,7 @@ def isupport_lines(server) -> list[str]:
         f"PRIVMSG:{MAX_TARGETS},WHOIS:,WHOWAS:",
         f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
         *["UTF8ONLY"] * server.utf8_only,
-        f"EXTBAN=$,{server.extensions.letters('extended_bans')}",
+        *[f"EXTBAN=,{extended}"] * bool(extended),
         *(token for extension in server.extensions.all for token in extension.tokens()),
     ]
     starts = range(0, len(tokens), TOKENS_A_LINE)

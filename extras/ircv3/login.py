@@ -1,7 +1,7 @@
 """Who is logged in, and what others see of it.
 
 account   a name that belongs to somebody who knows its password; "" for a user who has not logged in
-extended ban   a mask for accounts: `$a:alice` is alice under whatever nick, `$a` all who are logged in
+extended ban   a mask for accounts: `a:alice` is alice under whatever nick, `a:*` all who are logged in
 
 A nick that is an account's name is for those who are logged in to that account.
 Source: IRCv3 account-notify, account-tag, account-extban, sasl-3.1 (the numerics).
@@ -23,7 +23,7 @@ RPL_LOGGEDIN = Numeric("900", "<nick!user@host> <account> :You are now logged in
 RPL_WHOISACCOUNT = Numeric("330", "<nick> <account> :is logged in as", "modern.ircdocs.horse")
 
 MAX_FAILED = 5  # wrong passwords before the connection ends: guessing must be slow
-ACCOUNT_BAN = "$a"
+ACCOUNT_BAN = "a:"
 
 
 class Login(Extension):
@@ -56,14 +56,12 @@ class Login(Extension):
             yield RPL_WHOISACCOUNT, user.account
 
     def extended_ban(self, text: str) -> str | None:
-        kind, colon, pattern = text.partition(":")
-        return text if kind == ACCOUNT_BAN and bool(colon) == bool(pattern) else None
+        return text if text.startswith(ACCOUNT_BAN) and text != ACCOUNT_BAN else None
 
     def matches(self, letter: str, pattern: str, user: User) -> bool | None:
-        kind, _, wanted = pattern.partition(":")
-        if kind != ACCOUNT_BAN:
+        if not pattern.startswith(ACCOUNT_BAN):
             return None
-        return bool(user.account) and (not wanted or Name(user.account).fits(mask(wanted)))
+        return bool(user.account) and Name(user.account).fits(mask(pattern.removeprefix(ACCOUNT_BAN)))
 
     # --- for those who check passwords: SASL, REGISTER, NickServ --------------------------------
 
