@@ -28,7 +28,7 @@ STEP_HEADINGS = ("You will build", "Run it", "The code, change by change", "Chec
                  "What to notice", "Exercises", "The flaw this step leaves")
 HEADINGS = ("You will build", "Run it", "The code, change by change", "What to notice",
             "How it fails without the fix", "Check yourself", "Exercises", "The flaw this step leaves")
-TOOLS = ("extras/ircv3", "extras/wiretap", "extras/bench")    # chapters of their own build, with these two first
+TOOLS = ("extras/wiretap", "extras/bench")    # chapters of their own build, with these two first
 LANGUAGES = {"transcript", "console", "python", "pycon", "diff", "mermaid", "text", "sh", "powershell", "json",
              "js", "lua"}
 

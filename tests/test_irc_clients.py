@@ -93,9 +93,12 @@ class Tmux:
         self.run("kill-server")
 
 
-def test_irssi_holds_the_chapters_session_without_an_error(tmp_path):
+@pytest.mark.parametrize("session", [
+    fence for name in ("irc", "ircv3") for fence in fences(ROOT / f"extras/{name}/README.md")
+    if fence.info == "text irssi"
+], ids=str)
+def test_irssi_holds_the_chapters_session_without_an_error(session, tmp_path):
     need("irssi", "tmux")
-    (session,) = [fence for fence in fences(ROOT / "extras/irc/README.md") if fence.info == "text irssi"]
     (tmp_path / "config").write_text(IRSSI_CONFIG)
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(running(WatchedServer(("127.0.0.1", 0))))

@@ -16,6 +16,7 @@ from extras.irc.server import IrcServer
 from extras.irc.state import User
 from extras.ircv3.every import EXTENSIONS
 from extras.ircv3.labels import LabelledResponse
+from extras.ircv3.naive_server import TrustingServer
 from extras.ircv3.tags import message_tags, time_tag
 from tests.conftest import running
 from tests.irc_wire import IrcWire, irc  # noqa: F401
@@ -228,3 +229,13 @@ def test_a_naive_server_writes_for_the_sender_and_not_for_the_reader(server_clas
         (said,) = alice.ask()
         assert ("time" in joined.tags) != is_right and ("Al" in joined.params) != is_right
         assert ("time" in said.tags) == is_right
+
+
+@pytest.mark.parametrize("server_class, is_right", [(IrcServer, True), (TrustingServer, False)])
+def test_on_a_naive_server_anybody_has_anybodys_account(server_class, is_right):
+    with running(server_class(("127.0.0.1", 0))) as server, contextlib.ExitStack() as stack:
+        mallory, bob = (stack.enter_context(IrcWire(server.server_address)) for _ in range(2))
+        bob.ask("CAP REQ :message-tags account-tag", "NICK bob", "USER bob 0 * :Bob", "CAP END", "JOIN #tea")
+        mallory.ask("CAP REQ :message-tags", "NICK alice_", "USER al 0 * :Al", "CAP END", "JOIN #tea")
+        mallory.ask("@account=alice PRIVMSG #tea :it is me")
+        assert ("account" in bob.ask()[-1].tags) != is_right
