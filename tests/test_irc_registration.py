@@ -4,9 +4,11 @@ import socket
 import struct
 import threading
 import time
+from unittest.mock import ANY
 
 import pytest
 
+from extras.irc import capabilities
 from extras.irc.lines import IrcConnection
 from extras.irc.passwords import hash_password
 from extras.irc.server import IrcServer
@@ -222,6 +224,38 @@ def test_cap_notify_is_a_part_of_version_302(irc):
     assert alice.lines("CAP REQ :cap-notify") == ["CAP * ACK cap-notify"]
     bob = irc.wire()
     assert bob.lines("CAP LS", "CAP REQ :-cap-notify")[-1] == "CAP * ACK -cap-notify"
+
+
+def test_who_understands_is_told_of_a_capability_that_comes_or_goes(irc):
+    new, old = irc.client("new", caps="away-notify"), irc.client("old")
+    older, stranger = irc.client("older"), irc.wire()
+    new.ask("CAP LS 302", "CAP LS")
+    older.ask("CAP REQ :cap-notify away-notify")
+    stranger.ask("CAP LS 302", "CAP REQ :away-notify")
+
+    def change(is_there):
+        with irc.server.registry.lock:
+            for name in ("away-notify", "draft/metadata-3"):
+                capabilities.changed(irc.server, name, is_there)
+
+    change(is_there=False)
+    deleted = ["CAP {} DEL away-notify", "CAP {} DEL draft/metadata-3"]
+    assert new.lines() == [line.format("new") for line in deleted]
+    assert older.lines("CAP LIST") == [line.format("older") for line in deleted] + ["CAP older LIST cap-notify"]
+    assert stranger.lines("CAP LIST") == [line.format("*") for line in deleted] + ["CAP * LIST "]
+    change(is_there=True)
+    assert [line.partition("=")[::2] for line in new.lines()] == [
+        ("CAP new NEW away-notify", ""), ("CAP new NEW draft/metadata-3", ANY)]
+    assert older.lines() == ["CAP older NEW away-notify", "CAP older NEW draft/metadata-3"], "no value: it is not 302"
+    assert old.lines() == []
+
+
+def test_ls_without_a_number_has_no_values_and_takes_nothing_back(irc):
+    alice = irc.wire()
+    assert any("sasl=" in line for line in alice.lines("CAP LS 302"))
+    (without,) = alice.lines("CAP LS")
+    assert " sasl " in without and "=" not in without
+    assert alice.lines("CAP REQ :-cap-notify") == ["CAP * NAK -cap-notify"]
 
 
 def test_cap_is_answered_to_a_star_before_the_nick(irc):

@@ -18,11 +18,11 @@ def cap(me: Client, subcommand: str, argument: str = ""):
     if subcommand in ("LS", "REQ") and not me.user.registered:
         me.waits.add("CAP")
     if subcommand == "LS":
-        if re.fullmatch("[0-9]{3,9}", argument) and int(argument) >= 302:
-            me.speaks_302 = True
-        answer(me, "LS", [offer(me, name) for name in me.server.capabilities if is_offered(me, name)])
+        is_302 = re.fullmatch("[0-9]{3,9}", argument) is not None and int(argument) >= 302
+        me.speaks_302 |= is_302  # from now on, also if it says LS once more without the number
+        answer(me, "LS", [offer(one, is_302) for one in offered(me.server, is_302)], is_302)
     elif subcommand == "LIST":
-        answer(me, "LIST", sorted(me.caps))
+        answer(me, "LIST", sorted(me.caps), me.speaks_302)
     elif subcommand == "REQ":
         request(me, argument)
     elif subcommand == "END":
@@ -32,23 +32,21 @@ def cap(me: Client, subcommand: str, argument: str = ""):
         me.reply(ERR_INVALIDCAPCMD, subcommand)
 
 
-def is_offered(me: Client, name: str) -> bool:
-    """Tell whether LS shows a capability; one that is its value needs a client that understands values."""
-    one = me.server.capabilities[name]
-    return not one.is_policy or me.speaks_302 and one.value() != ""
+def offered(server, is_302: bool) -> list:
+    """Give what LS shows; one that is nothing but its value needs a client that understands values."""
+    return [one for one in server.capabilities.values() if not one.is_policy or is_302 and one.value()]
 
 
-def offer(me: Client, name: str) -> str:
+def offer(one, is_302: bool) -> str:
     """Give a capability as LS shows it: with its value, to a client that understands values."""
-    value = me.server.capabilities[name].value
-    return f"{name}={shown}" if me.speaks_302 and value and (shown := value()) else name
+    return f"{one.name}={shown}" if is_302 and one.value and (shown := one.value()) else one.name
 
 
 def request(me: Client, argument: str):
     """Accept the whole list, or none of it; `-name` gives a capability back."""
     wanted = argument.split()
-    offered = {name for name, one in me.server.capabilities.items() if not one.is_policy}
-    known = all(name.removeprefix("-") in offered for name in wanted)
+    names = {name for name, one in me.server.capabilities.items() if not one.is_policy}
+    known = all(name.removeprefix("-") in names for name in wanted)
     if not known or me.speaks_302 and "-cap-notify" in wanted:
         me.send(reply(me, "NAK", argument))
         return
@@ -59,7 +57,7 @@ def request(me: Client, argument: str):
     me.set_caps(caps)
 
 
-def answer(me: Client, subcommand: str, names: list[str]):
+def answer(me: Client, subcommand: str, names: list[str], is_302: bool):
     """Send a list of names; to a client that understands it, in several lines."""
     room = MAX_MESSAGE_BYTES - size(f":{me.server.name} CAP {me.user.nick or '*'} {subcommand} * :")
     lines = [""]
@@ -67,7 +65,7 @@ def answer(me: Client, subcommand: str, names: list[str]):
         if lines[-1] and size(lines[-1]) + size(name) + 1 > room:
             lines.append("")
         lines[-1] += f" {name}" if lines[-1] else name
-    if not me.speaks_302:  # it takes the first line for all: the newest names come last
+    if not is_302:  # it takes the first line for all: the newest names come last
         del lines[1:]
     for line in lines[:-1]:
         me.send(reply(me, subcommand, "*", line))
@@ -84,12 +82,13 @@ def reply(me: Client, subcommand: str, *params: str) -> Event:
 def changed(server, name: str, is_there: bool):
     """Tell all who want to know that a capability has come, or gone.  IRCv3 cap-notify.
 
-    Thread: holds the world's lock.
+    Who has not registered yet may have seen it in LS.  Thread: holds the world's lock.
     """
-    for user in list(server.registry.users):
+    one = server.capabilities[name]
+    for user in [*server.registry.users, *server.registry.strangers]:
         for session in user.sessions:
-            if not is_there and name in session.caps:
+            if not is_there:
                 session.set_caps(session.caps - {name})
             if session.speaks_302 or "cap-notify" in session.caps:  # 302 has it built in
-                names = offer(session, name) if is_there else name
+                names = offer(one, session.speaks_302) if is_there else name
                 session.push(reply(session, "NEW" if is_there else "DEL", names))
