@@ -29,7 +29,8 @@ def past(wire, target, form="LATEST", selectors="*", limit=50):
     wire.ask()
     start, *got, end = wire.ask(f"CHATHISTORY {form} {target} {selectors} {limit}")
     assert start.command == end.command == "BATCH" and start.params[1:] == ["chathistory", target], (start, end)
-    assert {message.tags["batch"] for message in got} <= {start.params[0][1:]} and end.params == ["-" + start.params[0][1:]]
+    inside = {message.params[0][1:] for message in (start, *got) if message.command == "BATCH"}
+    assert {message.tags["batch"] for message in got} <= inside and end.params == ["-" + start.params[0][1:]]
     return got
 
 

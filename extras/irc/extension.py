@@ -71,6 +71,10 @@ class Extension:
     def gone(self, me: Client) -> None:
         """A connection has ended."""
 
+    def takes(self, me: Client, name: str, params: list[str]) -> bool:
+        """Take a message with tags, if it is a part of something; then its command is not run."""
+        return False
+
     def response(self, me: Client, tags: Mapping[str, str]):
         """Give what collects the answer to a message with these tags, or None; see labels.py."""
         return None

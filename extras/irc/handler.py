@@ -87,6 +87,8 @@ class IrcHandler(Client):
 
     def run_collected(self, name: str, command: Command | None, params: list[str]) -> None:
         """Run a command; if its tags want that, what collects the answer gets it."""
+        if any(takes(self, name, params) for takes in self.server.extensions.hooks("takes")):
+            return
         self.response = self.server.extensions.first("response", self, self.tags)
         if self.response is None:
             self.run(name, command, params)
@@ -95,7 +97,8 @@ class IrcHandler(Client):
             self.run(name, command, params)
         finally:
             response, self.response = self.response, None
-        response.end()
+        if response:  # else the command has put it by
+            response.end()
 
     def run(self, name: str, command: Command | None, params: list[str]) -> None:
         """Check that a command is known, is allowed and has its parameters, and call its function."""

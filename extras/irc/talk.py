@@ -8,6 +8,7 @@ answer   the reply to the sender of a PRIVMSG: a numeric and its values, or None
 """
 
 import time
+from collections.abc import Callable
 
 from extras.irc.client import Client
 from extras.irc.event import Event
@@ -46,18 +47,22 @@ def squery(me: Client, service: str, text: str):
     me.reply(ERR_NOSUCHSERVICE, service)
 
 
-def speak(me: Client, command: str, targets: str, text: str | None):
-    """Deliver one text to each target, once, and answer the sender; a NOTICE gets no answer."""
+def speak(me: Client, command: str, targets: str, text: str | None, make: Callable | None = None):
+    """Deliver one text to each target, once, and answer the sender; a NOTICE gets no answer.
+
+    `make` gives the event if says() cannot: a message may have several lines.
+    """
+    make = make or says
     me.user.spoke_at = time.time()
     names = list(dict.fromkeys(targets.split(","))) if "," in targets else [targets]
     for target in names[:MAX_TARGETS]:
         name = target.lstrip(EVERY_SIGN)
         if name and name[0] in CHANNEL_TYPES:
-            answer = speak_to_channel(me, command, target[: -len(name)], name, text)
+            answer = speak_to_channel(me, command, target[: -len(name)], name, text, make)
         elif target[:1] == "$" and " " not in target:
-            answer = speak_to_server(me, command, target, text)
+            answer = speak_to_server(me, command, target, text, make)
         else:
-            answer = speak_to_user(me, command, target, text)
+            answer = speak_to_user(me, command, target, text, make)
         if answer and command != "NOTICE":
             me.reply(*answer)
     if len(names) > MAX_TARGETS and command != "NOTICE":
@@ -77,12 +82,12 @@ def says(me: Client, command: str, target: str, text: str | None) -> Event:
     return event
 
 
-def speak_to_channel(me: Client, command: str, signs: str, name: str, text: str | None) -> tuple | None:
+def speak_to_channel(me: Client, command: str, signs: str, name: str, text: str | None, make: Callable) -> tuple | None:
     """Deliver to a channel; with signs, to its members of that status and higher (STATUSMSG)."""
     channel = me.world.channel(name)
     if channel is None:
         return ERR_NOSUCHNICK, signs + name
-    event = says(me, command, signs + channel.name, text)
+    event = make(me, command, signs + channel.name, text)
     if refusal := why_not_speak(me, channel, event):
         return refusal
     if signs:
@@ -111,7 +116,7 @@ def why_not_speak(me: Client, channel: Channel, event: Event) -> tuple | None:
     return None
 
 
-def speak_to_server(me: Client, command: str, target: str, text: str | None) -> tuple | None:
+def speak_to_server(me: Client, command: str, target: str, text: str | None, make: Callable) -> tuple | None:
     """Deliver to all users of the servers that a mask matches; only operators may."""
     _, dot, top_level = target.rpartition(".")
     if not me.user.is_operator:
@@ -122,20 +127,20 @@ def speak_to_server(me: Client, command: str, target: str, text: str | None) -> 
         return ERR_WILDTOPLEVEL, target
     if not fits(target[1:], me.server.name):
         return ERR_NOSUCHNICK, target
-    event = says(me, command, target, text)
+    event = make(me, command, target, text)
     me.tell_users([user for user in me.world.users if user is not me.user], event)
     me.echo(event)
     return None
 
 
-def speak_to_user(me: Client, command: str, target: str, text: str | None) -> tuple | None:
+def speak_to_user(me: Client, command: str, target: str, text: str | None, make: Callable) -> tuple | None:
     """Deliver to one user, given by nick or in full; send back the text of a user who is away."""
     user = me.world.user(target.partition("!")[0])
     if "!" in target and (user is None or fold(target) != fold(user.source)):
         return ERR_NOSUCHNICK, target
     if user is None:
-        return speak_to_nobody(me, command, target, text)
-    event = says(me, command, user.nick, text)
+        return speak_to_nobody(me, command, target, text, make)
+    event = make(me, command, user.nick, text)
     if refusal := me.server.extensions.first("why_not_speak_to", me, user, event):
         return refusal
     me.tell_users([user], event, is_answer=False)  # to oneself, too: the echo is the answer
@@ -146,13 +151,13 @@ def speak_to_user(me: Client, command: str, target: str, text: str | None) -> tu
     return None
 
 
-def speak_to_nobody(me: Client, command: str, nick: str, text: str | None) -> tuple | None:
+def speak_to_nobody(me: Client, command: str, nick: str, text: str | None, make: Callable) -> tuple | None:
     """Speak to a service, or leave a message for somebody who is not here; else say that nobody has this nick."""
     service = me.server.extensions.first("service", nick)
     if service:
         service(me, text or "")
         return None
-    event = says(me, command, nick, text)
+    event = make(me, command, nick, text)
     if any(take(me, nick, event) for take in me.server.extensions.hooks("not_here")):
         me.echo(event)
         return None

@@ -12,6 +12,7 @@ from extras.ircv3.listing import Listing
 from extras.ircv3.login import Login
 from extras.ircv3.metadata import Metadata
 from extras.ircv3.monitor import Monitor
+from extras.ircv3.multiline import Multiline
 from extras.ircv3.mute import Mute
 from extras.ircv3.nickserv import NickServ
 from extras.ircv3.notify import Notify
@@ -29,7 +30,7 @@ from extras.ircv3.sts import Sts
 from extras.ircv3.tags import Tags
 
 EXTENSIONS = (
-    Tags, Labels, StandardReplies, Notify, Listing, Monitor, Isupport, PreAway, Rename, Mute,
+    Tags, Labels, StandardReplies, Notify, Listing, Monitor, Isupport, PreAway, Rename, Multiline, Mute,
     Storage, Secure, Cloak, Sts,
 )
 if sqlite3:  # a Python may be built without it

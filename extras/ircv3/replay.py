@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from extras.irc.event import Event
 from extras.irc.message import parse_message
+from extras.ircv3.many_lines import CONCAT, ManyLines, Part
 from extras.ircv3.messages import Row
 
 
@@ -15,22 +16,22 @@ class Author(NamedTuple):
 
 
 def event_of(row: Row) -> Event:
-    """Give the event of a message."""
-    return line_event(row, row.line)
-
-
-def line_event(row: Row, line: bytes, **more) -> Event:
-    """Give the event of one line of a message, with the very bytes that were sent then."""
-    tags, source, command, params = parse_message(line)
-    if line[:1] == b"@":
-        line = line.partition(b" ")[2]
+    """Give the event of a message, with the very bytes that were sent then."""
+    first, *others = row.line.split(b"\n")
+    tags, source, command, params = parse_message(first)
+    if first[:1] == b"@":
+        first = first.partition(b" ")[2]
     author = Author(tags.pop("account", ""), frozenset("B" if "bot" in tags else ""))
     tags.pop("bot", None)
-    return Event(
-        command, *params, source=source, user=author, tags=tags, line=line, _id=row.id,
-        time=(row.time + 0.5) / 1000,  # half a millisecond more: no rounding makes one less of it
-        need="message-tags" if command == "TAGMSG" else "", **more,
-    )
+    # Half a millisecond more: no rounding makes one less of it.
+    more = {"source": source, "user": author, "tags": tags, "_id": row.id, "time": (row.time + 0.5) / 1000}
+    if others:
+        parts = [Part(params[-1])]
+        for line in others:
+            concat, _, _, params = parse_message(line)
+            parts.append(Part(params[-1], CONCAT in concat))
+        return ManyLines(command, params[0], parts, **more)
+    return Event(command, *params, line=first, need="message-tags" if command == "TAGMSG" else "", **more)
 
 
 def as_word(text: str) -> str:

@@ -18,7 +18,7 @@ from extras.irc.replies import ERR_UNKNOWNCOMMAND
 from extras.irc.talk import speak
 
 # What history keeps: so that one can ask for what came after it.
-WITH_ID = {"PRIVMSG", "NOTICE", "TAGMSG", "JOIN", "PART", "QUIT", "KICK", "NICK", "MODE", "TOPIC"}
+WITH_ID = {"PRIVMSG", "NOTICE", "TAGMSG", "JOIN", "PART", "QUIT", "KICK", "NICK", "MODE", "TOPIC", "BATCH"}
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
 
@@ -48,7 +48,7 @@ def message_tags(event: Event) -> Mapping[str, str]:
     if event.command not in WITH_ID or event.user is None:
         return event.tags
     bot = {"bot": ""} if "B" in event.user.modes else {}
-    return {"msgid": event.id, **bot, **event.tags}
+    return {"msgid": event.id, **bot, **event.tags} if event.id else {**bot, **event.tags}
 
 
 def time_tag(event: Event) -> Mapping[str, str]:
