@@ -39,6 +39,7 @@ class Client(TurnHandler):
         self.wording = self.server.extensions.wording
         self.observers = self.server.extensions.hooks("observe")
         self.speech_rules = self.server.extensions.hooks("why_not_speak")
+        self.private_rules = self.server.extensions.hooks("why_not_speak_to")
         host = plain_host(self.client_address)
         # A parameter must not begin with a colon, so ::1 becomes 0::1, the same address.
         self.user = User(self, "0" + host if host[0] == ":" else host)

@@ -141,8 +141,9 @@ def speak_to_user(me: Client, command: str, target: str, text: str | None, make:
     if user is None:
         return speak_to_nobody(me, command, target, text, make)
     event = make(me, command, user.nick, text)
-    if refusal := me.server.extensions.first("why_not_speak_to", me, user, event):
-        return refusal
+    for why_not in me.private_rules:
+        if refusal := why_not(me, user, event):
+            return refusal
     me.tell_users([user], event, is_answer=False)  # to oneself, too: the echo is the answer
     if me.caps or len(me.user.sessions) > 1:
         me.echo(event, elsewhere=user is not me.user)
