@@ -11,13 +11,14 @@ import contextlib
 import copy
 import functools
 from collections.abc import Iterable, Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from extras.broadcast.hub import Group, make_groups
 from extras.broadcast.turns import TurnHandler
 from extras.irc.event import Answer, Event, next_number
 from extras.irc.lines import IrcCodec, IrcConnection
-from extras.irc.message import MAX_MESSAGE_BYTES, format_message, size
+from extras.irc.message import MAX_MESSAGE_BYTES, encode, format_message, size
 from extras.irc.replies import Numeric
 from extras.irc.state import Channel, User
 from step5_server.connection import Connection
@@ -92,7 +93,11 @@ class Client(TurnHandler):
 
     def reply(self, numeric: Numeric, *values) -> None:
         """Send a numeric reply to our own client."""
-        self.send(self.numeric(numeric, *values, nick=self.user.nick or "*"))
+        line = numeric.line(self.server.name, self.user.nick or "*", values)
+        if self.caps or self.response is not None:
+            self.send(Answer(line))
+        else:  # there is nothing to put in front of it; a welcome has twenty of them
+            self.conn.send(encode(line))
 
     def numeric(self, numeric: Numeric, *values, nick: str) -> Event:
         """Give a numeric reply for the client with this nick."""
@@ -220,6 +225,8 @@ class Client(TurnHandler):
         """Send an event to one session, ours or another one."""
         if session is self and is_answer:
             self.send(event)
+        elif event.is_plain and not session.caps:  # as nearly always
+            self.conn.send_to(session.outbox, event.line)
         else:
             for line in self.wording.lines(event, session.caps):
                 self.conn.send_to(session.outbox, line)
@@ -227,8 +234,8 @@ class Client(TurnHandler):
     def speaking_for(self, session: "Client") -> "Client":
         """Give a double of another session: what it sends goes to that session's client, from our thread."""
         double = copy.copy(session)
-        double.response, double._marks = None, {}
-        double.put = functools.partial(self.tell_session, session)
+        double.response = SimpleNamespace(add=functools.partial(self.tell_session, session))
+        double._marks = {}
         return double
 
     def show_away(self, user: User) -> None:
