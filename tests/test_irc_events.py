@@ -11,13 +11,16 @@ from extras.irc.command import Command, command
 from extras.irc.event import Answer, Event, Wording
 from extras.irc.extension import Capability, Extension
 from extras.irc.message import MAX_PARAMS, format_tags
+from extras.irc.modes import FLAGS, LISTS, USER_MODES
 from extras.irc.naive_server import HastyServer
 from extras.irc.server import IrcServer
-from extras.irc.state import User
+from extras.irc.state import STATUSES, User
+from extras.irc.verbs import VERBS
 from extras.ircv3.every import EXTENSIONS
 from extras.ircv3.labels import LabelledResponse
 from extras.ircv3.naive_server import TrustingServer
 from extras.ircv3.tags import message_tags, time_tag
+from tests.chapter import ROOT
 from tests.conftest import running
 from tests.irc_wire import IrcWire, irc  # noqa: F401
 
@@ -239,3 +242,14 @@ def test_on_a_naive_server_anybody_has_anybodys_account(server_class, is_right):
         mallory.ask("CAP REQ :message-tags", "NICK alice_", "USER al 0 * :Al", "CAP END", "JOIN #tea")
         mallory.ask("@account=alice PRIVMSG #tea :it is me")
         assert ("account" in bob.ask()[-1].tags) != is_right
+
+
+# --- what the texts tell --------------------------------------------------------------------------
+
+
+def test_the_reference_tells_every_command_and_mode_of_the_core():
+    text = (ROOT / "extras/irc/REFERENCE.md").read_text(encoding="utf-8")
+    row = {name: cells for name, cells in re.findall(r"^\| ([\w ]+) \| (.*) \|$", text, re.M)}
+    assert set(re.findall("[A-Z]{2,}", row["commands"])) - {"WHOX"} == set(VERBS)
+    assert set(re.findall("`(.)`", row["channel modes"])) == set(LISTS + "kl" + FLAGS) | set(STATUSES)
+    assert set(re.findall("`(.)`", row["user modes"])) == set(USER_MODES)
