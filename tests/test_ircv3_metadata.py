@@ -1,9 +1,13 @@
 """METADATA: keys of users and channels, who hears of them, and what is kept."""
 
+from queue import Full
+
 import pytest
 
 from extras.ircv3 import metadata
+from extras.ircv3.storage import Storage
 from tests.irc_wire import irc, short  # noqa: F401
+from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401
 
 CAPS = "draft/metadata-3 batch"
 
@@ -73,11 +77,17 @@ def test_who_joins_is_seen_by_those_who_are_there(two, irc):  # noqa: F811
     assert plain(bob.ask()) == ["JOIN #tea", "761 carol avatar * c"]
 
 
-def test_a_large_channel_is_asked_for_later(two, irc, monkeypatch):  # noqa: F811
+def test_a_channel_of_which_there_is_much_to_tell_is_asked_for_later(two, irc, monkeypatch):  # noqa: F811
     monkeypatch.setattr(metadata, "MAX_AT_ONCE", 2)
+    alice, bob = two
     carol = irc.client("carol", caps=CAPS)
+    alice.ask("METADATA * SET avatar x", "METADATA #tea SET avatar y")
     carol.ask("METADATA * SUB avatar")
-    assert plain(carol.ask("JOIN #tea"))[-1] == "774 #tea"
+    assert plain(carol.ask("JOIN #tea"))[-1] == "761 alice avatar * x"
+    bob.ask("METADATA * SET avatar z")
+    assert plain(carol.ask("PART #tea", "JOIN #tea"))[-1] == "774 #tea"
+    assert sorted(plain(carol.ask("METADATA #tea SYNC"))) == [
+        "761 #tea avatar * y", "761 alice avatar * x", "761 bob avatar * z"]
 
 
 def test_what_was_set_before_the_registration_counts(irc):  # noqa: F811
@@ -124,11 +134,12 @@ def test_who_is_gone_leaves_nothing_behind(irc):  # noqa: F811
     alice = irc.client("alice", caps=CAPS)
     alice.ask("METADATA * SET a x", "METADATA * SUB a")
     here = irc.server.extensions[metadata.Metadata]
-    assert here.subscribers and len(here.values)
+    assert here.subscribers
     alice.send("QUIT")
     alice.goodbye()
     irc.client("bob").ask()
-    assert not here.subscribers and irc.client("alice", caps=CAPS).codes("METADATA * LIST") == ["BATCH", "BATCH"]
+    assert not here.subscribers
+    assert irc.client("alice", caps=CAPS).codes("METADATA * LIST") == ["BATCH", "BATCH"]
 
 
 def test_an_accounts_metadata_survives_a_restart(irc, tmp_path):  # noqa: F811
@@ -143,3 +154,92 @@ def test_an_accounts_metadata_survives_a_restart(irc, tmp_path):  # noqa: F811
     alice = irc.client("al", caps=CAPS)
     assert "900" in alice.codes("PRIVMSG NickServ :IDENTIFY alice secret-tea")
     assert plain(alice.ask("METADATA * LIST")) == ["761 al name * z"]
+
+
+def test_whoever_watches_a_nick_hears_what_it_has_now_and_when_it_comes(irc):  # noqa: F811
+    alice, bob = irc.client("alice", caps=CAPS), irc.client("bob", caps=CAPS)
+    alice.ask("METADATA * SET avatar x", "METADATA * SET url y")
+    bob.ask("METADATA * SUB avatar")
+    assert plain(bob.ask("MONITOR + alice,carol")) == [
+        "730 alice!alice@127.0.0.1", "731 carol", "761 alice avatar * x"]
+    carol = irc.wire()
+    carol.ask("CAP LS 302", f"CAP REQ :{CAPS}", "METADATA * SET avatar z")
+    carol.send("NICK carol\r\nUSER carol 0 * :C\r\nCAP END")
+    carol.read_until("376")
+    assert plain(bob.ask()) == ["730 carol!carol@127.0.0.1", "761 carol avatar * z"]
+
+
+def test_who_changes_too_much_is_told_to_wait(irc, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(metadata, "CHANGES", 3)
+    alice = irc.client("alice", caps=CAPS)
+    *done, refused = plain(alice.ask(*["METADATA * SET a x"] * 4))
+    assert len(done) == 3 and refused.startswith("FAIL METADATA RATE_LIMITED alice a ")
+    assert 0 < int(refused.split()[5]) <= metadata.CHANGES_S
+    assert plain(alice.ask("METADATA * CLEAR"))[0].startswith("FAIL METADATA RATE_LIMITED alice * ")
+    assert plain(alice.ask("METADATA * GET a")) == ["761 alice a * x"]
+    monkeypatch.setattr(metadata, "CHANGES_S", 0.0)
+    assert plain(alice.ask("METADATA * SET a y")) == ["761 alice a * y"]
+
+
+@pytest.mark.parametrize("mode, code", [("+s", "INVALID_TARGET"), ("+p", "INVALID_TARGET"),
+                                        ("+i", "KEY_NO_PERMISSION"), ("+k x", "KEY_NO_PERMISSION"),
+                                        ("+b eve", "KEY_NO_PERMISSION")])
+def test_who_cannot_enter_a_channel_does_not_see_its_keys(irc, mode, code):  # noqa: F811
+    irc.client("alice", caps=CAPS, channel="#tea").ask("METADATA #tea SET url x", f"MODE #tea {mode}")
+    (got,) = irc.client("eve", caps=CAPS).ask("METADATA #tea LIST")
+    assert got.params[:2] == ["METADATA", code]
+
+
+def test_what_is_no_key_does_not_make_an_answer_too_long(irc):  # noqa: F811
+    (got,) = irc.client("alice", caps=CAPS).ask("METADATA * SET " + "K" * 460)
+    assert got.params[:2] == ["METADATA", "KEY_INVALID"] and got.text.endswith("_./-")
+
+
+# --- accounts ---------------------------------------------------------------------------------------
+
+
+def test_two_users_of_one_account_have_the_same_keys(irc, cheap):  # noqa: F811
+    register(irc, "alice")
+    al, ally = (client(irc, nick, "alice", caps=CAPS) for nick in ("al", "ally"))
+    watcher = irc.client("watcher", caps=CAPS)
+    watcher.ask("METADATA * SUB url", "MONITOR + al,ally")
+    al.ask("METADATA * SET url x")
+    assert plain(ally.ask("METADATA * LIST")) == ["761 ally url * x"]
+    ally.ask("METADATA * SET url")
+    assert plain(al.ask("METADATA * LIST")) == []
+    assert sorted(plain(watcher.ask())) == ["761 al url * x", "761 ally url * x",
+                                            "766 al url key not set", "766 ally url key not set"]
+
+
+def test_one_account_s_keys_do_not_become_another_one_s(irc, cheap):  # noqa: F811
+    register(irc, "alice", "bob")
+    al = client(irc, "al", "alice", caps=CAPS)
+    al.ask("METADATA * SET url x")
+    assert login(al, "bob") == ["900", "903"]
+    assert plain(al.ask("METADATA * LIST")) == []
+    al.ask("METADATA * SET name y")
+    assert plain(client(irc, "ally", "alice", caps=CAPS).ask("METADATA * LIST")) == ["761 ally url * x"]
+
+
+def test_who_logs_in_shows_the_account_s_keys_to_who_is_there(irc, cheap):  # noqa: F811
+    register(irc, "alice")
+    client(irc, "ally", "alice", caps=CAPS).ask("METADATA * SET url x")
+    bob = irc.client("bob", caps=CAPS, channel="#tea")
+    bob.ask("METADATA * SUB url name")
+    al = irc.client("al", caps=f"{CAPS} sasl", channel="#tea")
+    al.ask("METADATA * SET name y")
+    bob.ask()
+    assert login(al, "alice") == ["900", "903"]
+    assert sorted(plain(bob.ask())) == ["761 al name * y", "761 al url * x"]
+
+
+def test_keys_are_set_where_the_database_takes_no_more(irc, tmp_path, monkeypatch, cheap):  # noqa: F811
+    irc.start(options={"db": str(tmp_path / "irc.db")})
+    register(irc, "alice")
+    al = client(irc, "al", "alice", caps=CAPS)
+
+    def full(*_):
+        raise Full
+
+    monkeypatch.setattr(irc.server.extensions[Storage].database, "write", full)
+    assert plain(al.ask("METADATA * SET url x", "METADATA * GET url")) == ["761 al url * x"] * 2

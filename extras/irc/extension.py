@@ -134,6 +134,9 @@ class Extension:
     def seen(self, me: Client, nick: str, online: bool) -> None:
         """A nick is taken, or free again."""
 
+    def watched(self, me: Client, user: User) -> None:
+        """A client watches this user from now on, who is here."""
+
     def friends(self, user: User) -> Iterable[Client]:
         """Give sessions elsewhere that are told what concerns this user: who is away, say."""
         return ()

@@ -4,26 +4,25 @@ key         `avatar`, `display-name`, ...: a client shows those that it knows
 target      a user or a channel; `*` is oneself
 subscriber  a session that asked for a key: it hears of changes in its channels, and of those it monitors
 
-Of a user who is logged in, it is kept with the account, and survives a restart with --db; all else
-ends with the user, or the channel.  Source: IRCv3 metadata (draft/metadata-3: what has changed is told by the
-numerics that also answer GET).
+What is set is in metadata_store.py.  Source: IRCv3 metadata (draft/metadata-3: what has changed is told
+by the numerics that also answer GET).
 """
 
 import re
+import time
 from collections.abc import Iterable
-from weakref import WeakKeyDictionary
 
 from extras.irc.client import Client
 from extras.irc.command import command
-from extras.irc.extension import Capability, Extension
+from extras.irc.extension import CannotStart, Capability, Extension
 from extras.irc.message import NO_UTF8, size
 from extras.irc.names import fold
 from extras.irc.replies import ERR_NOTREGISTERED, Numeric
 from extras.irc.state import Channel, User
 from extras.ircv3.database import DatabaseError
+from extras.ircv3.metadata_store import MAX_KEYS, Store
 from extras.ircv3.monitor import Monitor
 from extras.ircv3.storage import Storage
-from step1_echo.serving import log
 
 SOURCE = "IRCv3 metadata"
 RPL_WHOISKEYVALUE = Numeric("760", "<nick> <key> <visibility> :<value>", SOURCE)
@@ -37,10 +36,27 @@ RPL_METADATASYNCLATER = Numeric("774", "<target>", SOURCE)
 NAME = "draft/metadata-3"
 KEY = re.compile(r"[a-z0-9_./-]{1,40}")
 MAX_SUBSCRIPTIONS = 50  # more keys than any client knows
-MAX_KEYS = 20  # of one target: with the next bound, 6 kB that a stranger can make us keep
 MAX_VALUE_BYTES = 300  # with a nick, a channel's name and a key it still fits into one line
-MAX_AT_ONCE = 50  # members whose metadata comes with a JOIN; for more, the client asks when it has time
+MAX_AT_ONCE = 50  # values that come with a JOIN: 20 kB; if there are more, the client asks when it has time
+MAX_SHOWN = 40  # characters of what is no key: as long as a key may be
+# One change costs as much as a message to all one's channels.  Twice what a client sets when it connects.
+CHANGES, CHANGES_S = 60, 60.0
 EVERYBODY = "*"  # the visibility: there is no other one here
+
+
+class Pace:
+    """How much one client changes."""
+
+    def __init__(self):
+        self._since, self._count = time.monotonic(), 0
+
+    def seconds_to_wait(self) -> int:
+        """Count a change; tell how long the client has to wait, if there were too many."""
+        now = time.monotonic()
+        if now - self._since >= CHANGES_S:
+            self._since, self._count = now, 0
+        self._count += 1
+        return int(self._since + CHANGES_S - now) + 1 if self._count > CHANGES else 0
 
 
 class Metadata(Extension):
@@ -54,15 +70,13 @@ class Metadata(Extension):
         )
         self.capabilities = (Capability(NAME, "what others say of themselves", value=lambda: tokens),)
         self.commands = {"METADATA": command(self.metadata, early=True, only_utf8=True)}
-        self.values: WeakKeyDictionary[User | Channel, dict[str, str]] = WeakKeyDictionary()
         self.subscribers: dict[str, set[Client]] = {}
-        self.kept: dict[str, dict[str, str]] = {}  # folded account -> key -> value
 
     def start(self) -> None:
-        self.database = self.server.extensions[Storage].database
-        rows = self.database.read(lambda db: db.execute("SELECT account, key, value FROM metadata").fetchall())
-        for account, key, value in rows:
-            self.kept.setdefault(account, {})[key] = value
+        try:
+            self.store = Store(self.server.extensions[Storage].database)
+        except DatabaseError as error:
+            raise CannotStart(f"--db: {error}") from None
 
     # --- the command --------------------------------------------------------------------------
 
@@ -77,7 +91,7 @@ class Metadata(Extension):
             fail(me, "SUBCOMMAND_INVALID", subcommand, text="There is no such subcommand")
         elif where is None:
             fail(me, "INVALID_TARGET", target, text="There is no such user or channel")
-        elif not may_see(me, where):
+        elif isinstance(where, Channel) and not may_see(me, where):
             fail(me, "KEY_NO_PERMISSION", target, "*", text="Only members may see that")
         else:
             yield from run(self, me, where, *params) or ()
@@ -86,11 +100,12 @@ class Metadata(Extension):
         """Give whom or what a target means; before the registration, it can only be oneself."""
         if target == "*" or fold(target) == fold(me.user.nick):
             return me.user
-        return (me.world.user(target) or me.world.channel(target)) if me.user.registered else None
-
-    def of(self, where: User | Channel) -> dict[str, str]:
-        """Give all that is set there."""
-        return self.values.setdefault(where, {})
+        if not me.user.registered:
+            return None
+        channel = me.world.channel(target)
+        if channel and channel.is_hidden and channel not in me.user.channels and not me.user.is_operator:
+            return None  # as if it were not there
+        return channel or me.world.user(target)
 
     def get(self, me: Client, where: User | Channel, *keys: str):
         """Answer each key in order."""
@@ -104,7 +119,7 @@ class Metadata(Extension):
     def show_all(self, me: Client, where: User | Channel, *_: str):
         """Show all that is set."""
         with me.batch("metadata", name_of(where)):
-            for key in list(self.of(where)):
+            for key in list(self.store.of(where)):
                 self.show(me, where, key)
 
     def show(self, me: Client, where: User | Channel, key: str) -> None:
@@ -112,14 +127,14 @@ class Metadata(Extension):
 
     def told(self, where: User | Channel, key: str) -> tuple:
         """Give the numeric, with its values, that tells of a key."""
-        value = self.of(where).get(key)
+        value = self.store.of(where).get(key)
         if value is None:
             return RPL_KEYNOTSET, name_of(where), key
         return RPL_KEYVALUE, name_of(where), key, EVERYBODY, value
 
     def put(self, me: Client, where: User | Channel, key: str = "", *value: str):
         """Set a key; without a value, take it away."""
-        values = self.of(where)
+        values = self.store.of(where)
         if not KEY.fullmatch(key):
             fail(me, "KEY_INVALID", key, text="A key consists of a-z, 0-9 and _./-")
         elif not may_set(me, where):
@@ -130,6 +145,8 @@ class Metadata(Extension):
             fail(me, "INVALID_VALUE", key, text=f"A value is at most {MAX_VALUE_BYTES} bytes of UTF-8")
         elif value and key not in values and len(values) >= MAX_KEYS:
             fail(me, "LIMIT_REACHED", name_of(where), text=f"At most {MAX_KEYS} keys")
+        elif wait := me.state.setdefault(Pace, Pace()).seconds_to_wait():
+            fail(me, "RATE_LIMITED", name_of(where), key, str(wait), text="Too many changes: wait a little")
         else:
             self.change(me, where, key, *value)
 
@@ -138,23 +155,19 @@ class Metadata(Extension):
         if not may_set(me, where):
             fail(me, "KEY_NO_PERMISSION", name_of(where), "*", text="You may not clear that")
             return
+        if wait := me.state.setdefault(Pace, Pace()).seconds_to_wait():
+            fail(me, "RATE_LIMITED", name_of(where), "*", str(wait), text="Too many changes: wait a little")
+            return
         with me.batch("metadata", name_of(where)):
-            for key in list(self.of(where)):
+            for key in list(self.store.of(where)):
                 self.change(me, where, key)
 
     def change(self, me: Client, where: User | Channel, key: str, *value: str) -> None:
         """Change one key, tell our client, and whoever wants to know."""
-        values = self.of(where)
-        if value:
-            values[key] = value[0]
-        else:
-            values.pop(key, None)
+        self.store.change(self.store.of(where), key, value[0] if value else None)
         self.show(me, where, key)
-        for session in self.hearers(where, key):
-            if session is not me:
-                self.tell(me, session, where, key)
-        if isinstance(where, User) and where.account:
-            self.keep(fold(where.account), key, values.get(key))
+        for one in self.store.sharers(where):
+            self.tell_hearers(me, one, key)
 
     def sub(self, me: Client, where: User | Channel, *keys: str):
         """Subscribe to keys: as many as are allowed."""
@@ -192,7 +205,8 @@ class Metadata(Extension):
         with me.batch("metadata", name_of(where)):
             for one in [where, *where.members] if isinstance(where, Channel) else [where]:
                 yield  # the batch goes on, whoever comes in between
-                self.show_subscribed(me, one)
+                for key in self.subscribed(me, one):
+                    self.show(me, one, key)
 
     # --- who hears of it ----------------------------------------------------------------------
 
@@ -205,38 +219,50 @@ class Metadata(Extension):
         return [one for one in sessions
                 if one.user is where or one in watchers or one.user.shares_channel(where)]
 
+    def tell_hearers(self, me: Client, where: User | Channel, key: str) -> None:
+        """Tell all others who want to know."""
+        for session in self.hearers(where, key):
+            if session is not me:
+                self.tell(me, session, where, key)
+
     def tell(self, me: Client, session: Client, where: User | Channel, key: str) -> None:
         numeric, *values = self.told(where, key)
         me.tell_session(session, session.numeric(numeric, *values, nick=session.user.nick or "*"))
 
-    def show_subscribed(self, me: Client, where: User | Channel) -> None:
-        """Show our client what it has subscribed to, of one target."""
-        values = self.values.get(where, {})
-        for key in me.state.get(Metadata, ()):
-            if key in values:
-                self.show(me, where, key)
+    def subscribed(self, session: Client, where: User | Channel) -> list[str]:
+        """Give what is set there that a session has subscribed to."""
+        keys = session.state.get(Metadata, ()) if NAME in session.caps else ()
+        values = self.store.of(where) if keys else ()
+        return [key for key in keys if key in values]
 
     def joined(self, me: Client, channel: Channel) -> None:
-        for key in self.values.get(me.user, ()):
-            for session in self.hearers(me.user, key):
-                if session.user is not me.user and session.user in channel.members:
-                    self.tell(me, session, me.user, key)
+        if me.user.sessions[0] is me:  # once for all its sessions
+            for key in self.store.of(me.user):
+                for session in self.hearers(me.user, key):
+                    if session.user is not me.user and session.user in channel.members:
+                        self.tell(me, session, me.user, key)
         if NAME not in me.caps or not me.state.get(Metadata):
             return
-        if len(channel.members) > MAX_AT_ONCE:
-            me.reply(RPL_METADATASYNCLATER, channel.name)
-            return
+        found = []
+        for one in [channel, *channel.members]:
+            if one is not me.user:
+                found += [(one, key) for key in self.subscribed(me, one)]
+            if len(found) > MAX_AT_ONCE:
+                me.reply(RPL_METADATASYNCLATER, channel.name)
+                return
         with me.batch("metadata", channel.name):
-            for one in [channel, *channel.members]:
-                if one is not me.user:
-                    self.show_subscribed(me, one)
+            for one, key in found:
+                self.show(me, one, key)
+
+    def watched(self, me: Client, user: User) -> None:
+        for key in self.subscribed(me, user):
+            self.show(me, user, key)
 
     def seen(self, me: Client, nick: str, online: bool) -> None:
         user = me.world.user(nick) if online else None
         for session in self.server.extensions[Monitor].watchers.get(fold(nick), ()) if user else ():
-            for key in session.state.get(Metadata, ()) if NAME in session.caps else ():
-                if key in self.values.get(user, ()):
-                    self.tell(me, session, user, key)
+            for key in self.subscribed(session, user):
+                self.tell(me, session, user, key)
 
     def welcoming(self, me: Client) -> None:
         if NAME in me.caps:
@@ -244,7 +270,7 @@ class Metadata(Extension):
 
     def about(self, me: Client, user: User) -> Iterable[tuple]:
         if NAME in me.caps:
-            for key, value in self.values.get(user, {}).items():
+            for key, value in self.store.of(user).items():
                 yield RPL_WHOISKEYVALUE, key, EVERYBODY, value
 
     def gone(self, me: Client) -> None:
@@ -259,30 +285,10 @@ class Metadata(Extension):
             if not sessions:
                 self.subscribers.pop(key, None)
 
-    # --- with the account ---------------------------------------------------------------------
-
     def logged_in(self, me: Client) -> None:
-        account = fold(me.user.account)
-        before = self.of(me.user)
-        for key, value in before.items():
-            self.keep(account, key, value)
-        self.values[me.user] = dict(list({**self.kept.get(account, {}), **before}.items())[:MAX_KEYS])
-
-    def keep(self, account: str, key: str, value: str | None) -> None:
-        """Write what is set, or not any more, into the database.  Blocks: never."""
-        kept = self.kept.setdefault(account, {})
-        if value is None:
-            kept.pop(key, None)
-            statement, row = "DELETE FROM metadata WHERE account = ? AND key = ?", (account, key)
-        elif key in kept or len(kept) < MAX_KEYS:
-            kept[key] = value
-            statement, row = "INSERT OR REPLACE INTO metadata VALUES (?, ?, ?)", (account, key, value)
-        else:
-            return
-        try:
-            self.database.write(lambda db: db.execute(statement, row))
-        except DatabaseError as error:
-            log.warning("metadata is not kept: %s", error)
+        for key in self.store.log_in(me.user):
+            if me.user.registered:  # else nobody sees it yet
+                self.tell_hearers(me, me.user, key)
 
 
 SUBCOMMANDS = {
@@ -296,11 +302,11 @@ def name_of(where: User | Channel) -> str:
     return where.name if isinstance(where, Channel) else where.nick if where.registered else "*"
 
 
-def may_see(me: Client, where: User | Channel) -> bool:
+def may_see(me: Client, channel: Channel) -> bool:
     """Tell whether our user may see what is set: in channels that one cannot just enter, members only."""
-    if isinstance(where, User) or where in me.user.channels or me.user.is_operator:
+    if channel in me.user.channels or me.user.is_operator:
         return True
-    return not (where.is_hidden or where.key or "i" in where.flags or where.is_banned(me.user))
+    return not (channel.key or "i" in channel.flags or channel.is_banned(me.user))
 
 
 def may_set(me: Client, where: User | Channel) -> bool:
@@ -312,5 +318,5 @@ def may_set(me: Client, where: User | Channel) -> bool:
 
 def fail(me: Client, code: str, *context: str, text: str) -> None:
     """Send a FAIL; what cannot be a parameter is shown as *."""
-    context = ["*" if not word or " " in word or word[0] == ":" else word for word in context]
+    context = ["*" if not word or " " in word or word[0] == ":" else word[:MAX_SHOWN] for word in context]
     me.standard("FAIL", "METADATA", code, *context, text=text)

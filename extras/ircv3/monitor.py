@@ -47,6 +47,7 @@ class Monitor(Extension):
                 watched[fold(nick)] = nick
                 self.watchers.setdefault(fold(nick), set()).add(me)
             yield from show(me, nicks)
+            yield from self.tell_watched(me, nicks)
         elif action == "-":
             for nick in nicks:
                 watched.pop(fold(nick), None)
@@ -59,6 +60,14 @@ class Monitor(Extension):
             me.reply(RPL_ENDOFMONLIST)
         elif action in ("S", "s"):
             yield from show(me, list(watched.values()))
+
+    def tell_watched(self, me: Client, nicks: Iterable[str]):
+        """Let extensions tell what there is to know of those who are here."""
+        for nick in nicks:
+            user = me.world.user(nick)
+            for watched in self.server.extensions.hooks("watched") if user else ():
+                watched(me, user)
+                yield
 
     def unwatch(self, me: Client, key: str) -> None:
         """Do not tell the client any more; `key` is the folded nick."""
