@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from extras.irc.server import IrcServer
+from extras.irc.server import IrcServer, parser
 from extras.tls.credentials import Credentials
 from tests.certificates import certificates  # noqa: F401
 from tests.irc_wire import irc  # noqa: F401
@@ -67,6 +67,21 @@ def test_sts_tells_the_port_and_the_time(irc, with_tls):  # noqa: F811
     assert "sts=duration=300,port=6697" in offered(irc.wire())
     assert not any(name.startswith("sts") for name in offered(irc.wire(), "301")), "it is nothing without its value"
     assert [message.params[1] for message in irc.wire().ask("CAP REQ sts")] == ["NAK"]
+
+
+def test_sts_0_ends_the_policy_and_sends_nobody_to_a_port(irc, with_tls):  # noqa: F811
+    with_tls(sts=0)
+    assert [name for name in offered(irc.wire()) if name.startswith("sts")] == ["sts=duration=0"]
+
+
+@pytest.mark.parametrize("text, value", [("0", 0), ("300", 300), ("-1", None), ("soon", None), ("1.5", None)])
+def test_the_flag_takes_seconds(text, value, capsys):
+    if value is None:
+        with pytest.raises(SystemExit):
+            parser().parse_args(["--sts", text])
+        assert "is not a number of seconds" in capsys.readouterr().err
+    else:
+        assert parser().parse_args(["--sts", text]).sts == value
 
 
 def test_no_sts_without_the_flag_or_without_tls(irc, with_tls):  # noqa: F811
