@@ -58,3 +58,16 @@ def test_of_too_many_markers_the_oldest_is_forgotten_on_disk_too(irc, tmp_path, 
         assert sorted(irc.server.extensions[ReadMarker]._markers[b"alice"]) == [b"#a", b"#c"]
         irc.server.stop()
         irc.start(options={"db": str(tmp_path / "irc.db")})
+
+
+def test_markers_go_with_a_channel_that_is_renamed(irc, tmp_path):
+    irc.start(options={"db": str(tmp_path / "irc.db")})
+    register(irc, "alice")
+    alice, bob = client(irc, "alice"), irc.client("bob", channel="#tea")
+    alice.ask(f"MARKREAD #tea {OLD}")
+    assert bob.lines(f"MARKREAD #tea {NEW}", "RENAME #tea #coffee", "MARKREAD #coffee", "MARKREAD #tea")[-2:] == [
+        f"MARKREAD #coffee {NEW}", "MARKREAD #tea *"]
+    for _ in range(2):
+        assert client(irc, "al", "alice").lines("MARKREAD #coffee", "MARKREAD #tea") == [f"MARKREAD #coffee {OLD}", "MARKREAD #tea *"]
+        irc.server.stop()
+        irc.start(options={"db": str(tmp_path / "irc.db")})

@@ -185,6 +185,10 @@ class Always(Extension):
         if user in self.keys:
             self.save(self.keys[user])
 
+    def renamed(self, channel: Channel, old: str) -> None:
+        for user in channel.members:
+            self.changed(channel, user)
+
     def seen(self, me: Client, nick: str, online: bool) -> None:
         if online and (user := me.world.user(nick)) in self.keys:
             self.save(self.keys[user])

@@ -10,6 +10,7 @@ Source: IRCv3 read-marker.
 """
 
 import time
+from collections.abc import Callable
 from queue import Full
 
 from extras.irc.client import Client
@@ -49,6 +50,18 @@ class ReadMarker(Extension):
     def introduce(self, me: Client, channel: Channel) -> None:
         if CAP in me.caps:
             me.send(self.marker(me, channel.name))
+
+    def renamed(self, channel: Channel, old: str) -> None:
+        """Let the markers of a channel go with it."""
+        before, after = raw(fold(old)), raw(fold(channel.name))
+        for markers in self._markers.values() if before != after else ():
+            if before in markers:
+                markers[after] = markers.pop(before)
+
+        def write(db):
+            db.execute("UPDATE OR REPLACE read_marker SET target = ? WHERE target = ?", (after, before))
+
+        self.write(write)
 
     def markread(self, me: Client, target: str = "", timestamp: str = ""):
         """Say how far one has read, or ask for it.  IRCv3 read-marker."""
@@ -96,7 +109,11 @@ class ReadMarker(Extension):
             db.execute("REPLACE INTO read_marker VALUES (?, ?, ?)", (reader, target, moment))
             db.execute("DELETE FROM read_marker WHERE reader = ? AND target = ?", (reader, lost))
 
+        self.write(write)
+
+    def write(self, function: Callable) -> None:
+        """Have the database's thread do something."""
         try:
-            self._database.write(write)
+            self._database.write(function)
         except Full:
             pass  # NOTE: the disk is far behind; the marker is in memory
