@@ -1,4 +1,5 @@
 """Users with several clients, and with none."""
+import json
 import sys
 import threading
 from contextlib import contextmanager
@@ -297,16 +298,19 @@ def test_a_user_is_here_again_after_a_restart(irc, tmp_path, leaves):  # noqa: F
     assert {"JOIN #tea", "JOIN #rice", "221 +i"} <= {short(message) for message in back.welcome + back.ask()}
 
 
-def test_a_renamed_channel_has_its_new_name_after_a_restart(irc, tmp_path):  # noqa: F811
-    start(irc, str(tmp_path / "irc.db"))
-    client(irc, "alice", channel="#tea")
-    bob = client(irc, "bob", caps="draft/channel-rename", channel="#chai")
-    client(irc, "alice", channel="#chai")
-    irc.server.extensions[Always]._database.read(lambda db: None)  # what was said before is written
-    assert bob.lines("RENAME #chai #coffee")[-1] == "RENAME #chai #coffee "
-    irc.server.stop()
-    irc.start(options={"always_on": "opt-out", "db": str(tmp_path / "irc.db")})
-    assert "319 alice @#tea #coffee" in irc.client("carol").lines("WHOIS alice")
+def test_the_new_name_of_a_channel_is_written_at_once(on):
+    client(on, "alice", channel="#tea")
+    client(on, "bob", caps="draft/channel-rename", channel="#chai").ask("INVITE alice #chai")
+    attach(on).ask("JOIN #chai")
+    database = on.server.extensions[Always]._database
+
+    def channels():
+        ((state,),) = database.read(lambda db: db.execute("SELECT state FROM always WHERE account = 'alice'").fetchall())
+        return list(json.loads(state)["channels"])
+
+    assert channels() == ["#tea", "#chai"]
+    assert "RENAME #chai #coffee " in client(on, "bob", caps="draft/channel-rename").lines("RENAME #chai #coffee")
+    assert channels() == ["#tea", "#coffee"]
 
 
 def test_who_was_killed_or_does_not_want_to_is_not(irc, tmp_path):  # noqa: F811
