@@ -28,6 +28,7 @@ from extras.ircv3.standard_replies import StandardReplies
 from extras.ircv3.storage import Storage
 from extras.ircv3.sts import Sts
 from extras.ircv3.tags import Tags
+from extras.ircv3.znc_playback import ZncPlayback
 
 EXTENSIONS = (
     Tags, Labels, StandardReplies, Notify, Listing, Monitor, Isupport, PreAway, Rename, Multiline, Mute,
@@ -36,5 +37,5 @@ EXTENSIONS = (
 if sqlite3:  # a Python may be built without it
     EXTENSIONS += (
         Login, Sasl, Signup, NickServ, RegisteredOnly, Metadata, History, ChatHistory, Redaction, Founders, Always,
-        ReadMarker,
+        ReadMarker, ZncPlayback,
     )
