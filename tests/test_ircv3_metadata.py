@@ -4,7 +4,8 @@ from queue import Full
 
 import pytest
 
-from extras.ircv3 import metadata
+from extras.ircv3 import metadata, metadata_news
+from extras.ircv3.metadata_store import MAX_KEYS
 from extras.ircv3.storage import Storage
 from tests.irc_wire import irc, short  # noqa: F401
 from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401
@@ -78,7 +79,7 @@ def test_who_joins_is_seen_by_those_who_are_there(two, irc):  # noqa: F811
 
 
 def test_a_channel_of_which_there_is_much_to_tell_is_asked_for_later(two, irc, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(metadata, "MAX_AT_ONCE", 2)
+    monkeypatch.setattr(metadata_news, "MAX_AT_ONCE", 2)
     alice, bob = two
     carol = irc.client("carol", caps=CAPS)
     alice.ask("METADATA * SET avatar x", "METADATA #tea SET avatar y")
@@ -122,12 +123,12 @@ def test_a_value_that_is_not_utf8_is_refused(irc):  # noqa: F811
 
 def test_what_one_can_set_and_subscribe_to_is_bounded(irc):  # noqa: F811
     alice = irc.client("alice", caps=CAPS)
-    got = alice.ask(*(f"METADATA * SET k{n} x" for n in range(metadata.MAX_KEYS + 1)))
-    assert [message.command for message in got] == ["761"] * metadata.MAX_KEYS + ["FAIL"]
-    for n in range(0, metadata.MAX_SUBSCRIPTIONS + 10, 10):
+    got = alice.ask(*(f"METADATA * SET k{n} x" for n in range(MAX_KEYS + 1)))
+    assert [message.command for message in got] == ["761"] * MAX_KEYS + ["FAIL"]
+    for n in range(0, metadata_news.MAX_SUBSCRIPTIONS + 10, 10):
         got = alice.ask("METADATA * SUB " + " ".join(f"s{n + i}" for i in range(10)))
-    assert [short(message) for message in got][0].startswith(f"FAIL METADATA TOO_MANY_SUBS s{metadata.MAX_SUBSCRIPTIONS} ")
-    assert sum(len(message.params) - 1 for message in alice.ask("METADATA * SUBS") if message.command == "772") == metadata.MAX_SUBSCRIPTIONS
+    assert [short(message) for message in got][0].startswith(f"FAIL METADATA TOO_MANY_SUBS s{metadata_news.MAX_SUBSCRIPTIONS} ")
+    assert sum(len(message.params) - 1 for message in alice.ask("METADATA * SUBS") if message.command == "772") == metadata_news.MAX_SUBSCRIPTIONS
 
 
 def test_who_is_gone_leaves_nothing_behind(irc):  # noqa: F811
@@ -231,6 +232,18 @@ def test_who_logs_in_shows_the_account_s_keys_to_who_is_there(irc, cheap):  # no
     bob.ask()
     assert login(al, "alice") == ["900", "903"]
     assert sorted(plain(bob.ask())) == ["761 al name * y", "761 al url * x"]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_whichever_session_joins_its_user_s_keys_are_told_once(irc, cheap, which):  # noqa: F811
+    irc.start(options={"always_on": "opt-out"})
+    register(irc, "alice")
+    bob = irc.client("bob", caps=CAPS, channel="#tea")
+    bob.ask("METADATA * SUB url")
+    sessions = [client(irc, "alice", caps=CAPS) for _ in range(2)]
+    sessions[0].ask("METADATA * SET url x")
+    sessions[which].ask("JOIN #tea")
+    assert plain(bob.ask()) == ["JOIN #tea", "761 alice url * x"]
 
 
 def test_keys_are_set_where_the_database_takes_no_more(irc, tmp_path, monkeypatch, cheap):  # noqa: F811

@@ -1,47 +1,31 @@
-"""METADATA: what users and channels say of themselves by keys, and who wants to hear of it.
+"""METADATA: what users and channels say of themselves by keys.
 
-key         `avatar`, `display-name`, ...: a client shows those that it knows
-target      a user or a channel; `*` is oneself
-subscriber  a session that asked for a key: it hears of changes in its channels, and of those it monitors
+key      `avatar`, `display-name`, ...: a client shows those that it knows
+target   a user or a channel; `*` is oneself
 
-What is set is in metadata_store.py.  Source: IRCv3 metadata (draft/metadata-3: what has changed is told
-by the numerics that also answer GET).
+What is set is in metadata_store.py; who hears of it, in metadata_news.py.  Source: IRCv3 metadata
+(draft/metadata-3: what has changed is told by the numerics that also answer GET).
 """
 
-import re
 import time
 from collections.abc import Iterable
 
 from extras.irc.client import Client
 from extras.irc.command import command
-from extras.irc.extension import CannotStart, Capability, Extension
+from extras.irc.extension import Capability
 from extras.irc.message import NO_UTF8, size
 from extras.irc.names import fold
 from extras.irc.replies import ERR_NOTREGISTERED, Numeric
 from extras.irc.state import Channel, User
-from extras.ircv3.database import DatabaseError
-from extras.ircv3.metadata_store import MAX_KEYS, Store
-from extras.ircv3.monitor import Monitor
-from extras.ircv3.storage import Storage
+from extras.ircv3.metadata_news import (
+    EVERYBODY, KEY, MAX_SUBSCRIPTIONS, NAME, SOURCE, MetadataNews, fail, name_of,
+)
+from extras.ircv3.metadata_store import MAX_KEYS
 
-SOURCE = "IRCv3 metadata"
 RPL_WHOISKEYVALUE = Numeric("760", "<nick> <key> <visibility> :<value>", SOURCE)
-RPL_KEYVALUE = Numeric("761", "<target> <key> <visibility> :<value>", SOURCE)
-RPL_KEYNOTSET = Numeric("766", "<target> <key> :key not set", SOURCE)
-RPL_METADATASUBOK = Numeric("770", "<keys...>", SOURCE)
-RPL_METADATAUNSUBOK = Numeric("771", "<keys...>", SOURCE)
-RPL_METADATASUBS = Numeric("772", "<keys...>", SOURCE)
-RPL_METADATASYNCLATER = Numeric("774", "<target>", SOURCE)
-
-NAME = "draft/metadata-3"
-KEY = re.compile(r"[a-z0-9_./-]{1,40}")
-MAX_SUBSCRIPTIONS = 50  # more keys than any client knows
 MAX_VALUE_BYTES = 300  # with a nick, a channel's name and a key it still fits into one line
-MAX_AT_ONCE = 50  # values that come with a JOIN: 20 kB; if there are more, the client asks when it has time
-MAX_SHOWN = 40  # characters of what is no key: as long as a key may be
 # One change costs as much as a message to all one's channels.  Twice what a client sets when it connects.
 CHANGES, CHANGES_S = 60, 60.0
-EVERYBODY = "*"  # the visibility: there is no other one here
 
 
 class Pace:
@@ -59,7 +43,7 @@ class Pace:
         return int(self._since + CHANGES_S - now) + 1 if self._count > CHANGES else 0
 
 
-class Metadata(Extension):
+class Metadata(MetadataNews):
     """draft/metadata-3."""
 
     def __init__(self, *args):
@@ -70,15 +54,6 @@ class Metadata(Extension):
         )
         self.capabilities = (Capability(NAME, "what others say of themselves", value=lambda: tokens),)
         self.commands = {"METADATA": command(self.metadata, early=True, only_utf8=True)}
-        self.subscribers: dict[str, set[Client]] = {}
-
-    def start(self) -> None:
-        try:
-            self.store = Store(self.server.extensions[Storage].database)
-        except DatabaseError as error:
-            raise CannotStart(f"--db: {error}") from None
-
-    # --- the command --------------------------------------------------------------------------
 
     def metadata(self, me: Client, target: str, subcommand: str, *params: str):
         """Say something of oneself by keys, or ask: GET, LIST, SET, CLEAR, SUB, UNSUB, SUBS, SYNC.  IRCv3 metadata."""
@@ -122,16 +97,6 @@ class Metadata(Extension):
             for key in list(self.store.of(where)):
                 self.show(me, where, key)
 
-    def show(self, me: Client, where: User | Channel, key: str) -> None:
-        me.reply(*self.told(where, key))
-
-    def told(self, where: User | Channel, key: str) -> tuple:
-        """Give the numeric, with its values, that tells of a key."""
-        value = self.store.of(where).get(key)
-        if value is None:
-            return RPL_KEYNOTSET, name_of(where), key
-        return RPL_KEYVALUE, name_of(where), key, EVERYBODY, value
-
     def put(self, me: Client, where: User | Channel, key: str = "", *value: str):
         """Set a key; without a value, take it away."""
         values = self.store.of(where)
@@ -169,101 +134,6 @@ class Metadata(Extension):
         for one in self.store.sharers(where):
             self.tell_hearers(me, one, key)
 
-    def sub(self, me: Client, where: User | Channel, *keys: str):
-        """Subscribe to keys: as many as are allowed."""
-        mine, done = me.state.setdefault(Metadata, {}), []
-        for key in keys:
-            if not KEY.fullmatch(key):
-                fail(me, "KEY_INVALID", key, text="A key consists of a-z, 0-9 and _./-")
-            elif key not in mine and len(mine) >= MAX_SUBSCRIPTIONS:
-                fail(me, "TOO_MANY_SUBS", key, text=f"At most {MAX_SUBSCRIPTIONS} keys")
-                break
-            else:
-                mine[key] = None
-                self.subscribers.setdefault(key, set()).add(me)
-                done.append(key)
-        yield from me.reply_words(RPL_METADATASUBOK, (), done)
-        for channel in list(me.user.channels) if done else ():
-            me.reply(RPL_METADATASYNCLATER, channel.name)
-
-    def unsub(self, me: Client, where: User | Channel, *keys: str):
-        """Hear no more of keys."""
-        good = [key for key in keys if KEY.fullmatch(key)]
-        for key in keys:
-            if key not in good:
-                fail(me, "KEY_INVALID", key, text="A key consists of a-z, 0-9 and _./-")
-        self.forget(me, good)
-        yield from me.reply_words(RPL_METADATAUNSUBOK, (), good)
-
-    def subs(self, me: Client, where: User | Channel, *_: str):
-        """List one's own subscriptions."""
-        with me.batch("metadata-subs"):
-            yield from me.reply_words(RPL_METADATASUBS, (), list(me.state.get(Metadata, ())))
-
-    def sync(self, me: Client, where: User | Channel, *_: str):
-        """Show all that is subscribed to of a user, or of a channel and all its members."""
-        with me.batch("metadata", name_of(where)):
-            for one in [where, *where.members] if isinstance(where, Channel) else [where]:
-                yield  # the batch goes on, whoever comes in between
-                for key in self.subscribed(me, one):
-                    self.show(me, one, key)
-
-    # --- who hears of it ----------------------------------------------------------------------
-
-    def hearers(self, where: User | Channel, key: str) -> list[Client]:
-        """Give the sessions that want to know of this key, here."""
-        sessions = [one for one in self.subscribers.get(key, ()) if NAME in one.caps]
-        if isinstance(where, Channel):
-            return [one for one in sessions if one.user in where.members]
-        watchers = self.server.extensions[Monitor].watchers.get(fold(where.nick), ())
-        return [one for one in sessions
-                if one.user is where or one in watchers or one.user.shares_channel(where)]
-
-    def tell_hearers(self, me: Client, where: User | Channel, key: str) -> None:
-        """Tell all others who want to know."""
-        for session in self.hearers(where, key):
-            if session is not me:
-                self.tell(me, session, where, key)
-
-    def tell(self, me: Client, session: Client, where: User | Channel, key: str) -> None:
-        numeric, *values = self.told(where, key)
-        me.tell_session(session, session.numeric(numeric, *values, nick=session.user.nick or "*"))
-
-    def subscribed(self, session: Client, where: User | Channel) -> list[str]:
-        """Give what is set there that a session has subscribed to."""
-        keys = session.state.get(Metadata, ()) if NAME in session.caps else ()
-        values = self.store.of(where) if keys else ()
-        return [key for key in keys if key in values]
-
-    def joined(self, me: Client, channel: Channel) -> None:
-        if me.user.sessions[0] is me:  # once for all its sessions
-            for key in self.store.of(me.user):
-                for session in self.hearers(me.user, key):
-                    if session.user is not me.user and session.user in channel.members:
-                        self.tell(me, session, me.user, key)
-        if NAME not in me.caps or not me.state.get(Metadata):
-            return
-        found = []
-        for one in [channel, *channel.members]:
-            if one is not me.user:
-                found += [(one, key) for key in self.subscribed(me, one)]
-            if len(found) > MAX_AT_ONCE:
-                me.reply(RPL_METADATASYNCLATER, channel.name)
-                return
-        with me.batch("metadata", channel.name):
-            for one, key in found:
-                self.show(me, one, key)
-
-    def watched(self, me: Client, user: User) -> None:
-        for key in self.subscribed(me, user):
-            self.show(me, user, key)
-
-    def seen(self, me: Client, nick: str, online: bool) -> None:
-        user = me.world.user(nick) if online else None
-        for session in self.server.extensions[Monitor].watchers.get(fold(nick), ()) if user else ():
-            for key in self.subscribed(session, user):
-                self.tell(me, session, user, key)
-
     def welcoming(self, me: Client) -> None:
         if NAME in me.caps:
             self.show_all(me, me.user)
@@ -273,33 +143,11 @@ class Metadata(Extension):
             for key, value in self.store.of(user).items():
                 yield RPL_WHOISKEYVALUE, key, EVERYBODY, value
 
-    def gone(self, me: Client) -> None:
-        self.forget(me, list(me.state.get(Metadata, ())))
-
-    def forget(self, me: Client, keys: Iterable[str]) -> None:
-        """End subscriptions."""
-        for key in keys:
-            me.state.get(Metadata, {}).pop(key, None)
-            sessions = self.subscribers.get(key, set())
-            sessions.discard(me)
-            if not sessions:
-                self.subscribers.pop(key, None)
-
-    def logged_in(self, me: Client) -> None:
-        for key in self.store.log_in(me.user):
-            if me.user.registered:  # else nobody sees it yet
-                self.tell_hearers(me, me.user, key)
-
 
 SUBCOMMANDS = {
     "GET": Metadata.get, "LIST": Metadata.show_all, "SET": Metadata.put, "CLEAR": Metadata.clear,
     "SUB": Metadata.sub, "UNSUB": Metadata.unsub, "SUBS": Metadata.subs, "SYNC": Metadata.sync,
 }
-
-
-def name_of(where: User | Channel) -> str:
-    """Give the name of a target; before the registration nobody has one."""
-    return where.name if isinstance(where, Channel) else where.nick if where.registered else "*"
 
 
 def may_see(me: Client, channel: Channel) -> bool:
@@ -314,9 +162,3 @@ def may_set(me: Client, where: User | Channel) -> bool:
     if isinstance(where, User):
         return where is me.user or me.user.is_operator
     return me.may(where, "o")
-
-
-def fail(me: Client, code: str, *context: str, text: str) -> None:
-    """Send a FAIL; what cannot be a parameter is shown as *."""
-    context = ["*" if not word or " " in word or word[0] == ":" else word[:MAX_SHOWN] for word in context]
-    me.standard("FAIL", "METADATA", code, *context, text=text)
