@@ -16,6 +16,8 @@ from extras.ircv3.schema import MIGRATIONS
 from extras.ircv3.scram import Exchange, Keys, ScramError, make_keys, prepare
 from tests.sasl_client import ScramClient
 
+pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
+
 SQL = ["'; DROP TABLE account; --", "x' OR '1'='1", 'a" OR ""="', "%", "_", "a\\'b"]
 
 

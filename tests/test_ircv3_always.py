@@ -12,7 +12,7 @@ from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401  (a fixture)
 from tests.wire import DEADLINE_S
 
-pytestmark = pytest.mark.usefixtures("cheap")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.irc_wire import IrcWire, irc, short  # noqa: F401
 from tests.ircv3_accounts import cheap, client, register  # noqa: F401
 
 CAPS = "batch message-tags server-time echo-message labeled-response account-tag draft/chathistory"
-pytestmark = pytest.mark.usefixtures("cheap")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 
 
 @pytest.fixture

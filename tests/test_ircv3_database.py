@@ -15,6 +15,8 @@ from extras.ircv3 import database
 from extras.ircv3.database import Database, DatabaseError
 from tests.chapter import ROOT
 
+pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
+
 TABLE = "CREATE TABLE word (text TEXT UNIQUE)"
 FILL = 2_000_000    # bytes: more than a database of few pages can take
 

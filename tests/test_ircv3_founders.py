@@ -11,7 +11,7 @@ from tests.irc_wire import irc  # noqa: F401  (a fixture)
 from tests.ircv3_accounts import cheap, client, register  # noqa: F401  (a fixture)
 from tests.wire import DEADLINE_S
 
-pytestmark = pytest.mark.usefixtures("cheap")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 
 
 @pytest.fixture

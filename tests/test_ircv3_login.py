@@ -18,7 +18,7 @@ from extras.ircv3.storage import Storage
 from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401  (a fixture)
 
-pytestmark = pytest.mark.usefixtures("cheap")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 SQL = ["'; DROP TABLE account; --", "x'OR'1'='1", "%", "_"]
 
 

@@ -9,6 +9,8 @@ from extras.ircv3 import messages
 from extras.ircv3.messages import HAPPENED, REDACTED, SAID, Buffer, Point, Row
 from extras.ircv3.schema import MIGRATIONS
 
+pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
+
 TEA = Buffer(b"", b"#tea")
 
 

@@ -10,6 +10,8 @@ from extras.ircv3.storage import Storage
 from tests.irc_wire import irc, short  # noqa: F401
 from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401
 
+pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
+
 CAPS = "draft/metadata-3 batch"
 
 

@@ -9,7 +9,7 @@ TAGS = "batch message-tags server-time echo-message labeled-response account-tag
 CAPS = TAGS + " draft/multiline"
 CONCAT = "draft/multiline-concat"
 POEM = ["first line", "", "second ", (CONCAT, "goes on")]
-pytestmark = pytest.mark.usefixtures("cheap")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 
 
 def batch(target, parts, front="", command="PRIVMSG"):

@@ -8,7 +8,7 @@ from tests.ircv3_accounts import cheap, client, register  # noqa: F401
 
 CAP = "draft/read-marker"
 OLD, NEW = "timestamp=2020-01-01T00:00:00.001Z", "timestamp=2020-01-02T00:00:00.999Z"
-pytestmark = pytest.mark.usefixtures("cheap")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 
 
 def test_a_marker_is_told_before_the_names_and_only_moves_forward(irc):

@@ -9,7 +9,7 @@ from tests.ircv3_accounts import cheap, client, register  # noqa: F401
 from tests.test_ircv3_chathistory import say, texts
 
 CAPS = "batch message-tags server-time echo-message labeled-response draft/chathistory draft/message-redaction"
-pytestmark = pytest.mark.usefixtures("cheap")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 
 
 def id_of(wire, target, word):

@@ -14,7 +14,7 @@ from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 from tests.ircv3_accounts import cheap, client, codes, login, register  # noqa: F401  (a fixture)
 from tests.sasl_client import plain
 
-pytestmark = pytest.mark.usefixtures("cheap")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 MECHANISMS = ["PLAIN", "SCRAM-SHA-256"]
 
 

@@ -16,7 +16,7 @@ from tests.ircv3_accounts import cheap, codes, login  # noqa: F401  (a fixture)
 from tests.tls_house import credentials, trusting, with_tls  # noqa: F401  (fixtures)
 from tests.wire import DEADLINE_S
 
-pytestmark = [pytest.mark.usefixtures("cheap"),
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap"),
               pytest.mark.skipif(not client_certificate.can_ask(), reason="this Python does not let us ask for certificates")]
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
