@@ -5,6 +5,7 @@ import logging
 import random
 import socket
 import struct
+import sys
 import threading
 
 import pytest
@@ -124,10 +125,15 @@ def test_each_clients_picture_of_the_channels_is_the_servers(irc):
     watchers = [Watcher(server.server_address, number, rounds=60) for number in range(30)]
     start, settled = threading.Barrier(30), threading.Barrier(30, timeout=60)
     threads = [threading.Thread(target=watcher.run, args=(start, settled)) for watcher in watchers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(90)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)  # otherwise a command is nearly always done before another thread runs
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(90)
+    finally:
+        sys.setswitchinterval(before)
     errors = [
         repr(error)
         for watcher in watchers
