@@ -253,3 +253,15 @@ def test_the_reference_tells_every_command_and_mode_of_the_core():
     assert set(re.findall("[A-Z]{2,}", row["commands"])) - {"WHOX"} == set(VERBS)
     assert set(re.findall("`(.)`", row["channel modes"])) == set(LISTS + "kl" + FLAGS) | set(STATUSES)
     assert set(re.findall("`(.)`", row["user modes"])) == set(USER_MODES)
+
+
+@pytest.mark.parametrize("extension", EXTENSIONS, ids=lambda extension: extension.__name__)
+def test_the_chapter_has_a_row_for_every_extension(extension):
+    module = extension.__module__.rpartition(".")[2]
+    text = (ROOT / "extras/ircv3/README.md").read_text(encoding="utf-8")
+    assert f"[{module}.py]({module}.py)" in text, "add a row to section 8"
+
+
+def test_the_chapter_names_every_capability(irc):  # noqa: F811
+    text = (ROOT / "extras/ircv3/README.md").read_text(encoding="utf-8")
+    assert not [name for name in irc.start().extensions.capabilities if f"`{name}`" not in text]
