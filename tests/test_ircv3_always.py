@@ -6,8 +6,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from extras.ircv3 import always
+from extras.ircv3 import always, missed
 from extras.ircv3.always import Always
+from extras.ircv3.database import DatabaseError
+from extras.ircv3.history import History
 from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401  (a fixture)
 from tests.wire import DEADLINE_S
@@ -440,3 +442,224 @@ def test_a_kill_or_a_rename_while_a_session_attaches(on, line):
                 wire.ask() if on.server.registry.user("alice") else wire.goodbye()
                 root.ask("KILL alice :next")
             check(on)
+
+
+# --- what was missed ----------------------------------------------------------------------------
+
+
+def texts(messages):
+    """What was said, and where."""
+    return [" ".join(message.params) for message in messages if message.command in ("PRIVMSG", "NOTICE")]
+
+
+def test_what_was_missed_comes_once_in_order_before_what_is_new(on):
+    alice = client(on, "alice", channel="#tea")
+    alice.ask("JOIN #rice")
+    bob = client(on, "bob", channel="#tea")
+    bob.ask("JOIN #rice", "PRIVMSG #tea :she reads it", "PRIVMSG alice :she reads it")
+    alice.ask()
+    leave(alice)
+    sent = [f"PRIVMSG {target} :{number}" for number in range(3) for target in ("#tea", "alice", "#rice")]
+    bob.ask(*sent, "NOTICE #tea :n")
+    back = attach(on)
+    bob.ask("PRIVMSG #tea :new")
+    assert texts(back.welcome + back.burst + back.ask()) == [
+        "#tea 0", "#tea 1", "#tea 2", "#tea n", "#rice 0", "#rice 1", "#rice 2", "alice 0", "alice 1", "alice 2",
+        "#tea new"]
+    leave(back)
+    assert texts(attach(on).burst) == []
+
+
+def test_what_was_missed_is_in_batches_with_its_time_and_id_for_who_knows_them(on):
+    alice, bob = client(on, "alice", channel="#tea"), client(on, "bob", caps="message-tags echo-message", channel="#tea")
+    leave(alice)
+    echoes = bob.ask("PRIVMSG #tea :hi", "PRIVMSG alice :you")
+    back = attach(on, "batch server-time message-tags")
+    batches = [message for message in back.burst if message.command == "BATCH"]
+    assert [message.params[1:] for message in batches] == [["chathistory", "#tea"], [], ["chathistory", "bob"], []]
+    said = [message for message in back.burst if message.command == "PRIVMSG"]
+    assert [message.tags["batch"] for message in said] == [batches[0].params[0][1:], batches[2].params[0][1:]]
+    assert all(message.tags["time"] for message in said)
+    assert [message.tags["msgid"] for message in said] == [
+        message.tags["msgid"] for message in echoes if message.command == "PRIVMSG"]
+
+
+def test_a_client_that_asks_for_history_itself_gets_none_unasked(on):
+    leave(client(on, "alice", channel="#tea"))
+    client(on, "bob", channel="#tea").ask("PRIVMSG #tea :hi")
+    back = attach(on, "batch draft/chathistory")
+    assert texts(back.burst) == []
+    assert texts(back.ask("CHATHISTORY LATEST #tea * 10")) == ["#tea hi"]
+
+
+def test_a_second_client_gets_nothing_that_the_first_has_got(on):
+    client(on, "alice", channel="#tea")
+    client(on, "bob", channel="#tea").ask("PRIVMSG #tea :hi")
+    assert texts(attach(on).burst) == []
+
+
+def test_what_was_said_in_a_channel_from_which_one_was_thrown_out_is_not_told(on):
+    bob = client(on, "bob", channel="#tea")
+    leave(client(on, "alice", channel="#tea"))
+    bob.ask("PRIVMSG #tea :before", "KICK #tea alice", "PRIVMSG #tea :secret")
+    assert texts(attach(on).burst) == []
+
+
+def test_of_too_much_the_newest_comes(on, monkeypatch):
+    monkeypatch.setattr(missed, "MOST_OF_EACH", 3)
+    leave(client(on, "alice", channel="#tea"))
+    client(on, "bob", channel="#tea").ask(*(f"PRIVMSG #tea :{number}" for number in range(9)))
+    assert texts(attach(on).burst) == ["#tea 6", "#tea 7", "#tea 8"]
+
+
+def test_who_does_not_quit_rather_reads_twice_than_never(on):
+    alice = client(on, "alice", channel="#tea")
+    bob = client(on, "bob", caps="away-notify", channel="#tea")
+    alice.ask()
+    alice.send("PRIVMSG #tea :her own")
+    bob.read_until("PRIVMSG")
+    bob.ask("PRIVMSG #tea :perhaps read")
+    alice.close()
+    bob.read_until("AWAY")
+    back = attach(on)
+    assert texts(back.burst) == ["#tea perhaps read"]
+    leave(back)
+    assert texts(attach(on).burst) == []
+
+
+def test_a_client_that_says_nothing_has_perhaps_not_read_what_it_missed(on):
+    leave(client(on, "alice", channel="#tea"))
+    bob = client(on, "bob", caps="away-notify", channel="#tea")
+    bob.ask("PRIVMSG #tea :old")
+    mute = waiting(on)
+    mute.send("CAP END")
+    mute.read_until("PRIVMSG")
+    mute.close()
+    assert [short(message) for message in (bob.read(), bob.read())] == ["AWAY", "AWAY Not connected"]
+    assert texts(attach(on).burst) == ["#tea old"]
+
+
+def test_it_is_there_after_a_restart(irc, tmp_path):  # noqa: F811
+    start(irc, str(tmp_path / "irc.db"))
+    leave(client(irc, "alice", channel="#tea"))
+    client(irc, "bob", channel="#tea").ask("PRIVMSG #tea :one", "PRIVMSG alice :you")
+    client(irc, "bobby", account="bob", channel="#tea").ask("PRIVMSG #tea :own")
+    irc.server.stop()
+    irc.start(options={"always_on": "opt-out", "db": str(tmp_path / "irc.db")})
+    bob = client(irc, "bob")
+    assert texts(bob.ask()) == []  # he has read it all
+    bob.ask("PRIVMSG #tea :two")
+    assert texts(attach(irc).burst) == ["#tea one", "#tea own", "#tea two", "alice you"]
+
+
+def test_a_database_that_does_not_answer_is_said_and_the_client_is_let_in(on, monkeypatch):
+    leave(client(on, "alice", channel="#tea"))
+
+    def read(function):
+        raise DatabaseError("the disk is full")
+
+    monkeypatch.setattr(on.server.extensions[History], "read", read)
+    back = attach(on)
+    assert texts(back.burst) == ["alice What you have missed is temporarily unavailable"]
+    assert back.lines("NAMES #tea")[0] == "353 = #tea @alice"
+
+
+class Gate:
+    """Holds up the first reading of history, so that something happens meanwhile."""
+
+    def __init__(self, irc, monkeypatch, behind=False):  # noqa: F811
+        self.behind = behind  # what was read is there, and has not been told
+        history = irc.server.extensions[History]
+        self.reading, self.go_on, self._read = threading.Event(), threading.Event(), history.read
+        monkeypatch.setattr(history, "read", self.read)
+
+    def read(self, function):
+        is_first = not self.reading.is_set()
+        found = self._read(function) if self.behind or not is_first else None
+        if is_first:
+            self.reading.set()
+            assert self.go_on.wait(DEADLINE_S)
+        return self._read(function) if found is None else found
+
+
+def test_what_happens_while_it_is_read_comes_behind_it_and_once(on, monkeypatch):
+    bob = client(on, "bob", channel="#tea,#rice")
+    leave(client(on, "alice", channel="#tea,#rice"))
+    bob.ask("PRIVMSG #tea :old", "PRIVMSG alice :old")
+    gate, wire = Gate(on, monkeypatch), waiting(on)
+    wire.send("CAP END")
+    assert gate.reading.wait(DEADLINE_S)
+    bob.ask("PRIVMSG #tea :meanwhile", "PRIVMSG alice :meanwhile", "TOPIC #tea :green", "KICK #tea alice", "NICK bobby")
+    gate.go_on.set()
+    wire.read_until("366")
+    wire.read_until("366")
+    assert [short(message) for message in wire.ask()] == [
+        "PRIVMSG alice old", "PRIVMSG alice meanwhile", "PRIVMSG #tea meanwhile",
+        "TOPIC #tea green", "KICK #tea alice bob", "NICK bobby"]
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_what_is_taken_back_while_it_is_read_is_not_told(on, monkeypatch, behind):
+    bob = client(on, "bob", caps="echo-message message-tags draft/message-redaction", channel="#tea")
+    leave(client(on, "alice", channel="#tea"))
+    old = bob.ask("PRIVMSG #tea :old")[-1]
+    gate, wire = Gate(on, monkeypatch, behind), waiting(on)
+    wire.send("CAP END")
+    assert gate.reading.wait(DEADLINE_S)
+    new = bob.ask("PRIVMSG #tea :new")[-1]
+    assert bob.codes(*(f"REDACT #tea {message.tags['msgid']}" for message in (old, new))) == ["REDACT"] * 2
+    gate.go_on.set()
+    wire.read_until("366")
+    assert texts(wire.ask()) == []
+
+
+def test_what_was_said_behind_closed_doors_is_not_told_in_the_next_channel_of_that_name(on, monkeypatch):
+    bob = client(on, "bob", channel="#tea")
+    leave(client(on, "alice", channel="#tea"))
+    bob.ask("MODE #tea +s", "PRIVMSG #tea :secret")
+    gate, wire = Gate(on, monkeypatch), waiting(on)
+    wire.send("CAP END")
+    assert gate.reading.wait(DEADLINE_S)
+    bob.ask("KICK #tea alice", "PART #tea")
+    assert "#tea" not in on.server.registry.channels
+    attach(on, "draft/chathistory").ask("JOIN #tea")
+    gate.go_on.set()
+    wire.read_until("366")
+    assert "#tea secret" not in texts(wire.ask())
+
+
+def test_a_kill_while_it_is_read_ends_the_client_too(on, monkeypatch):
+    root = client(on, "bob")
+    root.ask("OPER root secret")
+    leave(client(on, "alice", channel="#tea"))
+    gate, wire = Gate(on, monkeypatch), waiting(on)
+    wire.send("CAP END")
+    assert gate.reading.wait(DEADLINE_S)
+    root.ask("KILL alice :enough")
+    gate.go_on.set()
+    assert wire.goodbye()[-1].command == "ERROR"
+    check(on)
+    assert root.codes("WHOIS alice")[0] == "401"
+
+
+def test_nothing_is_lost_and_nothing_comes_twice_however_often_one_comes_and_goes(on):
+    alice, bob = client(on, "alice", channel="#tea"), client(on, "bob", channel="#tea")
+    got, number = [], 0
+    for _ in range(15):
+        leave_and_talk = [f"PRIVMSG #tea :{number + n}" for n in range(3)]
+        number += 3
+        read = []
+        race(lambda: read.extend(quit_and_read(alice)), lambda: bob.ask(*leave_and_talk))
+        got += read
+        alice = waiting(on)
+        talk = [f"PRIVMSG #tea :{number + n}" for n in range(3)]
+        number += 3
+        race(lambda: alice.send("CAP END"), lambda: bob.ask(*talk))
+        got += alice.read_until("366")
+        got += alice.ask()
+    assert texts(got) == [f"#tea {n}" for n in range(number)]
+
+
+def quit_and_read(wire):
+    wire.send("QUIT")
+    return wire.goodbye()

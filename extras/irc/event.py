@@ -58,9 +58,8 @@ class Event:
     @property
     def id(self) -> str:
         """The message's id, which nobody else's message has.  IRCv3 message-ids."""
-        if not self._id:
-            self._id = f"{EPOCH}-{next_number()}"
-        return self._id
+        # In one step: the thread that keeps messages may ask, too.
+        return self._id or self.__dict__.setdefault("_id", f"{EPOCH}-{next_number()}")
 
     @id.setter
     def id(self, value: str) -> None:

@@ -8,7 +8,7 @@ hook         a method that the core calls; here it does nothing
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from extras.irc.client import Client
@@ -95,6 +95,11 @@ class Extension:
 
     def welcoming(self, me: Client) -> None:
         """A client gets its welcome; the message of the day comes next."""
+
+    def catches_up(self, me: Client, user: User) -> Iterator[None] | None:
+        """Give what to do, with pauses, before a client becomes a session of this user; then others
+        tell the client nothing meanwhile."""
+        return None
 
     def registered(self, me: Client) -> None:
         """A client has had its welcome."""

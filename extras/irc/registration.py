@@ -149,13 +149,22 @@ def share(me: Client, owner: User):
         return
     me.world.leave(me.user)
     me.user, me.name = owner, owner.nick
-    owner.attach(me)
+    catch_up = me.server.extensions.first("catches_up", me, owner)
+    if catch_up is None:
+        owner.attach(me)
     welcome(me)
-    me.show_away(owner)
     for channel in list(owner.channels):
         if channel in owner.channels:  # others come in between
             me.send(has_joined(me, channel))
             me.carry_out(show_channel(me, channel))
+    if catch_up is not None:
+        me.carry_out(catch_up)
+        catch_up.close()
+        if me.outbox.ended or not owner.registered or not may_share(me, owner):
+            me.close_link("The user has gone")
+            return
+        owner.attach(me)
+    me.show_away(owner)
     for registered in me.server.extensions.hooks("registered"):
         registered(me)
 

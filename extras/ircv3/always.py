@@ -38,6 +38,8 @@ MAX_ABSENT = 1000  # users: each takes a nick, and a place in up to 100 channels
 # longer than a holiday.
 DAYS = 30.0
 DAY_S = 86400
+QUITS = "Quit"
+CLEAN = {QUITS, "the server is stopping"}  # reasons for which a session ends, and its client knows it
 SWITCHES = {"on": True, "true": True, "yes": True, "off": False, "false": False, "no": False}
 
 
@@ -120,7 +122,9 @@ class Always(Extension):
         return True
 
     def registered(self, me: Client) -> None:
-        self.absent.pop(self.keys.get(me.user), None)
+        since = self.absent.pop(self.keys.get(me.user), None)
+        if since is not None:
+            me.state[Always] = time.monotonic(), since
         self.know(me.user)
 
     def logged_in(self, me: Client) -> None:
@@ -154,6 +158,7 @@ class Always(Extension):
         if me.user.registered:
             # With several clients for one nick, each is told that it is this one that ends.
             me.send(me.says("QUIT", text=f"Quit: {reason}"))
+            me.end_reason = QUITS
         quit(me, reason)
 
     def set(self, me: Client, name: str, value: str):
@@ -242,10 +247,12 @@ def last_read(me: Client) -> float:
     If it did not say that it ends, it may have been dead since we heard of it last: then it rather
     reads something twice than never.
     """
-    is_broken = not me.end_reason and me.conn.end_reason != "EOF"
-    if me.outbox.overflowed or is_broken or me.end_reason.startswith("Ping timeout"):
-        return time.time() - (time.monotonic() - me.conn.heard_at)
-    return time.time()
+    if me.end_reason in CLEAN:
+        return time.time()
+    attached_at, since = me.state.get(Always, (0.0, 0.0))
+    if me.conn.heard_at < attached_at:
+        return since  # nobody knows that it has got what it had missed before
+    return time.time() - (time.monotonic() - me.conn.heard_at)
 
 
 FIELDS = "name", "realname", "address", "account", "away", "signed_on", "spoke_at"

@@ -11,6 +11,7 @@ from extras.ircv3.labels import Labels
 from extras.ircv3.listing import Listing
 from extras.ircv3.login import Login
 from extras.ircv3.metadata import Metadata
+from extras.ircv3.missed import Missed
 from extras.ircv3.monitor import Monitor
 from extras.ircv3.multiline import Multiline
 from extras.ircv3.mute import Mute
@@ -36,6 +37,6 @@ EXTENSIONS = (
 )
 if sqlite3:  # a Python may be built without it
     EXTENSIONS += (
-        Login, Sasl, Signup, NickServ, RegisteredOnly, Metadata, History, ChatHistory, Redaction, Founders, Always,
-        ReadMarker, ZncPlayback,
+        Login, Sasl, Signup, NickServ, RegisteredOnly, Metadata, History, ChatHistory, Redaction, Founders, Missed,
+        Always, ReadMarker, ZncPlayback,
     )

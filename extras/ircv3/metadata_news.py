@@ -124,7 +124,7 @@ class MetadataNews(Extension):
         return [key for key in keys if key in values]
 
     def joined(self, me: Client, channel: Channel) -> None:
-        if me.user.sessions[0].outbox is me.outbox:  # once for all its sessions
+        if me.user.sessions and me.user.sessions[0].outbox is me.outbox:  # once for all its sessions
             for key in self.store.of(me.user):
                 for session in self.hearers(me.user, key):
                     if session.user is not me.user and session.user in channel.members:
