@@ -223,11 +223,24 @@ def test_ghost_ends_a_dead_connection_and_regain_takes_its_nick(irc):
         dead, wire = client(irc, "alice"), irc.client("other")
         assert said(wire, f"NS {order} alice") == ["You are not the owner of alice: GHOST alice <password>"]
         assert said(wire, f"NS {order} alice millet") == ["Incorrect password for alice."]
-        assert said(wire, f"NS {order} alice sesame") == ["alice has been ghosted."]
+        assert said(wire, f"NS {order} alice sesame") == ["alice has been ghosted: killed."]
         assert [message.command for message in dead.goodbye()] == ["ERROR"]
         assert short(wire.ask("PING x")[0]).startswith("PONG") and nick in wire.lines("WHOIS " + nick)[0]
         wire.send("QUIT")
         wire.goodbye()
+
+
+@pytest.mark.parametrize("order", ["GHOST", "REGAIN"])
+def test_a_bot_without_sasl_that_was_refused_its_nick_gets_it_by_its_password(irc, order):
+    register(irc, "alice")
+    bot = irc.wire()
+    assert "433" in bot.codes("NICK alice", "USER al 0 * :r")
+    bot.ask("NICK alice_")
+    bot.nick = "alice_"
+    assert short(bot.ask(f"NS {order} alice millet")[0]).endswith("Incorrect password for alice.")
+    got = bot.lines(f"NS {order} alice sesame")
+    assert "NICK alice" in got and got[0].startswith("900")
+    assert "330 alice alice is logged in as" in bot.lines("WHOIS alice")
 
 
 def test_an_owner_who_has_lost_her_nick_by_a_race_gets_it_back_without_a_password(irc):

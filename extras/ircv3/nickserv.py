@@ -4,7 +4,7 @@
     S: :NickServ!NickServ@irc.example.net NOTICE alice_ :You are now identified for alice.
 
 ghost   a connection of one's own that is dead, and still has the nick
-The texts have the words that bots look for: "now identified", "has been ghosted".
+The texts have the words that bots look for: "now identified", "ghosted", "killed".
 """
 
 import re
@@ -77,12 +77,14 @@ class NickServ(Service):
             return False
         if user is not None:
             me.leave(user, f"GHOST by {me.user.nick}")
-            self.say(me, f"{nick} has been ghosted.")
+            self.say(me, f"{nick} has been ghosted: killed.")
+        elif password and self.login.log_in(me, name):
+            rename(me, nick)  # a bot that knows no SASL: it was refused this nick, and takes that for a ghost
         return True
 
     def regain(self, me: Client, nick: str, password: str = ""):
         """REGAIN <nick> [<password>]: end that connection, and take the nick."""
-        if self.ghost(me, nick, password):
+        if self.ghost(me, nick, password) and fold(me.user.nick) != fold(nick):
             if password:
                 self.login.log_in(me, self.accounts.name_of(nick))
             rename(me, nick)
