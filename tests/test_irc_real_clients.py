@@ -216,7 +216,8 @@ def test_a_web_page_makes_an_account_logs_in_over_websocket_and_reads_history(ce
         house.hears(f"I have read: {BEFORE}", "paula")
 
 
-def test_sopel_logs_in_over_tls_and_reads_history(house, tmp_path):
+@pytest.mark.parametrize("way", ["sasl", "nickserv"])
+def test_sopel_logs_in_over_tls_and_reads_history(house, tmp_path, way):
     gotten("bin/sopel")
     house.make_account("sophie")
     (tmp_path / "plugins").mkdir()
@@ -231,7 +232,7 @@ port = {house.tls_port}
 use_ssl = true
 verify_ssl = true
 ca_certs = {house.pem}
-auth_method = sasl
+auth_method = {way}
 auth_username = sophie
 auth_password = {PASSWORD}
 channels = #tea
@@ -250,7 +251,27 @@ log_raw = true
     house.hears("with milk", "sophie")
 
 
-def test_limnoria_logs_in_over_tls_and_reads_history(house, tmp_path):
+WAYS_OF_LIMNORIA = {
+    "sasl": f"""
+supybot.networks.tea.sasl.username: lima
+supybot.networks.tea.sasl.password: {PASSWORD}
+supybot.networks.tea.sasl.required: True
+supybot.networks.tea.sasl.mechanisms: plain
+supybot.plugins: Tea
+""",
+    "nickserv": f"""
+supybot.plugins: Tea Services
+supybot.plugins.Services: True
+supybot.plugins.Services.NickServ: NickServ
+supybot.plugins.Services.nicks: lima
+supybot.plugins.Services.NickServ.password.lima: {PASSWORD}
+supybot.plugins.Services.noJoinsUntilIdentified: True
+""",
+}
+
+
+@pytest.mark.parametrize("way", WAYS_OF_LIMNORIA)
+def test_limnoria_logs_in_over_tls_and_reads_history(house, tmp_path, way):
     limnoria = gotten("bin/limnoria")
     house.make_account("lima")
     shutil.copytree(ROOT / "tests/irc_visitors/Tea", tmp_path / "plugins/Tea")
@@ -263,19 +284,14 @@ supybot.networks.tea.channels: #tea
 supybot.networks.tea.ssl: True
 supybot.networks.tea.ssl.authorityCertificate: {house.pem}
 supybot.protocols.ssl.verifyCertificates: True
-supybot.networks.tea.sasl.username: lima
-supybot.networks.tea.sasl.password: {PASSWORD}
-supybot.networks.tea.sasl.required: True
-supybot.networks.tea.sasl.mechanisms: plain
 supybot.directories.plugins: {tmp_path}/plugins
 supybot.directories.conf: {tmp_path}/conf
 supybot.directories.data: {tmp_path}/data
 supybot.directories.log: {tmp_path}/logs
-supybot.plugins: Tea
 supybot.plugins.Tea: True
 supybot.log.stdout.level: DEBUG
 supybot.protocols.irc.throttleTime: 0.0
-""")
+""" + WAYS_OF_LIMNORIA[way])
     house.run([limnoria, "--allow-root", tmp_path / "bot.conf"], tmp_path)
     house.hears(f"I have read: {BEFORE}", "lima")
 
