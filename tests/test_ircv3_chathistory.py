@@ -9,7 +9,9 @@ from contextlib import closing
 
 import pytest
 
+from extras.ircv3.database import Database
 from extras.ircv3.history import History, life_of
+from extras.ircv3.schema import MIGRATIONS
 from extras.ircv3.storage import Storage
 from tests.chapter import ROOT
 from tests.irc_wire import IrcWire, irc, short  # noqa: F401
@@ -340,3 +342,13 @@ def test_what_history_has_shown_survives_kill_9_and_of_the_rest_only_the_end_is_
             finally:
                 process.send_signal(signal.SIGKILL)
     assert kept[1] == [str(number) for number in range(len(kept[1]))] and 20 <= len(kept[1]) <= 40
+
+
+def test_a_database_of_an_older_version_gets_history_and_keeps_its_accounts(irc, path):
+    Database(path, migrations=MIGRATIONS[:1]).close()
+    irc.start(options={"db": path})
+    register(irc, "alice")
+    say(client(irc, "alice", caps=CAPS, channel="#tea"), "#tea", "one")
+    irc.server.stop()
+    irc.start(options={"db": path})
+    assert texts(client(irc, "alice", caps=CAPS, channel="#tea"), "#tea") == ["one"]

@@ -21,6 +21,7 @@ from extras.ircv3.pre_away import PreAway
 from extras.ircv3.read_marker import ReadMarker
 from extras.ircv3.redaction import Redaction
 from extras.ircv3.registered_only import RegisteredOnly
+from extras.ircv3.relay import Relay
 from extras.ircv3.rename import Rename
 from extras.ircv3.sasl import Sasl
 from extras.ircv3.secure import Secure
@@ -32,7 +33,7 @@ from extras.ircv3.tags import Tags
 from extras.ircv3.znc_playback import ZncPlayback
 
 EXTENSIONS = (
-    Tags, Labels, StandardReplies, Notify, Listing, Monitor, Isupport, PreAway, Rename, Multiline, Mute,
+    Tags, Labels, StandardReplies, Notify, Listing, Monitor, Isupport, PreAway, Rename, Multiline, Relay, Mute,
     Storage, Secure, Cloak, Sts,
 )
 if sqlite3:  # a Python may be built without it
