@@ -5,12 +5,15 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from contextlib import closing
 
 import pytest
 
-from extras.ircv3.database import Database
-from extras.ircv3.history import History, life_of
+from extras.ircv3 import database, history
+from extras.ircv3.database import GATHER_S, Database
+from extras.ircv3.history import PAUSE_S, History, life_of
 from extras.ircv3.schema import MIGRATIONS
 from extras.ircv3.storage import Storage
 from tests.chapter import ROOT
@@ -131,8 +134,9 @@ def test_id_time_account_and_tags_are_the_same_live_and_after_a_restart(irc, pat
     irc.start(options={"db": path})
     register(irc, "alice")
     alice = client(irc, "alice", caps=CAPS, channel="#tea")
+    alice.ask("MODE alice +B")
     said = alice.ask("@+draft/reply=7 PRIVMSG #tea :one", "NOTICE #tea :two", "PRIVMSG #tea :\x01ACTION waves\x01", "PRIVMSG #tea :ünï")
-    assert said[0].tags["account"] == "alice" and said[0].tags["+draft/reply"] == "7" and len({m.tags["msgid"] for m in said}) == 4
+    assert said[0].tags["account"] == "alice" and said[0].tags["+draft/reply"] == "7" and "bot" in said[0].tags and len({m.tags["msgid"] for m in said}) == 4
     irc.server.stop()
     irc.start(options={"db": path})
     bob = irc.client("bob", CAPS, "#tea")
@@ -168,8 +172,8 @@ def test_a_guest_reads_until_it_leaves_and_whoever_has_its_nick_next_reads_nothi
     thief = irc.client("guest", CAPS)
     assert texts(thief, "alice") == [] and texts(alice, "guest") == ["secret", "yours"]
     register(irc, "another")
-    database = irc.server.extensions[Storage].database
-    assert database.read(lambda db: db.execute("SELECT DISTINCT reader FROM message WHERE reader <> x''").fetchall()) == [(b"alice",)]
+    base = irc.server.extensions[Storage].database
+    assert base.read(lambda db: db.execute("SELECT DISTINCT reader FROM message WHERE reader <> x''").fetchall()) == [(b"alice",)]
 
 
 def test_one_who_logs_in_later_does_not_own_what_was_said_to_the_guest(irc):
@@ -239,15 +243,15 @@ def test_what_was_said_behind_closed_doors_ends_with_the_channel(mode, irc):
 def test_one_who_is_kicked_while_the_database_reads_gets_nothing(irc):
     alice, bob = irc.client("alice", CAPS, "#tea"), irc.client("bob", CAPS, "#tea")
     say(alice, "#tea", "secret")
-    history = irc.server.extensions[History]
-    read = history.read
+    ours = irc.server.extensions[History]
+    read = ours.read
 
     def kicked_meanwhile(function):
         rows = read(function)
         alice.ask("KICK #tea bob")
         return rows
 
-    history.read = kicked_meanwhile
+    ours.read = kicked_meanwhile
     bob.ask()
     got = bob.ask("CHATHISTORY LATEST #tea * 5")
     assert [message.command for message in got] == ["KICK", "FAIL"] and got[1].params[1] == "INVALID_TARGET"
@@ -274,13 +278,13 @@ def test_old_messages_are_not_shown_and_are_deleted(irc, path, monkeypatch):
     alice = irc.client("alice", CAPS, "#tea")
     say(alice, "#tea", "one")
     assert texts(alice, "#tea") == ["one"]
-    database = irc.server.extensions[Storage].database
-    database.write(lambda db: db.execute("UPDATE message SET time = time - 7 * 86400 * 1000")).result(20)
+    base = irc.server.extensions[Storage].database
+    base.write(lambda db: db.execute("UPDATE message SET time = time - 7 * 86400 * 1000")).result(20)
     assert texts(alice, "#tea") == []
     for start in range(0, 3000, 500):
         alice.ask(*(f"PRIVMSG #tea :{number}" for number in range(start, start + 500)))
     texts(alice, "#tea")
-    kept = [text for text, in database.read(lambda db: db.execute("SELECT line FROM message WHERE kind = 1 ORDER BY number").fetchall())]
+    kept = [text for text, in base.read(lambda db: db.execute("SELECT line FROM message WHERE kind = 1 ORDER BY number").fetchall())]
     assert len(kept) <= 2000 + 1000 and kept[-1].endswith(b":2999") and b":one" not in kept[0]
 
 
@@ -290,14 +294,14 @@ def test_old_messages_are_not_shown_and_are_deleted(irc, path, monkeypatch):
 def test_chat_goes_on_with_a_full_disk_and_one_line_in_the_log_says_so(irc, path, caplog):
     irc.start(options={"db": path})
     alice, bob = irc.client("alice", CAPS, "#tea"), irc.client("bob", CAPS, "#tea")
-    database = irc.server.extensions[Storage].database
-    database.write(lambda db: db.execute("PRAGMA max_page_count = 1").fetchone()).result(20)
+    base = irc.server.extensions[Storage].database
+    base.write(lambda db: db.execute("PRAGMA max_page_count = 1").fetchone()).result(20)
     for number in range(200):
         say(alice, "#tea", "x" * 300)
     assert len(bob.ask()) == 200
     texts(alice, "#tea")
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1 and "full" in caplog.text
-    database.write(lambda db: db.execute("PRAGMA max_page_count = 100000").fetchone()).result(20)
+    base.write(lambda db: db.execute("PRAGMA max_page_count = 100000").fetchone()).result(20)
     say(alice, "#tea", "again")
     assert texts(alice, "#tea")[-2:] == ["x" * 300, "again"]     # and what waited was not lost
 
@@ -322,6 +326,39 @@ def test_a_database_that_is_gone_is_one_fail_and_no_more(irc):
     assert [message.text for message in bob.ask()] == ["one"]
     got = alice.lines("CHATHISTORY LATEST #tea * 5")
     assert got == ["FAIL CHATHISTORY MESSAGE_ERROR LATEST #tea History is temporarily unavailable"]
+
+
+def on_disk(path, word):
+    with closing(sqlite3.connect(path)) as db:
+        return db.execute("SELECT 1 FROM message WHERE instr(line, ?)", (word.encode(),)).fetchone() is not None
+
+
+def test_what_was_said_is_on_disk_within_the_time_that_the_docstring_gives_to_kill_9(irc, path):
+    assert PAUSE_S + GATHER_S < 0.15 and "some 0.2 seconds" in history.__doc__
+    irc.start(options={"db": path})
+    alice, waits = irc.client("alice", channel="#tea"), []
+    while not waits or min(waits) > 0.2 and len(waits) < 50:    # a busy machine may take longer, but not each time
+        word, began = f"word{len(waits)}", time.monotonic()
+        alice.ask(f"PRIVMSG #tea {word}")
+        while not on_disk(path, word):      # nobody reads history: it goes there by itself
+            alice.ask()
+            assert time.monotonic() < began + 20
+        waits.append(time.monotonic() - began)
+    assert min(waits) <= 0.2
+
+
+def test_a_disk_that_stands_still_does_not_hold_up_the_server_s_end(irc, path, monkeypatch, caplog):
+    monkeypatch.setattr(database, "CLOSE_S", 0.01)
+    irc.start(options={"db": path})
+    alice, free = irc.client("alice", channel="#tea"), threading.Event()
+    try:
+        irc.server.extensions[Storage].database.write(lambda db: free.wait(20))
+        alice.ask("PRIVMSG #tea :one")
+        alice.close()
+        irc.server.stop()
+        assert "the disk stands still" in caplog.text
+    finally:
+        free.set()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no SIGKILL")

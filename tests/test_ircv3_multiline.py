@@ -95,7 +95,7 @@ def test_an_operator_s_message_to_a_status_is_one_too(irc):
 
 @pytest.mark.parametrize("lines, answer", [
     (batch("#tea", ["", ""]), "MULTILINE_INVALID"), (batch("#tea", []), "MULTILINE_INVALID"),
-    (batch("#tea", ["a", (CONCAT, "")]), "MULTILINE_INVALID"), (batch("#tea", ["a"] * 33), "MULTILINE_MAX_LINES 32"),
+    (batch("#tea", ["a", (CONCAT, "")]), "MULTILINE_INVALID"), (batch("#tea", ["a"] * 40), "MULTILINE_MAX_LINES 32"),
     (batch("#tea", ["x" * 400] * 11), "MULTILINE_MAX_BYTES 4096"), (batch("#tea", ["a"], command="TAGMSG"), "MULTILINE_INVALID"),
     (["BATCH +1 draft/multiline #tea", "@batch=1 PRIVMSG bob :a", "BATCH -1"], "MULTILINE_INVALID_TARGET #tea bob"),
     (["BATCH +1 draft/multiline #tea", "@batch=1 PRIVMSG #tea :a", "@batch=1 NOTICE #tea :b", "BATCH -1"], "MULTILINE_INVALID"),

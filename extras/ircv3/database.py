@@ -32,6 +32,7 @@ except ImportError:  # a Python may be built without it
 
 MAX_WAITING = 20_000  # writes: some 20 MB, and many seconds of messages for a disk that stands still
 GATHER_S = 0.02  # one fsync for all that happens meanwhile; nobody notices that it is later
+CLOSE_S = 10.0  # then we give up on a disk that stands still: the server must end some time
 BUSY_TIMEOUT_S = 2.0  # longer than a backup holds the file, shorter than a person waits for a login
 LOG_AGAIN_S = 60.0  # how seldom to say that the disk is full
 NO_SQLITE = "this Python was built without sqlite3, which accounts and history need"
@@ -90,11 +91,13 @@ class Database:
         return self._put(function, is_read=True).result()
 
     def close(self) -> None:
-        """Commit what was queued, and close.  Twice does no harm.  Blocks: until it is done."""
+        """Commit what was queued, and close.  Twice does no harm.  Blocks: until it is done, or for CLOSE_S."""
         with self._bell:
             self._is_closed = True
             self._bell.notify()
-        self._thread.join()
+        self._thread.join(CLOSE_S)
+        if self._thread.is_alive():
+            log.warning("database: the disk stands still: what it has not taken is lost")
 
     def _put(self, function: Callable, is_read: bool) -> Future:
         answer = Future()

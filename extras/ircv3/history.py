@@ -174,13 +174,21 @@ class History(Extension):
         self._bell.set()
 
     def _carry(self) -> None:
-        """Have the database write, again and again, with a pause before it.  Thread: the carrier."""
+        """Have the database write, again and again, with a pause before it.  Thread: the carrier.
+
+        It waits for no disk: who stops the server waits for it.
+        """
         while self._bell.wait() and not self._stops.wait(PAUSE_S):
             self._bell.clear()
-            self._is_asked = False  # what is noted from here on rings the bell again
-            future = self._later(self._write)
-            if future and not future.exception() and self._noted:
-                self._ask()
+            if future := self._later(self._write):
+                future.add_done_callback(self._written)
+            else:
+                self._is_asked = False  # the next message tries again
+
+    def _written(self, future: Future) -> None:
+        self._is_asked = False  # first, and then we look: what is noted from here on rings the bell
+        if self._noted and not future.exception():
+            self._ask()
 
     def _later(self, function: Callable) -> Future | None:
         """Have the database's thread do something; give None if it cannot: the disk stands still."""
