@@ -41,7 +41,9 @@ from step5_server.line_server import positive
 DAYS = 7.0  # a holiday; and a person's words should not be kept for ever just because nobody minds
 MOST_OF_TARGET = 10_000  # messages of one channel: some days of a busy one
 MOST = 1_000_000, 100_000  # of all, in a file and in memory: 300 MB and 40 MB
-MAX_NOTED = 20_000, 10_000  # events that wait, for a file and in memory: 20 MB, seconds of a mad crowd
+# Events that wait: for a file, 20 MB, the seconds of a mad crowd; in memory, where the newest wait until
+# somebody reads, 2 MB, which a server that nobody asks for history has to have.
+MAX_NOTED = 20_000, 2_000
 PAUSE_S = 0.1  # between two writes: nobody notices what is lost in it, and a disk can do that
 # Rows of one write.  More would keep the processor from those who chat for more than a few milliseconds;
 # so 4,000 messages a second are the most that we can keep, and a burst of MAX_NOTED.
