@@ -56,7 +56,6 @@ def join_one(me: Client, name: str, key: str):
     elif channel and not is_founder(me.user, channel) and (refusal := why_not(me.user, channel, key)):
         me.reply(refusal, channel.name)
     else:
-        is_new = channel is None
         channel = me.world.join(me.user, name, NEW_CHANNEL_MODES)
         me.tell(channel, has_joined(me, channel))
         if is_founder(me.user, channel):
@@ -64,9 +63,6 @@ def join_one(me: Client, name: str, key: str):
         if me.user.away is not None:
             away = me.says("AWAY", text=me.user.away, need="away-notify")
             me.tell(channel, away, but_me=True)
-        if is_new:
-            for opened in me.server.extensions.hooks("opened"):
-                opened(me, channel)
         yield from show_channel(me, channel)
         for session in list(me.user.sessions):
             if session is not me:

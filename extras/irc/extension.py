@@ -58,9 +58,6 @@ class Extension:
     def stop(self) -> None:
         """Close them: all clients have gone."""
 
-    def reload(self) -> None:
-        """Read files again: an operator says REHASH."""
-
     def tokens(self) -> Iterable[str]:
         """Give the tokens of 005."""
         return ()
@@ -104,10 +101,10 @@ class Extension:
     def registered(self, me: Client) -> None:
         """A client has had its welcome."""
 
-    def completes(self, me: "Client") -> None:
+    def completes(self, me: Client) -> None:
         """A client's registration has all that it waited for."""
 
-    def logged_in(self, me: "Client") -> None:
+    def logged_in(self, me: Client) -> None:
         """Our user has logged in, or to another account."""
 
     def keeps(self, me: Client, user: User) -> bool:
@@ -132,9 +129,6 @@ class Extension:
 
     def renamed(self, channel: Channel, old: str) -> None:
         """A channel has another name now."""
-
-    def opened(self, me: Client, channel: Channel) -> None:
-        """A client is the first in a channel that was not here."""
 
     def seen(self, me: Client, nick: str, online: bool) -> None:
         """A nick is taken, or free again."""
@@ -166,13 +160,9 @@ class Extension:
         """Give the numeric and its values if this client may not say this in the channel."""
         return None
 
-    def why_not_speak_to(self, me: "Client", user: User, event: Event) -> tuple | None:
+    def why_not_speak_to(self, me: Client, user: User, event: Event) -> tuple | None:
         """Give the numeric and its values if this client may not say this to the user."""
         return None
-
-    def not_here(self, me: Client, nick: str, event: Event) -> bool:
-        """Take a private message for somebody who is not here; tell whether that was done."""
-        return False
 
     def observe(self, event: Event, place: Channel | User) -> None:
         """Note an event, once for each channel or user that it concerns, in order.  Never wait."""

@@ -78,8 +78,6 @@ def rehash(me: Client):
         me.server.forget_motd()
         if me.server.credentials:
             me.server.credentials.renew()
-        for reload in me.server.extensions.hooks("reload"):
-            reload()
     else:
         me.reply(ERR_NOPRIVILEGES)
 

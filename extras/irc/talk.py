@@ -139,7 +139,7 @@ def speak_to_user(me: Client, command: str, target: str, text: str | None, make:
     if "!" in target and (user is None or fold(target) != fold(user.source)):
         return ERR_NOSUCHNICK, target
     if user is None:
-        return speak_to_nobody(me, command, target, text, make)
+        return speak_to_nobody(me, target, text)
     event = make(me, command, user.nick, text)
     for why_not in me.private_rules:
         if refusal := why_not(me, user, event):
@@ -152,17 +152,13 @@ def speak_to_user(me: Client, command: str, target: str, text: str | None, make:
     return None
 
 
-def speak_to_nobody(me: Client, command: str, nick: str, text: str | None, make: Callable) -> tuple | None:
-    """Speak to a service, or leave a message for somebody who is not here; else say that nobody has this nick."""
+def speak_to_nobody(me: Client, nick: str, text: str | None) -> tuple | None:
+    """Speak to a service, or say that nobody has this nick."""
     service = me.server.extensions.first("service", nick)
-    if service:
-        service(me, text or "")
-        return None
-    event = make(me, command, nick, text)
-    if any(take(me, nick, event) for take in me.server.extensions.hooks("not_here")):
-        me.echo(event)
-        return None
-    return ERR_NOSUCHNICK, nick
+    if service is None:
+        return ERR_NOSUCHNICK, nick
+    service(me, text or "")
+    return None
 
 
 def away(me: Client, text: str = ""):
