@@ -20,14 +20,15 @@ class Command(NamedTuple):
     function: Callable
     least: int  # parameters that must be there
     most: int  # parameters that it looks at
-    early: bool  # also before registration; otherwise that is answered with 451
+    # Also before registration, or for who has this capability; otherwise that is answered with 451.
+    early: bool | str
     locked: bool  # runs under the world's lock; one that does not takes it for what it changes
     free: bool  # does not count as a message of a client that sends too much
     only_utf8: bool  # with other bytes it is refused; of others, these bytes become U+FFFD
 
 
 def command(
-    function: Callable, early: bool = False, locked: bool = True, free: bool = False,
+    function: Callable, early: bool | str = False, locked: bool = True, free: bool = False,
     only_utf8: bool = False,
 ) -> Command:
     """Give the row of a function, or of an extension's method; the numbers are read from it."""

@@ -106,7 +106,7 @@ class IrcHandler(Client):
             # Do not answer a client that is not registered: it may be a server.
             if self.user.registered:
                 self.reply(ERR_UNKNOWNCOMMAND, name)
-        elif not self.user.registered and not command.early:
+        elif not self.user.registered and command.early is not True and command.early not in self.caps:
             self.reply(ERR_NOTREGISTERED)
         elif command.least and (len(params) < command.least or "" in params[: command.least]):
             self.reply(ERR_NEEDMOREPARAMS, name)

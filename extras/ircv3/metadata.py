@@ -15,7 +15,7 @@ from extras.irc.command import command
 from extras.irc.extension import Capability
 from extras.irc.message import NO_UTF8, size
 from extras.irc.names import fold
-from extras.irc.replies import ERR_NOTREGISTERED, Numeric
+from extras.irc.replies import Numeric
 from extras.irc.state import Channel, User
 from extras.ircv3.metadata_news import (
     EVERYBODY, KEY, MAX_SUBSCRIPTIONS, NAME, SOURCE, MetadataNews, fail, name_of,
@@ -53,13 +53,10 @@ class Metadata(MetadataNews):
             f"max-value-bytes={MAX_VALUE_BYTES}"
         )
         self.capabilities = (Capability(NAME, "what others say of themselves", value=lambda: tokens),)
-        self.commands = {"METADATA": command(self.metadata, early=True, only_utf8=True)}
+        self.commands = {"METADATA": command(self.metadata, early=NAME, only_utf8=True)}
 
     def metadata(self, me: Client, target: str, subcommand: str, *params: str):
         """Say something of oneself by keys, or ask: GET, LIST, SET, CLEAR, SUB, UNSUB, SUBS, SYNC.  IRCv3 metadata."""
-        if not me.user.registered and NAME not in me.caps:
-            me.reply(ERR_NOTREGISTERED)
-            return
         run = SUBCOMMANDS.get(subcommand.upper())
         where = self.find(me, target)
         if run is None:
