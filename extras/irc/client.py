@@ -238,8 +238,9 @@ class Client(TurnHandler):
         double._marks = {}
         return double
 
-    def show_away(self, user: User) -> None:
-        """Work out whether a user is away: if all its sessions are, or it has none.  Tell who wants to know."""
+    def show_away(self) -> None:
+        """Work out whether our user is away: if all its sessions are, or it has none.  Tell who wants to know."""
+        user = self.user
         said = [session.away for session in user.sessions]
         if None in said:
             away = None
@@ -251,9 +252,7 @@ class Client(TurnHandler):
             user.away = away
             event = Event("AWAY", text=away, source=user.source, user=user, need="away-notify")
             self.tell_neighbours(user, event, afar=True)
-            for session in user.sessions:
-                if session is not self:
-                    self.tell_session(session, event)
+            self.tell_elsewhere(event)
 
     def may(self, channel: Channel, least: str) -> bool:
         """Return whether our user has at least this status; an operator of the server has every status."""
@@ -309,7 +308,7 @@ class Client(TurnHandler):
         ))
         if stays:
             user.detach(self)
-            self.show_away(user)
+            self.show_away()
         return stays
 
     def end_session(self, reason: str) -> None:

@@ -164,7 +164,7 @@ def share(me: Client, owner: User):
             me.close_link("The user has gone")
             return
         owner.attach(me)
-    me.show_away(owner)
+    me.show_away()
     for registered in me.server.extensions.hooks("registered"):
         registered(me)
 

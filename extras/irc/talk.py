@@ -165,4 +165,4 @@ def away(me: Client, text: str = ""):
     """Say that one is away, or, without a text, that one is back.  RFC 2812 section 4.1."""
     me.away = cut_text(text, MAX_TEXT_BYTES) or None
     me.reply(RPL_NOWAWAY if text else RPL_UNAWAY)
-    me.show_away(me.user)
+    me.show_away()
