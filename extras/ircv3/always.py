@@ -16,7 +16,6 @@ import argparse
 import json
 import time
 from functools import partial
-from queue import Full
 from typing import NamedTuple
 
 from extras.irc.channels import NEW_CHANNEL_MODES
@@ -200,11 +199,8 @@ class Always(Extension):
 
     def save(self, key: str) -> None:
         """Have it written soon what an account's user is like then, or that it has none."""
-        if key not in self._waiting:
-            try:
-                self._database.write(partial(self.write, key))
-            except Full:
-                return  # NOTE: the next change writes it; the log says that the disk stands still
+        # If the disk is far behind, the next change writes it.
+        if key not in self._waiting and self._database.later(partial(self.write, key)):
             self._waiting.add(key)
 
     def write(self, key: str, db) -> None:

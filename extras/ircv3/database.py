@@ -83,6 +83,18 @@ class Database:
         """
         return self._put(function, is_read=False)
 
+    def later(self, function: Callable) -> Future | None:
+        """Write as write() does, for somebody who does not wait; give None if too much waits for the disk.
+
+        The log is told of a mistake in the function, as it is of the disk's faults.  Blocks: never.
+        """
+        try:
+            future = self.write(function)
+        except Full:
+            return None
+        future.add_done_callback(tell_log)
+        return future
+
     def read(self, function: Callable):
         """Return `function(connection)`, which sees all that was written before.
 
@@ -182,6 +194,13 @@ class Database:
         elif self._is_failing and not failure:
             log.warning("database: works again")
             self._is_failing = False
+
+
+def tell_log(future: Future) -> None:
+    """Tell the log of a mistake of ours; of the disk's faults, the thread tells it."""
+    error = future.exception()
+    if error and not isinstance(error, DatabaseError):
+        log.error("database: %r", error, exc_info=error)
 
 
 def told(error: Exception) -> Exception:

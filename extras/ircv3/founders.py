@@ -171,11 +171,9 @@ class Founders(Service):
 
     def changed(self, channel: Channel, user: User | None) -> None:
         if user is None and channel in self.kept and channel not in self._waiting:
-            try:
-                self._database.write(partial(self.write, channel, self.kept[channel]))
-            except Full:
-                return  # NOTE: the next change writes it; the log says that the disk stands still
-            self._waiting.add(channel)
+            # If the disk is far behind, the next change writes it.
+            if self._database.later(partial(self.write, channel, self.kept[channel])):
+                self._waiting.add(channel)
 
     def write(self, channel: Channel, number: int, db) -> None:
         """Write what a channel is like.  Thread: the database's; whoever holds the lock never waits for that."""

@@ -23,7 +23,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from queue import Full
 
 from extras.irc.client import Client
 from extras.irc.event import Event
@@ -32,7 +31,7 @@ from extras.irc.message import format_tags
 from extras.irc.names import fold, is_nick
 from extras.irc.state import Channel, User
 from extras.ircv3 import messages
-from extras.ircv3.database import Database, DatabaseError
+from extras.ircv3.database import Database
 from extras.ircv3.messages import HAPPENED, SAID, Buffer, Row
 from extras.ircv3.storage import Storage
 from step1_echo.serving import log
@@ -91,7 +90,7 @@ class History(Extension):
         self._is_behind = False
         self._guests: set[bytes] = set()  # who has read or written privately
         self.redacted: dict[str, None] = {}  # ids, the oldest first; the world's lock guards it
-        self._later(messages.forget_guests)
+        self._database.later(messages.forget_guests)
         if not self._is_lazy:
             try:
                 self._carrier.start()
@@ -104,7 +103,7 @@ class History(Extension):
         self._bell.set()
         if not self._is_lazy:
             self._carrier.join()
-        self._later(self._write_all)
+        self._database.later(self._write_all)
 
     def observe(self, event: Event, place: Channel | User) -> None:
         """Note an event.  It runs for each message: all that can wait is the writer's work."""
@@ -126,12 +125,12 @@ class History(Extension):
         key = reader_key(me.user)
         if key in self._guests and me.user.sessions == [me]:
             self._guests.discard(key)
-            self._later(lambda db: messages.forget_reader(db, key))
+            self._database.later(lambda db: messages.forget_reader(db, key))
 
     def renamed(self, channel: Channel, old: str) -> None:
         """Let a channel's history go with it.  What is not written yet will be under its new name anyway."""
         names = raw(fold(old)), raw(fold(channel.name)), raw(channel.name)
-        self._later(lambda db: messages.rename(db, *names))
+        self._database.later(lambda db: messages.rename(db, *names))
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -140,7 +139,7 @@ class History(Extension):
 
         Blocks: until the disk has answered: never call it under the lock.  Raises: DatabaseError.
         """
-        self._later(self._write_all)
+        self._database.later(self._write_all)
         return self._database.read(function)
 
     def buffer(self, me: Client, name: str, kinds: tuple[int, ...] = (SAID, HAPPENED)) -> Buffer | None:
@@ -166,7 +165,7 @@ class History(Extension):
         self.redacted[message_id] = None
         if len(self.redacted) > MAX_REDACTED:
             del self.redacted[next(iter(self.redacted))]
-        self._later(lambda db: messages.redact(db, message_id))
+        self._database.later(lambda db: messages.redact(db, message_id))
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -182,7 +181,7 @@ class History(Extension):
         """
         while self._bell.wait() and not self._stops.wait(PAUSE_S):
             self._bell.clear()
-            if future := self._later(self._write):
+            if future := self._database.later(self._write):
                 future.add_done_callback(self._written)
             else:
                 self._is_asked = False  # the next message tries again
@@ -191,15 +190,6 @@ class History(Extension):
         self._is_asked = False  # first, and then we look: what is noted from here on rings the bell
         if self._noted and not future.exception():
             self._ask()
-
-    def _later(self, function: Callable) -> Future | None:
-        """Have the database's thread do something; give None if it cannot: the disk stands still."""
-        try:
-            future = self._database.write(function)
-        except Full:
-            return None
-        future.add_done_callback(tell_log)
-        return future
 
     def _write_all(self, db) -> None:
         while self._noted or self._rows:
@@ -252,13 +242,6 @@ def reader_key(user: User, account: str | None = None) -> bytes:
     """Give who a user is, for good: an account, or for a guest something that nobody else will ever be."""
     account = user.account if account is None else account
     return raw(fold(account)) if account else f"*{user.signed_on!r}-{id(user):x}".encode()
-
-
-def tell_log(future) -> None:
-    """Tell the log of a mistake of ours; of the disk's faults, the database tells it."""
-    error = future.exception()
-    if error and not isinstance(error, DatabaseError):
-        log.error("history: %r", error, exc_info=error)
 
 
 def life_of(channel: Channel) -> int:

@@ -7,13 +7,11 @@ All are in memory; those of accounts are also in the database, and are read once
 """
 
 from collections.abc import Iterable
-from queue import Full
 from weakref import WeakKeyDictionary
 
 from extras.irc.names import fold
 from extras.irc.state import Channel, User
 from extras.ircv3.database import Database
-from extras.ircv3.history import tell_log
 
 MAX_KEYS = 20  # of one target: with MAX_VALUE_BYTES, 6 kB that a stranger can make us keep
 
@@ -69,7 +67,4 @@ class Store:
             values[key] = value
             statement, row = "INSERT OR REPLACE INTO metadata VALUES (?, ?, ?)", (values.owner, key, value)
         if values.owner:
-            try:
-                self._database.write(lambda db: db.execute(statement, row)).add_done_callback(tell_log)
-            except Full:
-                pass  # NOTE: the database has told the log that it does not work
+            self._database.later(lambda db: db.execute(statement, row))

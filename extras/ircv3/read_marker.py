@@ -10,8 +10,6 @@ Source: IRCv3 read-marker.
 """
 
 import time
-from collections.abc import Callable
-from queue import Full
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -58,10 +56,9 @@ class ReadMarker(Extension):
             if before in markers:
                 markers[after] = markers.pop(before)
 
-        def write(db):
-            db.execute("UPDATE OR REPLACE read_marker SET target = ? WHERE target = ?", (after, before))
-
-        self.write(write)
+        self._database.later(lambda db: db.execute(
+            "UPDATE OR REPLACE read_marker SET target = ? WHERE target = ?", (after, before)
+        ))
 
     def markread(self, me: Client, target: str = "", timestamp: str = ""):
         """Say how far one has read, or ask for it.  IRCv3 read-marker."""
@@ -109,11 +106,4 @@ class ReadMarker(Extension):
             db.execute("REPLACE INTO read_marker VALUES (?, ?, ?)", (reader, target, moment))
             db.execute("DELETE FROM read_marker WHERE reader = ? AND target = ?", (reader, lost))
 
-        self.write(write)
-
-    def write(self, function: Callable) -> None:
-        """Have the database's thread do something."""
-        try:
-            self._database.write(function)
-        except Full:
-            pass  # NOTE: the disk is far behind; the marker is in memory
+        self._database.later(write)  # if the disk is far behind, the marker is in memory alone
