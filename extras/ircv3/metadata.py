@@ -18,7 +18,7 @@ from extras.irc.names import fold
 from extras.irc.replies import Numeric
 from extras.irc.state import Channel, User
 from extras.ircv3.metadata_news import (
-    EVERYBODY, KEY, MAX_SUBSCRIPTIONS, NAME, SOURCE, MetadataNews, fail, name_of,
+    EVERYBODY, KEY, MAX_SUBSCRIPTIONS, NAME, SOURCE, MetadataNews, fail, name_of, refuse_key,
 )
 from extras.ircv3.metadata_store import MAX_KEYS
 
@@ -86,7 +86,7 @@ class Metadata(MetadataNews):
                 if KEY.fullmatch(key):
                     self.show(me, where, key)
                 else:
-                    fail(me, "KEY_INVALID", key, text="A key consists of a-z, 0-9 and _./-")
+                    refuse_key(me, key)
 
     def show_all(self, me: Client, where: User | Channel, *_: str):
         """Show all that is set."""
@@ -98,7 +98,7 @@ class Metadata(MetadataNews):
         """Set a key; without a value, take it away."""
         values = self.store.of(where)
         if not KEY.fullmatch(key):
-            fail(me, "KEY_INVALID", key, text="A key consists of a-z, 0-9 and _./-")
+            refuse_key(me, key)
         elif not may_set(me, where):
             fail(me, "KEY_NO_PERMISSION", name_of(where), key, text="You may not set that")
         elif not value and key not in values:
@@ -107,22 +107,17 @@ class Metadata(MetadataNews):
             fail(me, "INVALID_VALUE", key, text=f"A value is at most {MAX_VALUE_BYTES} bytes of UTF-8")
         elif value and key not in values and len(values) >= MAX_KEYS:
             fail(me, "LIMIT_REACHED", name_of(where), text=f"At most {MAX_KEYS} keys")
-        elif wait := me.state.setdefault(Pace, Pace()).seconds_to_wait():
-            fail(me, "RATE_LIMITED", name_of(where), key, str(wait), text="Too many changes: wait a little")
-        else:
+        elif not is_too_fast(me, where, key):
             self.change(me, where, key, *value)
 
     def clear(self, me: Client, where: User | Channel, *_: str):
         """Take all keys away."""
         if not may_set(me, where):
             fail(me, "KEY_NO_PERMISSION", name_of(where), "*", text="You may not clear that")
-            return
-        if wait := me.state.setdefault(Pace, Pace()).seconds_to_wait():
-            fail(me, "RATE_LIMITED", name_of(where), "*", str(wait), text="Too many changes: wait a little")
-            return
-        with me.batch("metadata", name_of(where)):
-            for key in list(self.store.of(where)):
-                self.change(me, where, key)
+        elif not is_too_fast(me, where, "*"):
+            with me.batch("metadata", name_of(where)):
+                for key in list(self.store.of(where)):
+                    self.change(me, where, key)
 
     def change(self, me: Client, where: User | Channel, key: str, *value: str) -> None:
         """Change one key, tell our client, and whoever wants to know."""
@@ -145,6 +140,14 @@ SUBCOMMANDS = {
     "GET": Metadata.get, "LIST": Metadata.show_all, "SET": Metadata.put, "CLEAR": Metadata.clear,
     "SUB": Metadata.sub, "UNSUB": Metadata.unsub, "SUBS": Metadata.subs, "SYNC": Metadata.sync,
 }
+
+
+def is_too_fast(me: Client, where: User | Channel, key: str) -> bool:
+    """Count a change; say so if there were too many of them."""
+    wait = me.state.setdefault(Pace, Pace()).seconds_to_wait()
+    if wait:
+        fail(me, "RATE_LIMITED", name_of(where), key, str(wait), text="Too many changes: wait a little")
+    return wait > 0
 
 
 def may_see(me: Client, channel: Channel) -> bool:

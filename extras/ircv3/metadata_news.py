@@ -52,7 +52,7 @@ class MetadataNews(Extension):
         mine, done = me.state.setdefault(MetadataNews, {}), []
         for key in keys:
             if not KEY.fullmatch(key):
-                fail(me, "KEY_INVALID", key, text="A key consists of a-z, 0-9 and _./-")
+                refuse_key(me, key)
             elif key not in mine and len(mine) >= MAX_SUBSCRIPTIONS:
                 fail(me, "TOO_MANY_SUBS", key, text=f"At most {MAX_SUBSCRIPTIONS} keys")
                 break
@@ -69,7 +69,7 @@ class MetadataNews(Extension):
         good = [key for key in keys if KEY.fullmatch(key)]
         for key in keys:
             if key not in good:
-                fail(me, "KEY_INVALID", key, text="A key consists of a-z, 0-9 and _./-")
+                refuse_key(me, key)
         self.forget(me, good)
         yield from me.reply_words(RPL_METADATAUNSUBOK, (), good)
 
@@ -173,6 +173,11 @@ class MetadataNews(Extension):
 def name_of(where: User | Channel) -> str:
     """Give the name of a target; before the registration nobody has one."""
     return where.name if isinstance(where, Channel) else where.nick if where.registered else "*"
+
+
+def refuse_key(me: Client, key: str) -> None:
+    """Say that this cannot be a key."""
+    fail(me, "KEY_INVALID", key, text="A key consists of a-z, 0-9 and _./-")
 
 
 def fail(me: Client, code: str, *context: str, text: str) -> None:
