@@ -116,7 +116,7 @@ class ChatHistory(Extension):
     def send_targets(self, me: Client, points: list[Point], limit: int):
         """Tell in which channels there are messages, and with whom we have talked."""
         reader, since = reader_key(me.user), self.history.since
-        channels = [self.history.buffer(me, channel.name, (SAID,)) for channel in me.user.channels]
+        channels = self.history.channels(me)
         found = self.ask(
             me, "TARGETS", "", lambda db: messages.targets(db, reader, channels, limit, *points, since)
         )

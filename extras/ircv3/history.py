@@ -155,6 +155,10 @@ class History(Extension):
         target = (user.account or user.nick) if user else name
         return Buffer(reader_key(me.user), raw(fold(target)), 0, since, kinds)
 
+    def channels(self, me: Client) -> list[Buffer]:
+        """Give what was said in each channel in which our user is."""
+        return [self.buffer(me, channel.name, (SAID,)) for channel in me.user.channels]
+
     @property
     def since(self) -> int:
         """The time of the oldest message that may be read."""

@@ -137,12 +137,16 @@ def targets(
 
     Each with the time of its last message, if that is between the points; in the order of these times.
     """
-    buffers = [*channels, *(Buffer(reader, target, since=since) for target in partners(db, reader))]
-    lasts = [row[0] for buffer in buffers if (row := latest(db, buffer, 1))]
+    lasts = [row[0] for buffer in windows(db, reader, channels, since) if (row := latest(db, buffer, 1))]
     low, high = min(one, other), max(one, other)
     found = sorted((row.time, row.shown) for row in lasts if low.time < row.time < high.time)
     some = found[:limit] if one <= other else found[-limit:]
     return [(shown, time) for time, shown in some]
+
+
+def windows(db, reader: bytes, channels: Iterable[Buffer], since: int) -> list[Buffer]:
+    """Give all that a reader may see: these channels, and each talk that it has had."""
+    return [*channels, *(Buffer(reader, target, since=since) for target in partners(db, reader))]
 
 
 def partners(db, reader: bytes) -> list[bytes]:

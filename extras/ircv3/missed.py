@@ -24,7 +24,7 @@ from extras.ircv3 import messages
 from extras.ircv3.always import CLEAN, Always
 from extras.ircv3.database import DatabaseError
 from extras.ircv3.history import History, life_of, reader_key
-from extras.ircv3.messages import SAID, Buffer, Point, Row
+from extras.ircv3.messages import Point, Row
 from extras.ircv3.replay import event_of
 
 MOST = 5000  # messages: more than anybody reads, and 2 MB
@@ -119,13 +119,12 @@ class Missed(Extension):
         """Give what others have said to our user and in its channels; let go of the lock meanwhile."""
         reader, oldest = reader_key(me.user), self.history.since
         end, moment = self._ends.get(me.user, ""), int(since * 1000)
-        channels = [self.history.buffer(me, channel.name, (SAID,)) for channel in me.user.channels]
+        channels = self.history.channels(me)
 
         def find(db) -> list[Row]:
             (number,) = db.execute("SELECT max(number) FROM message WHERE id = ? AND time = ?", (end, moment)).fetchone()
             after = Point(moment, last=number or 0)
-            people = [Buffer(reader, target, since=oldest) for target in messages.partners(db, reader)]
-            buffers = channels + people
+            buffers = messages.windows(db, reader, channels, oldest)
             most = min(MOST_OF_EACH, MOST // (len(buffers) or 1))
             rows = [row for buffer in buffers for row in messages.latest(db, buffer, most, after)]
             return [row for row in rows if row.author != reader]

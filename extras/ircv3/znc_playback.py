@@ -60,11 +60,10 @@ class ZncPlayback(Extension):
     def play(self, me: Client, name: str, one: Buffer | None, after: Point, before: Point | None) -> None:
         """Send the newest messages of one buffer, or of all.  Lets go of the lock meanwhile."""
         reader, since = reader_key(me.user), self.history.since
-        channels = [self.history.buffer(me, channel.name, (SAID,)) for channel in me.user.channels]
+        channels = self.history.channels(me)
 
         def find(db):
-            everyone = (Buffer(reader, target, since=since) for target in messages.partners(db, reader))
-            found = [row for buffer in ([one] if one else [*channels, *everyone])
+            found = [row for buffer in ([one] if one else messages.windows(db, reader, channels, since))
                      for row in messages.latest(db, buffer, MOST, after, before)]
             newest = sorted(found, key=lambda row: row.time)[-MOST:]
             return sorted(newest, key=lambda row: row.shown)  # each window's messages stay in their order
