@@ -202,6 +202,7 @@ def test_rooms_can_be_found_joined_and_left(chat):
     expect(alice.locator("#member-list")).to_have_text(re.compile("bob.*alice"))
     alice.get_by_role("button", name="Leave").click()
     expect(alice.get_by_role("list", name="Rooms")).to_be_empty()
+    bob.expect_among(b"LEFT Tea alice")  # the page does not wait for the server's answer
     assert bob.request("ROOMS").events == ["ROOM Tea 1", "ROOM code 1"]
     join(alice, "CODE")
     expect(alice.get_by_role("heading", name="#code", exact=True)).to_be_visible()
