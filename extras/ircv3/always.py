@@ -176,8 +176,9 @@ class Always(Extension):
             else:
                 self.left(me.user)
             done = self._database.write(lambda db: db.execute(
-                "INSERT INTO always (account, stays, shares) VALUES (?1, ?2, ?3)"
-                " ON CONFLICT (account) DO UPDATE SET stays = ?2, shares = ?3", (account, *wishes)
+                "INSERT INTO always (account, stays, shares) VALUES (?, ?, ?)"
+                " ON CONFLICT (account) DO UPDATE SET stays = excluded.stays, shares = excluded.shares",
+                (account, *wishes),
             ))
             with me.unlocked():
                 done.result()
@@ -210,8 +211,9 @@ class Always(Extension):
             user = self.users.get(key)
             state, seen_at = user and json.dumps(state_of(user)), self.absent.get(key)
         db.execute(
-            "INSERT INTO always (account, state, seen_at) VALUES (?1, ?2, ?3)"
-            " ON CONFLICT (account) DO UPDATE SET state = ?2, seen_at = ?3", (key, state, seen_at)
+            "INSERT INTO always (account, state, seen_at) VALUES (?, ?, ?)"
+            " ON CONFLICT (account) DO UPDATE SET state = excluded.state, seen_at = excluded.seen_at",
+            (key, state, seen_at),
         )
 
     def bring_back(self, key: str, state: dict, seen_at: float | None) -> None:

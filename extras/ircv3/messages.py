@@ -153,11 +153,11 @@ def partners(db, reader: bytes) -> list[bytes]:
     """Give the targets of a reader.  It jumps from one to the next: the messages are not looked at."""
     rows = db.execute(
         "WITH RECURSIVE found(target) AS ("
-        " SELECT min(target) FROM message WHERE reader = ?1 UNION ALL"
-        " SELECT (SELECT min(target) FROM message WHERE reader = ?1 AND target > found.target)"
+        " SELECT min(target) FROM message WHERE reader = :reader UNION ALL"
+        " SELECT (SELECT min(target) FROM message WHERE reader = :reader AND target > found.target)"
         " FROM found WHERE target IS NOT NULL"
         ") SELECT target FROM found WHERE target IS NOT NULL",
-        (reader,),
+        {"reader": reader},
     )
     return [target for target, in rows]
 
@@ -173,10 +173,10 @@ def trim(db, since: int, touched: Iterable[tuple[bytes, bytes]], most_of_target:
     db.execute("DELETE FROM message WHERE number < ?", (max(first, last - most + 1),))
     for reader, target in touched:
         db.execute(
-            "DELETE FROM message WHERE reader = ?1 AND target = ?2 AND (time, number) <="
-            " (SELECT time, number FROM message WHERE reader = ?1 AND target = ?2"
-            "  ORDER BY time DESC, number DESC LIMIT 1 OFFSET ?3)",
-            (reader, target, most_of_target),
+            "DELETE FROM message WHERE reader = :reader AND target = :target AND (time, number) <="
+            " (SELECT time, number FROM message WHERE reader = :reader AND target = :target"
+            "  ORDER BY time DESC, number DESC LIMIT 1 OFFSET :most)",
+            {"reader": reader, "target": target, "most": most_of_target},
         )
 
 
