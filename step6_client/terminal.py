@@ -141,6 +141,10 @@ class Terminal(Pipe):
     def read_line(self, prompt: str) -> str | None:
         self._prompt = prompt
         self._set_modes(echo=True)  # or readline believes that she does not want to see it
+        if WAKE and readline:
+            # A signal ends its select() all the same.  Its write() must begin again after one: of a
+            # write that a signal ended, C's buffer drops the rest, and a key would not be seen.
+            signal.siginterrupt(WAKE, False)
         try:
             return input(prompt)
         except EOFError:
@@ -150,6 +154,8 @@ class Terminal(Pipe):
             self._leave_line()
             raise
         finally:
+            if WAKE:
+                signal.siginterrupt(WAKE, True)  # or nothing wakes us where we wait for a reply
             self._set_modes(echo=False)
             self._prompt = ""
 

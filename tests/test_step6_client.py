@@ -1,8 +1,11 @@
 """Step 6: a chat client for people.  The test plays the server; the client is any command line."""
 
+import os
 import re
+import select
 import signal
 import socket
+import subprocess
 import sys
 import unicodedata
 
@@ -14,7 +17,7 @@ from step4_framing.framing import LineTooLong
 from step5_server.server import ChatServer
 from step6_client.chat_client import MAX_LINE_BYTES, ChatClient, Event, Reply
 from step6_client.commands import Action, Commands, visible
-from tests.client_process import Client, PlayedServer, command_line, lesson, pty, shown
+from tests.client_process import DEADLINE_S, Client, Now, PlayedServer, command_line, lesson, pty, shown
 from tests.lesson import LINES, PROTOCOL, REQUESTS, rule, show
 
 try:
@@ -615,6 +618,34 @@ def test_the_arrow_up_brings_back_what_was_typed_before(server):
         client.wait_for(b"noted")
         client.type(b"\x1b[A\n")
         peer.expect(b"MSG bob hello")
+
+
+@pytest.mark.ours
+@needs_terminal
+def test_a_slow_terminal_shows_every_key(server):
+    if "GNU" not in (pytest.importorskip("readline").__doc__ or ""):
+        pytest.skip("libedit does not draw a line anew on Ctrl-L")
+    keys, redraws = b"x" * 60, 4000
+    ours, theirs = pty.openpty()
+    process = Now.process = subprocess.Popen(
+        command_line(OURS, server.port), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+        env={**os.environ, "TERM": "xterm", "INPUTRC": os.devnull})
+    os.close(theirs)
+    try:
+        peer, shown_ = server.accept(), b""
+        os.write(ours, b"alice\n")
+        peer.answer(b"LOGIN alice", b"OK welcome")
+        while b"welcome\r\n> " not in shown_:
+            shown_ += os.read(ours, 100)
+        os.write(ours, keys + b"\x0c" * redraws)  # Ctrl-L: each draws the line once more
+        while shown_.count(b"x") < len(keys) * (redraws + 1) and select.select([ours], [], [], DEADLINE_S)[0]:
+            shown_ += os.read(ours, 100)  # so little at a time that the client waits in write()
+            process.send_signal(signal.SIGALRM)  # what comes ten times a second anyway
+        assert shown_.count(b"x") == len(keys) * (redraws + 1)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
 
 
 @pytest.mark.ours
