@@ -98,6 +98,13 @@ def test_a_request_that_makes_no_sense_is_refused_with_its_code(request_, answer
     assert got[0].params[:-1] == ["CHATHISTORY", *answer.split()]
 
 
+@pytest.mark.parametrize("request_", ["CHATHISTORY LATEST #tea msgid=\udcff 5", "REDACT #tea \udcff"])
+def test_an_id_that_is_no_text_is_nobody_s_where_bytes_are_carried(request_, irc):
+    irc.start(utf8_only=False)
+    alice = irc.client("alice", CAPS + " draft/message-redaction", "#tea")
+    assert alice.codes(request_) == ["FAIL"]
+
+
 def test_the_welcome_says_how_much_one_may_ask_for(irc):
     alice = irc.client("alice", CAPS, "#tea")
     tokens = [token for message in alice.welcome if message.command == "005" for token in message.params]

@@ -110,7 +110,7 @@ def point_of(db, buffer: Buffer, message_id: str) -> Point | None:
     """Give the place of a message; of one that was redacted, too: a client may go on from there."""
     row = db.execute(
         "SELECT time, number, number FROM message WHERE id = ? AND reader = ? AND target = ?",
-        (message_id, buffer.reader, buffer.target),
+        (as_text(message_id), buffer.reader, buffer.target),
     ).fetchone()
     return row and Point(*row)
 
@@ -120,9 +120,14 @@ def find(db, buffer: Buffer, message_id: str) -> Row | None:
     row = db.execute(
         f"SELECT {COLUMNS} FROM message WHERE id = ? AND reader = ? AND target = ? AND time >= ?"
         " AND kind <> ? AND life IN (0, ?)",
-        (message_id, buffer.reader, buffer.target, buffer.since, REDACTED, buffer.life),
+        (as_text(message_id), buffer.reader, buffer.target, buffer.since, REDACTED, buffer.life),
     ).fetchone()
     return row and Row(*row)
+
+
+def as_text(message_id: str) -> str:
+    """Give an id as SQLite takes it; also for bytes that are no text, which no message's id has."""
+    return message_id.encode(errors="replace").decode()
 
 
 def redact(db, message_id: str) -> None:
