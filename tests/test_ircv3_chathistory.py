@@ -183,6 +183,14 @@ def test_a_guest_reads_until_it_leaves_and_whoever_has_its_nick_next_reads_nothi
     assert base.read(lambda db: db.execute("SELECT DISTINCT reader FROM message WHERE reader <> x''").fetchall()) == [(b"alice",)]
 
 
+@pytest.mark.parametrize("renamed", ["alice", "bob"])
+def test_a_private_message_is_kept_though_one_of_the_two_has_another_nick_a_moment_later(renamed, irc):
+    wires = {nick: irc.client(nick, CAPS) for nick in ("alice", "bob")}
+    wires["alice"].ask("PRIVMSG bob :hi")
+    wires[renamed].ask("NICK other")
+    assert texts(wires["alice"], "bob") == texts(wires["bob"], "alice") == ["hi"]
+
+
 def test_one_who_logs_in_later_does_not_own_what_was_said_to_the_guest(irc):
     register(irc, "alice")
     bob, guest = irc.client("bob", CAPS), irc.client("guest", CAPS)

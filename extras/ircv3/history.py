@@ -233,10 +233,11 @@ class History(Extension):
         if type(place) is Channel:
             shown = place.name
             yield Row(moment, name, b"", raw(fold(shown)), raw(shown), author, state, kind, line)
-        elif user and event.command in TO_ONE and event.params[0] == place.nick:  # else it was for many, as @#tea
+        elif user and event.command in TO_ONE and is_nick(event.params[0]):  # else it was for many, as @#tea
             reader = reader_key(place, state)
-            other = account or event.source.partition("!")[0]
-            for reader, shown in dict.fromkeys(((author, state or place.nick), (reader, other))):
+            # The nicks of then: both may have others by now.
+            nick, other = state or event.params[0], account or event.source.partition("!")[0]
+            for reader, shown in dict.fromkeys(((author, nick), (reader, other))):
                 if reader[:1] == b"*":
                     self._guests.add(reader)
                 yield Row(moment, name, reader, raw(fold(shown)), raw(shown), author, 0, kind, line)
