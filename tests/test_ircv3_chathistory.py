@@ -18,7 +18,7 @@ from extras.ircv3.schema import MIGRATIONS
 from extras.ircv3.storage import Storage
 from tests.chapter import ROOT
 from tests.irc_wire import IrcWire, irc, short  # noqa: F401
-from tests.ircv3_accounts import cheap, client, register  # noqa: F401
+from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401
 
 CAPS = "batch message-tags server-time echo-message labeled-response account-tag draft/chathistory"
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
@@ -189,6 +189,23 @@ def test_a_private_message_is_kept_though_one_of_the_two_has_another_nick_a_mome
     wires["alice"].ask("PRIVMSG bob :hi")
     wires[renamed].ask("NICK other")
     assert texts(wires["alice"], "bob") == texts(wires["bob"], "alice") == ["hi"]
+
+
+@pytest.mark.parametrize("logs_in", [True, False])
+@pytest.mark.parametrize("is_written", [True, False])
+def test_what_a_guest_could_read_is_not_kept_when_it_has_left(is_written, logs_in, irc):
+    register(irc, "bob")
+    alice, guest = irc.client("alice", CAPS), irc.client("guest", f"{CAPS} sasl")
+    guest.ask("PRIVMSG alice :hi")
+    if is_written:
+        texts(alice, "guest")
+    if logs_in:
+        login(guest, "bob")
+    guest.send("QUIT")
+    guest.goodbye()
+    assert texts(alice, "guest") == ["hi"]
+    readers = irc.server.extensions[History].read(lambda db: db.execute("SELECT shown FROM message").fetchall())
+    assert readers == [(b"guest",)] and len(irc.server.extensions[History]._guests) == 1, "alice's own copy"
 
 
 def test_one_who_logs_in_later_does_not_own_what_was_said_to_the_guest(irc):

@@ -121,9 +121,9 @@ class History(Extension):
         if not self._is_asked:
             self._ask()
 
-    def gone(self, me: Client) -> None:
-        key = reader_key(me.user)
-        if key in self._guests and me.user.sessions == [me]:
+    def left(self, user: User) -> None:
+        key = reader_key(user, account="")  # it may have logged in meanwhile
+        if key in self._guests:
             self._guests.discard(key)
             self._database.later(lambda db: messages.forget_reader(db, key))
 
@@ -237,9 +237,12 @@ class History(Extension):
             reader = reader_key(place, state)
             # The nicks of then: both may have others by now.
             nick, other = state or event.params[0], account or event.source.partition("!")[0]
-            for reader, shown in dict.fromkeys(((author, nick), (reader, other))):
+            for end, reader, shown in dict.fromkeys(((user, author, nick), (place, reader, other))):
                 if reader[:1] == b"*":
-                    self._guests.add(reader)
+                    self._guests.add(reader)  # first, and then we look: see left()
+                    if not end.registered:
+                        self._guests.discard(reader)
+                        continue
                 yield Row(moment, name, reader, raw(fold(shown)), raw(shown), author, 0, kind, line)
 
 
