@@ -4,7 +4,7 @@ import pytest
 from extras.ircv3 import read_marker
 from extras.ircv3.read_marker import ReadMarker
 from tests.irc_wire import irc, short  # noqa: F401
-from tests.ircv3_accounts import cheap, client, register  # noqa: F401
+from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401
 
 CAP = "draft/read-marker"
 OLD, NEW = "timestamp=2020-01-01T00:00:00.001Z", "timestamp=2020-01-02T00:00:00.999Z"
@@ -31,6 +31,17 @@ def test_the_markers_of_an_account_are_there_after_a_restart_and_those_of_a_gues
     irc.server.stop()
     irc.start(options={"db": str(tmp_path / "irc.db")})
     assert client(irc, "alice").lines("MARKREAD #TEA", "MARKREAD Bob") == [f"MARKREAD #TEA {OLD}", f"MARKREAD Bob {NEW}"]
+    assert list(irc.server.extensions[ReadMarker]._markers) == [b"alice"]
+
+
+def test_the_markers_of_a_guest_end_with_it_though_it_has_logged_in(irc):
+    register(irc, "alice")
+    guest = irc.client("guest", f"sasl {CAP}")
+    guest.ask(f"MARKREAD #tea {OLD}")
+    login(guest, "alice")
+    guest.send(f"MARKREAD #tea {NEW}\r\nQUIT")
+    guest.goodbye()
+    irc.server.stop()   # which waits until it has gone
     assert list(irc.server.extensions[ReadMarker]._markers) == [b"alice"]
 
 

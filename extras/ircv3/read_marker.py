@@ -42,8 +42,8 @@ class ReadMarker(Extension):
             self._markers.setdefault(reader, {})[target] = moment
 
     def gone(self, me: Client) -> None:
-        if not me.user.account and me.user.sessions in ([], [me]):
-            self._markers.pop(reader_key(me.user), None)
+        if me.user.sessions in ([], [me]):
+            self._markers.pop(reader_key(me.user, account=""), None)  # those before it has logged in
 
     def introduce(self, me: Client, channel: Channel) -> None:
         if CAP in me.caps:
