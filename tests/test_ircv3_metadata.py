@@ -123,6 +123,12 @@ def test_a_value_that_is_not_utf8_is_refused(irc):  # noqa: F811
     assert [message.params[:2] for message in alice.ask()] == [["METADATA", "INVALID_UTF8"]]
 
 
+def test_its_refusal_has_the_label_of_the_request(irc):  # noqa: F811
+    wire = irc.client("alice", "draft/metadata-3 labeled-response")
+    wire.send(b"@label=x METADATA * SET url :caf\xe9\r\n")
+    assert [(message.tags["label"], *message.params[:2]) for message in wire.ask()] == [("x", "METADATA", "INVALID_UTF8")]
+
+
 def test_what_one_can_set_and_subscribe_to_is_bounded(irc):  # noqa: F811
     alice = irc.client("alice", caps=CAPS)
     got = alice.ask(*(f"METADATA * SET k{n} x" for n in range(MAX_KEYS + 1)))

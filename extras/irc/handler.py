@@ -7,6 +7,7 @@ command has any number of replies (client.py).
 
 import re
 import time
+from functools import partial
 
 from extras.irc.client import Client, plain_host
 from extras.irc.command import Command
@@ -74,10 +75,10 @@ class IrcHandler(Client):
         log.info("%s: %s", self, name if command else "unknown command")
         if self.server.utf8_only and name != "NOTICE" and not is_utf8(line):
             if command and command.only_utf8:
-                self.standard("FAIL", name, "INVALID_UTF8", text="This is not UTF-8")
-                return
-            text = "This is not UTF-8, and others see U+FFFD in it: set your client to UTF-8"
-            self.standard("WARN", name if command else "*", "INVALID_UTF8", text=text)
+                command = command._replace(function=partial(refuse_bytes, name), least=0, most=0, early=True)
+            else:
+                text = "This is not UTF-8, and others see U+FFFD in it: set your client to UTF-8"
+                self.standard("WARN", name if command else "*", "INVALID_UTF8", text=text)
         run = self.run_collected if self.tags else self.run
         if command and not command.locked:
             with self.unlocked():
@@ -125,6 +126,11 @@ class IrcHandler(Client):
                 self.conn.deliver()  # send what there is before we wait
                 self.conn.rest(-self._tokens / per_second)
             self._tokens, self._tokens_at = 0.0, time.monotonic()  # the wait was for this message
+
+
+def refuse_bytes(name: str, me: Client) -> None:
+    """Stand in for a command that takes only UTF-8: its answer has the request's label, as any other."""
+    me.standard("FAIL", name, "INVALID_UTF8", text="This is not UTF-8")
 
 
 def why_not_irc(line: bytes | LineTooLong) -> str:
