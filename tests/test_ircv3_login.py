@@ -316,9 +316,12 @@ def test_no_password_is_in_the_log_or_in_an_answer(irc, caplog):
     answers = wire.lines("PASS " + secret, "NICK alice", "USER u 0 * :r", f"REGISTER * * {secret}", f"REGISTER * * {secret}", "CAP END")
     login(wire, "alice", secret), login(wire, "alice", secret + "!")
     answers += wire.lines(f"NS IDENTIFY {secret}", f"NS IDENTIFY {secret} {secret}", f"PRIVMSG NickServ :REGISTER {secret}",
-                          f"NICKSERV GHOST x {secret}", f"NS {secret}", f"PASSWD {secret}", f"OPER root {secret}", f"NS PASSWD {secret} {secret}2",
+                          f"NICKSERV GHOST x {secret}", f"NS {secret}", f"PASSWD {secret}", f"OPER root {secret}", f"OPER {secret} root", f"NS PASSWD {secret} {secret}2",
                           f"VERIFY alice {secret}")
     answers = [line for line in answers if "Incorrect password for" not in line]    # the name, which was the secret here
+    wire.send(f"QUIT :NS IDENTIFY {secret}")
+    wire.goodbye()
+    irc.server.stop()
     assert secret not in caplog.text and base64_of(secret) not in caplog.text
     assert not [line for line in answers if secret in line]
     assert "alice" in caplog.text, "the log is on"

@@ -21,7 +21,8 @@ def oper(me: Client, name: str, password: str):
     secret = me.server.operators.get(name) or me.server.operators.get("*")
     # Not under the world's lock: a hash takes time, and everybody would wait for it.
     if secret is None or not is_password(password, secret, me.user.host):
-        log.warning("%s: OPER %r failed", me, name)
+        # Another name may be the password, at the wrong place.
+        log.warning("%s: OPER %s failed", me, ascii(name) if name in me.server.operators else "as nobody")
         me.reply(ERR_PASSWDMISMATCH)
         me.failed_opers += 1
         if me.failed_opers == MAX_FAILED:

@@ -188,6 +188,7 @@ def welcome(me: Client):
 def quit(me: Client, reason: str = ""):
     """Leave; all who share a channel are told once.  RFC 2812 section 3.1.7."""
     me.end_session(f"Quit: {reason}")  # so that nobody can imitate "Killed by ..."
+    me.conn.end_reason = "QUIT"  # the log does not tell what anybody says
 
 
 def ping(me: Client, token: str = "", server: str = ""):
