@@ -145,6 +145,15 @@ def test_others_speak_and_the_server_answers_while_a_message_is_open(irc):
     assert [message.text for message in bob.ask() if message.command == "PRIVMSG"][-4:] == ["first line", "", "second ", "goes on"]
 
 
+@pytest.mark.parametrize("cap", ["batch", "draft/multiline", "labeled-response"])
+def test_a_message_that_has_begun_is_delivered_whatever_its_client_gives_back_meanwhile(cap, irc):
+    alice, bob = irc.client("alice", f"{CAPS} labeled-response", "#tea"), irc.client("bob", channel="#tea")
+    alice.ask("@label=x BATCH +1 draft/multiline #tea", "@batch=1 PRIVMSG #tea :one", f"CAP REQ -{cap}")
+    got = alice.ask("@batch=1 PRIVMSG #tea :two", "BATCH -1")
+    assert "x" in [message.tags.get("label") for message in got]
+    assert bob.lines() == ["PRIVMSG #tea one", "PRIVMSG #tea two"]
+
+
 def test_a_client_that_does_not_know_such_messages_has_no_such_command(irc):
     alice = irc.client("alice", TAGS, "#tea")
     assert alice.codes("BATCH +1 draft/multiline #tea") == ["421"]

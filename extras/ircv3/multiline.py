@@ -78,9 +78,9 @@ class Multiline(Extension):
 
     def takes(self, me: Client, name: str, params: list[str]) -> bool:
         reference = me.tags.get("batch")
-        if reference is None or CAP not in me.caps or not me.user.registered:
+        batch = me.state.get(Multiline)  # one that has begun goes on, whatever the client gives back meanwhile
+        if reference is None or not me.user.registered or batch is None and CAP not in me.caps:
             return False
-        batch = me.state.get(Multiline)
         if batch is None or not batch.is_broken:
             with Answer(me, batch):
                 if batch is None or name == "BATCH" or batch.reference != reference:
@@ -90,7 +90,7 @@ class Multiline(Extension):
 
     def batch(self, me: Client, reference: str, kind: str = "", target: str = ""):
         """Begin or end a message of several lines.  IRCv3 client-batch."""
-        if not {CAP, "batch"} <= me.caps:
+        if not {CAP, "batch"} <= me.caps and Multiline not in me.state:
             me.reply(ERR_UNKNOWNCOMMAND, "BATCH")
         elif reference[0] == "-":
             self.end(me, reference[1:])
