@@ -252,6 +252,9 @@ def test_an_owner_who_has_lost_her_nick_by_a_race_gets_it_back_without_a_passwor
     assert "NICK alice" in again.lines("NS REGAIN alice")
     assert dead.goodbye()
     assert said(again, "NS REGAIN alice") == ["That is you."]
+    again.ask("NICK alice_")
+    assert said(again, "NS GHOST alice") == ["Nobody has the nick alice."]
+    assert again.lines("NS REGAIN alice") == ["NOTICE alice_ Nobody has the nick alice.", "NICK alice"]
 
 
 def test_a_password_is_changed_by_who_knows_the_old_one(irc):

@@ -80,6 +80,8 @@ class NickServ(Service):
             self.say(me, f"{nick} has been ghosted: killed.")
         elif password and self.login.log_in(me, name):
             rename(me, nick)  # a bot that knows no SASL: it was refused this nick, and takes that for a ghost
+        else:
+            self.say(me, f"Nobody has the nick {nick}.")
         return True
 
     def regain(self, me: Client, nick: str, password: str = ""):
