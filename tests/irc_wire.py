@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 import pytest
 
-from extras.irc.server import IrcServer
+from extras.irc.server import EXTENSIONS, IrcServer
+from extras.irc.verbs import VERBS
 from extras.wiretap.relay import Spoiling
 from tests.conftest import running, tapped_by
 from tests.wire import DEADLINE_S
+
+MORE = [extension for extension in EXTENSIONS if extension.__module__.startswith("extras.irc.more.")]
+STANDARD = VERBS | {name: row for extension in MORE for name, row in extension.commands.items()}  # not IRCv3's
 
 
 class Got(NamedTuple):
@@ -133,7 +137,8 @@ class Network:
 
     def start(self, **settings) -> IrcServer:
         """Start the server; without this call it starts with its defaults when it is needed."""
-        settings = {"name": "irc.test", "operators": {"root": "secret"}} | settings
+        options = {"oper": [("root", "secret")]} | settings.pop("options", {})
+        settings = {"name": "irc.test", "options": options} | settings
         self.server = self._stack.enter_context(running(IrcServer(("127.0.0.1", 0), **settings)))
         self.address = self.server.server_address
         return self.server

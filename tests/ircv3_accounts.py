@@ -3,7 +3,7 @@ import base64
 
 import pytest
 
-from extras.irc import passwords
+from extras.irc.more import passwords
 from extras.ircv3.scram import make_keys
 from tests.sasl_client import ScramClient, chunks, plain
 from tests.irc_wire import short

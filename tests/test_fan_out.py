@@ -203,7 +203,7 @@ def test_what_was_said_before_a_password_is_reckoned_does_not_wait_for_it(irc, m
         heard.extend(told(bob))  # needs the lock: nobody else waits for our hash either
         return False
 
-    monkeypatch.setattr("extras.irc.operators.is_password", is_password)
+    monkeypatch.setattr("extras.irc.more.operators.is_password", is_password)
     assert "464" in alice.codes("PRIVMSG #c :one", "OPER root wrong", "PRIVMSG #c :two")
     assert heard == ["PRIVMSG #c one"]
     assert told(bob) == ["PRIVMSG #c two"]

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from extras.irc import passwords, replies
+from extras.irc import replies
 from extras.irc.message import (
     MAX_MESSAGE_BYTES, Message, cut, cut_text, fit, format_message, format_tags, parse_message,
 )
 from extras.irc.modes import pack, signed
 from extras.irc.names import complete_mask, fits, fold, is_channel, is_nick
-from extras.irc.passwords import Hasher, hash_password, is_password
+from extras.irc.more import passwords
+from extras.irc.more.passwords import Hasher, hash_password, is_password
 from tests.dialects import DEADLINE_S, eventually
 from tests.irc_wire import read_message
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from extras.irc.passwords import hash_password
+from extras.irc.more.passwords import hash_password
 from extras.irc.server import parser
 from tests.irc_wire import IrcWire, short
 

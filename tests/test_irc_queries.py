@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from extras.irc.verbs import VERBS
 from extras.ircv3.monitor import Monitor
-from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
+from tests.irc_wire import STANDARD, irc, short  # noqa: F401  (a fixture)
 
 
 def couple(irc):
@@ -276,7 +275,7 @@ def test_help(irc, verb):
 
 
 def test_every_command_has_help_that_names_its_source(irc):
-    for name, verb in VERBS.items():
+    for name, verb in STANDARD.items():
         assert re.search(r"RFC 2812|modern.ircdocs.horse|IRCv3", verb.function.__doc__), name
 
 
@@ -296,7 +295,7 @@ def test_oper(irc):
 
 
 def test_an_operator_without_a_name_of_its_own(irc):
-    irc.start(operators={"*": "secret"})
+    irc.start(options={"oper": [("*", "secret")]})
     assert irc.client("alice").codes("OPER whoever wrong", "OPER whoever secret")[:2] == ["464", "381"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from extras.irc import capabilities
 from extras.irc.lines import IrcConnection
-from extras.irc.passwords import hash_password
+from extras.irc.more.passwords import hash_password
 from extras.irc.server import IrcServer
 from tests.conftest import running
 from tests.dialects import eventually
@@ -172,7 +172,7 @@ def test_an_unregistered_owner_frees_its_nick_too(irc):
 
 @pytest.mark.parametrize("secret", ["tea", hash_password("tea")], ids=["plain", "hash"])
 def test_a_password_is_asked_for(irc, secret):
-    irc.start(password=secret)
+    irc.start(options={"password": secret})
     for first, last in (
         ("PASS tea", "376"),
         ("PASS bad\r\nPASS tea", "376"),
@@ -192,9 +192,9 @@ def test_a_connection_is_good_for_one_password(irc, monkeypatch):
     """A hundred strangers who tried one after the other took all the processor, 16 MiB each."""
     reckoned = []
     monkeypatch.setattr(
-        "extras.irc.registration.is_password", lambda password, *_: reckoned.append(password)
+        "extras.irc.more.server_password.is_password", lambda password, *_: reckoned.append(password)
     )
-    irc.start(password=hash_password("tea"))
+    irc.start(options={"password": hash_password("tea")})
     wire = irc.wire()
     wire.send("\r\n".join(f"PASS guess{n}" for n in range(50)))
     wire.ask()

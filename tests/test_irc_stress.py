@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from extras.irc.names import fold
-from extras.irc.verbs import VERBS
 from extras.wiretap.relay import Spoiling
-from tests.irc_wire import IrcWire, irc, short  # noqa: F401  (irc is a fixture)
+from tests.irc_wire import STANDARD, IrcWire, irc, short  # noqa: F401  (irc is a fixture)
 
 pytestmark = pytest.mark.long
 
@@ -207,7 +206,7 @@ WORDS = (
     "irc.test *.test a!b@c ::x %tcuihsnfdlaor,1 %n C L S secret root multi-prefix -multi-prefix,x "
     ":multi-prefix :message-tags :batch :labeled-response :echo-message :server-time \x1b \u00e9 "
 ).split()
-COMMANDS = sorted(set(VERBS) - {"DIE"})
+COMMANDS = sorted(set(STANDARD) - {"DIE"})
 TAGS = ["", "", "", "@label=1 ", "@+x=y ", "@ ", "@;=; ", "@a ", "@label= "]
 TEXTS = ["", " :", " :a b", " :\x01PING\x01", " ::", " :#x,#y"]
 LINE = st.builds(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from extras.irc import passwords
+from extras.irc.more import passwords
 from extras.ircv3 import scram
 from extras.ircv3.accounts import MAX_FINGERPRINTS, MAX_PASSWORD_BYTES, AccountExists, Accounts, BadPassword
 from extras.ircv3.database import Database, DatabaseError

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from extras.irc import passwords
+from extras.irc.more import passwords
 from extras.ircv3.accounts import Account, key_of
 from extras.ircv3.cloak import cloak
 from extras.ircv3.database import Database
@@ -127,7 +127,7 @@ def test_why_there_is_no_account(irc, line, code):
     ({"register": "off"}, "", "TEMPORARILY_UNAVAILABLE"), ({"register": "connected"}, "", "COMPLETE_CONNECTION_REQUIRED"),
     ({}, "pot", "COMPLETE_CONNECTION_REQUIRED")])
 def test_who_may_register_is_up_to_the_server(irc, options, password, code):
-    irc.start(options=options, password=password)
+    irc.start(options=options | {"password": password})
     wire = irc.wire()
     offered = " ".join(message.text for message in wire.ask("CAP LS 302"))
     assert " draft/account-registration=custom-account-name " in f" {offered} ", "and not before-connect"

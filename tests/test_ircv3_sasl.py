@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from extras.irc import passwords
+from extras.irc.more import passwords
 from extras.ircv3 import database
 from extras.ircv3.sasl import MAX_LETTERS
 from extras.ircv3.login import MAX_FAILED

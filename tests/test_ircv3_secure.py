@@ -36,7 +36,7 @@ class TlsWire(IrcWire):
 
 @pytest.fixture
 def server(credentials):  # noqa: F811
-    with running(with_tls(IrcServer)(("127.0.0.1", 0), credentials, name="irc.test", operators={"root": "secret"})) as server:
+    with running(with_tls(IrcServer)(("127.0.0.1", 0), credentials, name="irc.test", options={"oper": [("root", "secret")]})) as server:
         yield server
 
 

@@ -49,13 +49,11 @@ class Client(TurnHandler):
         self.waits = {"NICK", "USER"}  # what registration waits for
         self.tags: Mapping[str, str] = {}  # of the message that is being answered
         self.state: dict[type, Any] = {}  # what an extension keeps for this session
-        self.password = ""  # from PASS
         self.wanted_modes = ""
         self.wanted_nick = ""  # the one it has asked for, if it has not got one
         self.shared_user: User | None = None  # somebody who is here, and may be the same person
         self.away: str | None = None  # what AWAY says of this session; of the user: see show_away()
         self.speaks_302 = False  # the version of CAP
-        self.failed_opers = 0
         self.end_reason = ""  # the text for those who are told that this user has gone
         self.response = None  # what collects the answer to this request, if it has a label
         self._marks: Mapping[str, str] = {}  # for what is sent inside a batch

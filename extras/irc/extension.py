@@ -102,7 +102,10 @@ class Extension:
         """A client has had its welcome."""
 
     def completes(self, me: Client) -> None:
-        """A client's registration has all that it waited for."""
+        """A client's registration has all that it waited for; hang up, and it does not get in.
+
+        It may take its time, in `me.unlocked()`.
+        """
 
     def logged_in(self, me: Client) -> None:
         """Our user has logged in, or to another account."""

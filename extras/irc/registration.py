@@ -1,4 +1,4 @@
-"""PASS, NICK, USER, QUIT, PING and PONG: how a session begins, stays alive and ends.
+"""NICK, USER, QUIT, PING and PONG: how a session begins, stays alive and ends.
 
 Source: RFC 2812 sections 3.1 and 3.7, modern.ircdocs.horse "Connection Registration".
 """
@@ -11,25 +11,14 @@ from extras.irc.client import Client
 from extras.irc.event import Event
 from extras.irc.message import cut_text
 from extras.irc.names import REALNAME_BYTES, USER_LENGTH, fold, is_nick
-from extras.irc.passwords import is_password
 from extras.irc.replies import (
     ERR_ALREADYREGISTERED, ERR_ERRONEUSNICKNAME, ERR_NICKNAMEINUSE, ERR_NONICKNAMEGIVEN,
-    ERR_NOORIGIN, ERR_PASSWDMISMATCH, RPL_CREATED, RPL_MYINFO, RPL_UMODEIS, RPL_WELCOME,
+    ERR_NOORIGIN, RPL_CREATED, RPL_MYINFO, RPL_UMODEIS, RPL_WELCOME,
     RPL_YOURHOST,
 )
-from extras.irc.server_info import VERSION, isupport, lusers, motd
+from extras.irc.welcome import VERSION, isupport, lusers, motd
 from extras.irc.state import User
 from step5_server.registry import NameTaken
-
-
-def password(me: Client, text: str):
-    """PASS: send the server's password, before anything else.  RFC 2812 section 3.1.1."""
-    if me.user.registered:
-        me.reply(ERR_ALREADYREGISTERED)
-    else:
-        # If there are several, the last counts.  It is checked once, when everything else is there:
-        # to try again, one needs a new connection.
-        me.password = text
 
 
 def nick(me: Client, name: str = ""):
@@ -100,20 +89,13 @@ def user(me: Client, name: str, mode: str, unused: str, realname: str):
 
 
 def register(me: Client):
-    """Let the user in, once nothing is missing and the password is right."""
+    """Let the user in, once nothing is missing."""
     if me.user.registered or me.waits:
         return
     for completes in me.server.extensions.hooks("completes"):
         completes(me)
-    if me.server.password:
-        with me.unlocked():  # a hash takes time
-            is_right = is_password(me.password, me.server.password, me.user.address)
-        if me.outbox.ended:
-            return  # somebody has hung up on it meanwhile
-        if not is_right:
-            me.reply(ERR_PASSWDMISMATCH)
-            me.close_link("Bad password")
-            return
+    if me.outbox.ended:
+        return  # one of them, or somebody meanwhile, has hung up on it
     if me.shared_user:
         share(me, me.shared_user)
         return

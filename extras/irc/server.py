@@ -20,13 +20,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from extras.broadcast.fast_server import FastServer, server_parser
-from extras.irc import passwords
 from extras.irc.handler import IrcHandler
 from extras.irc.event import Event
 from extras.irc.extension import CannotStart, Capability, Extension, Extensions
 from extras.irc.message import clean
 from extras.irc.modes import FLAGS, LISTS, USER_MODES
-from extras.irc.server_info import isupport_lines
+from extras.irc.more import passwords
+from extras.irc.welcome import isupport_lines
 from extras.irc.state import STATUSES
 from extras.irc.verbs import VERBS
 from extras.irc.world import World
@@ -69,9 +69,7 @@ class IrcServer(FastServer):
         name: str = NAME,
         network: str = "ExampleNet",
         info: str = "test server",
-        password: str = "",
         motd_file: str = "",
-        operators: dict[str, str] | None = None,
         max_channels: int = MAX_CHANNELS,
         flood: tuple[float, float] | None = None,
         ping_timeout_s: float = PING_TIMEOUT_S,
@@ -82,7 +80,6 @@ class IrcServer(FastServer):
         **settings,
     ):
         self.name, self.network, self.info = name, network, info
-        self.password, self.operators = password, operators or {}
         self.motd_file = motd_file
         self.proxies = frozenset(proxies)
         self.max_channels, self.flood = max_channels, flood
@@ -155,9 +152,7 @@ class IrcServer(FastServer):
             "name": args.name,
             "network": args.network,
             "info": args.info,
-            "password": args.password,
             "motd_file": args.motd,
-            "operators": dict(args.oper),
             "max_channels": args.max_channels,
             "flood": args.flood,
             "ping_timeout_s": args.ping_timeout,
@@ -245,12 +240,7 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--name", default=NAME, type=word, help="the server's name (default %(default)s)")
     flags.add_argument("--network", default="ExampleNet", help="the network's name (default %(default)s)")
     flags.add_argument("--info", default="test server", help="what WHOIS says about the server")
-    flags.add_argument("--password", default="", help="the password that clients must give, or its hash")
     flags.add_argument("--motd", default="", metavar="FILE", help="the file with the message of the day")
-    flags.add_argument(
-        "--oper", action="append", default=[], type=operator, metavar="NAME:PASSWORD",
-        help="who may become an operator (* is any name); a hash is better than the password",
-    )
     flags.add_argument(
         "--max-channels", type=positive(int), default=MAX_CHANNELS, metavar="N",
         help="how many channels of each kind one user may be in (default %(default)s)",
@@ -295,14 +285,6 @@ def word(text: str) -> str:
 def ip_address(text: str) -> str:
     """Take an address as the system writes it."""
     return str(ipaddress.ip_address(text))
-
-
-def operator(text: str) -> tuple[str, str]:
-    """Split NAME:PASSWORD."""
-    name, colon, secret = text.partition(":")
-    if not (name and secret):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME:PASSWORD")
-    return name, secret
 
 
 def flood(text: str) -> tuple[float, float] | None:

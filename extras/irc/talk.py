@@ -1,4 +1,4 @@
-"""PRIVMSG, NOTICE, TAGMSG, SQUERY and AWAY: what users say to each other.
+"""PRIVMSG, NOTICE, TAGMSG and AWAY: what users say to each other.
 
 Source: RFC 2812 sections 3.3 and 4.1, modern.ircdocs.horse "Sending Messages", IRCv3
 message-tags (TAGMSG) and echo-message.
@@ -15,7 +15,7 @@ from extras.irc.event import Event
 from extras.irc.message import MAX_TEXT_BYTES, cut_text, encode
 from extras.irc.names import CHANNEL_TYPES, fits, fold, is_mask
 from extras.irc.replies import (
-    ERR_CANNOTSENDTOCHAN, ERR_NOPRIVILEGES, ERR_NORECIPIENT, ERR_NOSUCHNICK, ERR_NOSUCHSERVICE,
+    ERR_CANNOTSENDTOCHAN, ERR_NOPRIVILEGES, ERR_NORECIPIENT, ERR_NOSUCHNICK,
     ERR_NOTEXTTOSEND, ERR_NOTOPLEVEL, ERR_TOOMANYTARGETS, ERR_WILDTOPLEVEL,
     RPL_AWAY, RPL_NOWAWAY, RPL_UNAWAY,
 )
@@ -40,11 +40,6 @@ def notice(me: Client, targets: str = "", text: str = ""):
     """Say something that no program may answer, not even with an error.  RFC 2812 section 3.3.2."""
     if targets and text:
         speak(me, "NOTICE", targets, text)
-
-
-def squery(me: Client, service: str, text: str):
-    """Speak to a service: there are none.  RFC 2812 section 3.5.2."""
-    me.reply(ERR_NOSUCHSERVICE, service)
 
 
 def speak(me: Client, command: str, targets: str, text: str | None, make: Callable | None = None):

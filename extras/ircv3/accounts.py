@@ -15,8 +15,8 @@ import os
 import time
 from typing import NamedTuple
 
+from extras.irc.more.passwords import PREFIX, hash_password, hasher, is_password
 from extras.irc.names import fold
-from extras.irc.passwords import PREFIX, hash_password, hasher, is_password
 from extras.ircv3.database import Database
 from extras.ircv3.scram import ROUNDS, SALT_BYTES, Keys, make_keys, prepare
 

@@ -6,7 +6,7 @@ Source: IRCv3 extended-isupport.
 
 from extras.irc.command import command
 from extras.irc.extension import Capability, Extension
-from extras.irc.server_info import isupport
+from extras.irc.welcome import isupport
 
 NAME = "draft/extended-isupport"
 

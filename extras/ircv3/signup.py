@@ -81,7 +81,7 @@ class Signup(Extension):
     @property
     def is_early(self) -> bool:
         """Whether one may register before the welcome: where a password is needed for that, one may not."""
-        return self.options.register == "before-connect" and not self.server.password
+        return self.options.register == "before-connect" and not self.options.password
 
     def keys(self) -> list[str]:
         """Give the value of the capability."""

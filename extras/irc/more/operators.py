@@ -1,12 +1,16 @@
-"""OPER, KILL, WALLOPS, REHASH and DIE: for those who run the server.
+"""OPER, KILL, WALLOPS, REHASH, DIE, and the two that link servers: for those who run the server.
 
 Source: RFC 2812 sections 3.1.4, 3.7.1 and 4.2 to 4.7, modern.ircdocs.horse "Operator Messages".
 """
 
+import argparse
+
 from extras.irc.client import Client
+from extras.irc.command import command
 from extras.irc.event import Event
+from extras.irc.extension import Extension
+from extras.irc.more.passwords import is_password
 from extras.irc.names import fold
-from extras.irc.passwords import is_password
 from extras.irc.replies import (
     ERR_CANTKILLSERVER, ERR_NOPRIVILEGES, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_PASSWDMISMATCH,
     RPL_REHASHING, RPL_YOUREOPER,
@@ -18,14 +22,15 @@ MAX_FAILED = 3  # wrong passwords for OPER before the connection ends: guessing 
 
 def oper(me: Client, name: str, password: str):
     """Become an operator of the server.  RFC 2812 section 3.1.4."""
-    secret = me.server.operators.get(name) or me.server.operators.get("*")
+    secrets = me.server.extensions[Operators].secrets
+    secret = secrets.get(name) or secrets.get("*")
     # Not under the world's lock: a hash takes time, and everybody would wait for it.
     if secret is None or not is_password(password, secret, me.user.host):
         # Another name may be the password, at the wrong place.
-        log.warning("%s: OPER %s failed", me, ascii(name) if name in me.server.operators else "as nobody")
+        log.warning("%s: OPER %s failed", me, ascii(name) if name in secrets else "as nobody")
         me.reply(ERR_PASSWDMISMATCH)
-        me.failed_opers += 1
-        if me.failed_opers == MAX_FAILED:
+        failed = me.state[Operators] = me.state.get(Operators, 0) + 1
+        if failed == MAX_FAILED:
             with me.world.lock:
                 me.end_session("Too many wrong passwords")
         return
@@ -90,3 +95,37 @@ def die(me: Client):
         me.server.die()
     else:
         me.reply(ERR_NOPRIVILEGES)
+
+
+class Operators(Extension):
+    """The seven commands, and --oper."""
+
+    commands = {
+        "CONNECT": command(connect),
+        "DIE": command(die),
+        "KILL": command(kill),
+        # Without the lock: it computes a hash, and then takes the lock itself.
+        "OPER": command(oper, locked=False),
+        "REHASH": command(rehash),
+        "SQUIT": command(squit),
+        "WALLOPS": command(wallops),
+    }
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.secrets: dict[str, str] = dict(self.options.oper)  # by name: a password, or its hash
+
+    @staticmethod
+    def add_flags(flags: argparse.ArgumentParser) -> None:
+        flags.add_argument(
+            "--oper", action="append", default=[], type=operator, metavar="NAME:PASSWORD",
+            help="who may become an operator (* is any name); a hash is better than the password",
+        )
+
+
+def operator(text: str) -> tuple[str, str]:
+    """Split NAME:PASSWORD."""
+    name, colon, secret = text.partition(":")
+    if not (name and secret):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME:PASSWORD")
+    return name, secret

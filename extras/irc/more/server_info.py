@@ -1,102 +1,24 @@
-"""MOTD, LUSERS, VERSION, TIME, INFO, ADMIN, STATS, LINKS and HELP: questions about the server.
+"""TIME, INFO, ADMIN, STATS, LINKS, TRACE and HELP: questions about the server; and what it does not have.
 
-Source: RFC 2812 section 3.4, modern.ircdocs.horse "Server Queries and Commands" and "RPL_ISUPPORT".
+Source: RFC 2812 sections 3.4, 3.5 and 4, modern.ircdocs.horse "Server Queries and Commands".
 """
 
-import contextlib
 import inspect
 import time
 
-from extras.irc.channels import ELIST, MAX_CONDITIONS
 from extras.irc.client import Client
-from extras.irc.message import MAX_TEXT_BYTES
-from extras.irc.modes import LISTS, MAX_LIST
-from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH
-from extras.irc.names import USER_LENGTH, fits
-from extras.irc.queries import is_here
+from extras.irc.command import command
+from extras.irc.extension import Extension
+from extras.irc.more.operators import Operators
+from extras.irc.names import fits
 from extras.irc.replies import (
-    ERR_HELPNOTFOUND, ERR_NOMOTD, ERR_SUMMONDISABLED, ERR_USERSDISABLED, RPL_ADMINEMAIL,
+    ERR_HELPNOTFOUND, ERR_NOSUCHSERVICE, ERR_SUMMONDISABLED, ERR_USERSDISABLED, RPL_ADMINEMAIL,
     RPL_ADMINLOC1, RPL_ADMINLOC2, RPL_ADMINME, RPL_ENDOFHELP, RPL_ENDOFINFO, RPL_ENDOFLINKS,
-    RPL_ENDOFMOTD, RPL_ENDOFSTATS, RPL_GLOBALUSERS, RPL_HELPSTART, RPL_HELPTXT, RPL_INFO,
-    RPL_ISUPPORT, RPL_LINKS, RPL_LOCALUSERS, RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME,
-    RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD, RPL_MOTDSTART, RPL_SERVLISTEND, RPL_STATSCOMMANDS,
-    RPL_STATSLINKINFO, RPL_STATSOLINE, RPL_STATSUPTIME, RPL_TIME, RPL_TRACEEND,
-    RPL_TRACEOPERATOR, RPL_TRACEUSER, RPL_VERSION,
+    RPL_ENDOFSTATS, RPL_HELPSTART, RPL_HELPTXT, RPL_INFO, RPL_LINKS, RPL_SERVLISTEND,
+    RPL_STATSCOMMANDS, RPL_STATSLINKINFO, RPL_STATSOLINE, RPL_STATSUPTIME, RPL_TIME, RPL_TRACEEND,
+    RPL_TRACEOPERATOR, RPL_TRACEUSER,
 )
-from extras.irc.state import STATUSES
-from extras.irc.talk import MAX_TARGETS
-
-VERSION = "tutorial-1.0"  # RFC 2812 wants <version>.<debuglevel>
-TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
-
-
-def isupport_lines(server) -> list[str]:
-    """Give the lines of 005: the core and the extensions do what each token says."""
-    signs = "".join(STATUSES.values())
-    most = len(CHANNEL_TYPES) * server.max_channels
-    extended = "".join(sorted(server.extensions.letters("extended_bans")))
-    tokens = [
-        f"AWAYLEN={MAX_TEXT_BYTES}", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
-        "CHANLIMIT=" + ",".join(f"{sign}:{server.max_channels}" for sign in CHANNEL_TYPES),
-        f"CHANMODES={LISTS},k,l,{server.channel_flags}", f"CHANNELLEN={CHANNEL_LENGTH}",
-        f"CHANTYPES={CHANNEL_TYPES}", f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I",
-        f"KICKLEN={MAX_TEXT_BYTES}", f"MAXLIST={LISTS}:{MAX_LIST}", "MODES=13",
-        "NETWORK=" + server.network.replace(" ", r"\x20"), f"NICKLEN={NICK_LENGTH}",
-        f"PREFIX=({''.join(STATUSES)}){signs}", f"STATUSMSG={signs}",
-        f"TARGMAX=JOIN:{most},KICK:,LIST:{MAX_CONDITIONS},NAMES:,NOTICE:{MAX_TARGETS},PART:,"
-        f"PRIVMSG:{MAX_TARGETS},WHOIS:,WHOWAS:",
-        f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
-        *["UTF8ONLY"] * server.utf8_only,
-        *[f"EXTBAN=,{extended}"] * bool(extended),
-        *(token for extension in server.extensions.all for token in extension.tokens()),
-    ]
-    starts = range(0, len(tokens), TOKENS_A_LINE)
-    return [" ".join(tokens[start : start + TOKENS_A_LINE]) for start in starts]
-
-
-def isupport(me: Client):
-    """Send 005: what this server can do.  modern.ircdocs.horse "Feature Advertisement"."""
-    as_batch = "draft/extended-isupport" in me.caps
-    with me.batch("draft/isupport") if as_batch else contextlib.nullcontext():
-        for tokens in me.server.isupport:
-            me.reply(RPL_ISUPPORT, tokens)
-
-
-def motd(me: Client, target: str = ""):
-    """Show the message of the day.  RFC 2812 section 3.4.1."""
-    if target and not is_here(me, target):
-        return
-    lines = me.server.motd()
-    if lines is None:
-        me.reply(ERR_NOMOTD)
-        return
-    me.reply(RPL_MOTDSTART, me.server.name)
-    for line in lines:
-        me.reply(RPL_MOTD, line)
-    me.reply(RPL_ENDOFMOTD)
-
-
-def lusers(me: Client, pattern: str = "", target: str = ""):
-    """Count users, operators and channels.  RFC 2812 section 3.4.2."""
-    if target and not is_here(me, target):
-        return
-    world = me.world
-    users, invisible = len(world.users), len(world.users_with("i"))
-    me.reply(RPL_LUSERCLIENT, users - invisible, invisible, 1)
-    me.reply(RPL_LUSEROP, len(world.users_with("o")))
-    me.reply(RPL_LUSERUNKNOWN, len(world.strangers))
-    me.reply(RPL_LUSERCHANNELS, len(world.channels))
-    me.reply(RPL_LUSERME, users, 0)
-    me.reply(RPL_LOCALUSERS, users, world.most_users)
-    me.reply(RPL_GLOBALUSERS, users, world.most_users)
-
-
-def version(me: Client, target: str = ""):
-    """Name the program, and what it can do.  RFC 2812 section 3.4.3."""
-    if target and not is_here(me, target):
-        return
-    me.reply(RPL_VERSION, VERSION, me.server.name, "standard library only")
-    isupport(me)
+from extras.irc.welcome import VERSION, is_here
 
 
 def time_here(me: Client, target: str = ""):
@@ -147,10 +69,10 @@ def stats(me: Client, letter: str = "", target: str = ""):
             pending = sum(session.outbox.pending_bytes for session in user.sessions)
             me.reply(RPL_STATSLINKINFO, user.nick, pending, 0, 0, 0, 0, seconds)
     elif letter in ("m", "M"):
-        for command, count in sorted(me.server.command_counts.items()):
-            me.reply(RPL_STATSCOMMANDS, command, count)
+        for name, count in sorted(me.server.command_counts.items()):
+            me.reply(RPL_STATSCOMMANDS, name, count)
     elif letter in ("o", "O"):
-        for name in me.server.operators:
+        for name in me.server.extensions[Operators].secrets:
             me.reply(RPL_STATSOLINE, name)
     elif letter in ("u", "U"):
         minutes, seconds = divmod(int(time.time() - me.server.started_at), 60)
@@ -173,6 +95,11 @@ def trace(me: Client, target: str = ""):
 def servlist(me: Client, pattern: str = "*", kind: str = "*"):
     """List the services: there are none.  RFC 2812 section 3.5.1."""
     me.reply(RPL_SERVLISTEND, pattern, kind)
+
+
+def squery(me: Client, service: str, text: str):
+    """Speak to a service: there are none.  RFC 2812 section 3.5.2."""
+    me.reply(ERR_NOSUCHSERVICE, service)
 
 
 def summon(me: Client, *params: str):
@@ -217,3 +144,22 @@ def usage(name: str, function) -> str:
             word = f"[{word}]"
         words.append(word)
     return " ".join(words)
+
+
+class ServerInfo(Extension):
+    """The twelve commands."""
+
+    commands = {
+        "ADMIN": command(admin),
+        "HELP": command(help_text),
+        "HELPOP": command(help_text),
+        "INFO": command(info),
+        "LINKS": command(links),
+        "SERVLIST": command(servlist),
+        "SQUERY": command(squery),
+        "STATS": command(stats),
+        "SUMMON": command(summon),
+        "TIME": command(time_here),
+        "TRACE": command(trace),
+        "USERS": command(users),
+    }

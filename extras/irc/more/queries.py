@@ -9,14 +9,17 @@ import time
 from collections.abc import Iterator
 
 from extras.irc.client import Client
-from extras.irc.names import CHANNEL_TYPES, Name, each_once, fits, fold, is_mask, mask
+from extras.irc.command import command
+from extras.irc.extension import Extension
+from extras.irc.names import CHANNEL_TYPES, Name, each_once, fold, is_mask, mask
 from extras.irc.replies import (
-    ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_WASNOSUCHNICK,
+    ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, ERR_WASNOSUCHNICK,
     RPL_AWAY, RPL_ENDOFWHO, RPL_ENDOFWHOIS, RPL_ENDOFWHOWAS, RPL_ISON, RPL_USERHOST, RPL_WHOISBOT,
     RPL_WHOISCHANNELS, RPL_WHOISHOST, RPL_WHOISIDLE, RPL_WHOISMODES, RPL_WHOISOPERATOR,
     RPL_WHOISSERVER, RPL_WHOISUSER, RPL_WHOREPLY, RPL_WHOSPCRPL, RPL_WHOWASUSER,
 )
 from extras.irc.state import Channel, User
+from extras.irc.welcome import is_here
 
 WHOX_FIELDS = "tcuihsnfdlaor"  # the order of the answer, in whatever order they are asked for
 
@@ -175,9 +178,13 @@ def ison(me: Client, nick: str, *more: str):
     me.reply(RPL_ISON, " ".join(user.nick for user in users if user))
 
 
-def is_here(me: Client, target: str) -> bool:
-    """Return whether a server, given by name, mask or one of its users, is this one; if not, send 402."""
-    here = fits(target, me.server.name) or me.world.user(target) is not None
-    if not here:
-        me.reply(ERR_NOSUCHSERVER, target)
-    return here
+class Queries(Extension):
+    """The five commands."""
+
+    commands = {
+        "ISON": command(ison),
+        "USERHOST": command(userhost),
+        "WHO": command(who),
+        "WHOIS": command(whois),
+        "WHOWAS": command(whowas),
+    }

@@ -1,0 +1,1 @@
+"""More commands of the core's kind, which it can do without: each file is an extension."""

@@ -1,0 +1,98 @@
+"""What each client gets first: 005, LUSERS and MOTD; and VERSION, which repeats the first of them.
+
+Source: RFC 2812 section 3.4, modern.ircdocs.horse "Server Queries and Commands" and "RPL_ISUPPORT".
+"""
+
+import contextlib
+
+from extras.irc.channels import ELIST, MAX_CONDITIONS
+from extras.irc.client import Client
+from extras.irc.message import MAX_TEXT_BYTES
+from extras.irc.modes import LISTS, MAX_LIST
+from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH, USER_LENGTH, fits
+from extras.irc.replies import (
+    ERR_NOMOTD, ERR_NOSUCHSERVER, RPL_ENDOFMOTD, RPL_GLOBALUSERS, RPL_ISUPPORT, RPL_LOCALUSERS,
+    RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME, RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD,
+    RPL_MOTDSTART, RPL_VERSION,
+)
+from extras.irc.state import STATUSES
+from extras.irc.talk import MAX_TARGETS
+
+VERSION = "tutorial-1.0"  # RFC 2812 wants <version>.<debuglevel>
+TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
+
+
+def isupport_lines(server) -> list[str]:
+    """Give the lines of 005: the core and the extensions do what each token says."""
+    signs = "".join(STATUSES.values())
+    most = len(CHANNEL_TYPES) * server.max_channels
+    extended = "".join(sorted(server.extensions.letters("extended_bans")))
+    tokens = [
+        f"AWAYLEN={MAX_TEXT_BYTES}", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
+        "CHANLIMIT=" + ",".join(f"{sign}:{server.max_channels}" for sign in CHANNEL_TYPES),
+        f"CHANMODES={LISTS},k,l,{server.channel_flags}", f"CHANNELLEN={CHANNEL_LENGTH}",
+        f"CHANTYPES={CHANNEL_TYPES}", f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I",
+        f"KICKLEN={MAX_TEXT_BYTES}", f"MAXLIST={LISTS}:{MAX_LIST}", "MODES=13",
+        "NETWORK=" + server.network.replace(" ", r"\x20"), f"NICKLEN={NICK_LENGTH}",
+        f"PREFIX=({''.join(STATUSES)}){signs}", f"STATUSMSG={signs}",
+        f"TARGMAX=JOIN:{most},KICK:,LIST:{MAX_CONDITIONS},NAMES:,NOTICE:{MAX_TARGETS},PART:,"
+        f"PRIVMSG:{MAX_TARGETS},WHOIS:,WHOWAS:",
+        f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
+        *["UTF8ONLY"] * server.utf8_only,
+        *[f"EXTBAN=,{extended}"] * bool(extended),
+        *(token for extension in server.extensions.all for token in extension.tokens()),
+    ]
+    starts = range(0, len(tokens), TOKENS_A_LINE)
+    return [" ".join(tokens[start : start + TOKENS_A_LINE]) for start in starts]
+
+
+def isupport(me: Client):
+    """Send 005: what this server can do.  modern.ircdocs.horse "Feature Advertisement"."""
+    as_batch = "draft/extended-isupport" in me.caps
+    with me.batch("draft/isupport") if as_batch else contextlib.nullcontext():
+        for tokens in me.server.isupport:
+            me.reply(RPL_ISUPPORT, tokens)
+
+
+def motd(me: Client, target: str = ""):
+    """Show the message of the day.  RFC 2812 section 3.4.1."""
+    if target and not is_here(me, target):
+        return
+    lines = me.server.motd()
+    if lines is None:
+        me.reply(ERR_NOMOTD)
+        return
+    me.reply(RPL_MOTDSTART, me.server.name)
+    for line in lines:
+        me.reply(RPL_MOTD, line)
+    me.reply(RPL_ENDOFMOTD)
+
+
+def lusers(me: Client, pattern: str = "", target: str = ""):
+    """Count users, operators and channels.  RFC 2812 section 3.4.2."""
+    if target and not is_here(me, target):
+        return
+    world = me.world
+    users, invisible = len(world.users), len(world.users_with("i"))
+    me.reply(RPL_LUSERCLIENT, users - invisible, invisible, 1)
+    me.reply(RPL_LUSEROP, len(world.users_with("o")))
+    me.reply(RPL_LUSERUNKNOWN, len(world.strangers))
+    me.reply(RPL_LUSERCHANNELS, len(world.channels))
+    me.reply(RPL_LUSERME, users, 0)
+    me.reply(RPL_LOCALUSERS, users, world.most_users)
+    me.reply(RPL_GLOBALUSERS, users, world.most_users)
+
+
+def version(me: Client, target: str = ""):
+    """Name the program, and what it can do.  RFC 2812 section 3.4.3."""
+    if target and not is_here(me, target):
+        return
+    me.reply(RPL_VERSION, VERSION, me.server.name, "standard library only")
+    isupport(me)
+
+def is_here(me: Client, target: str) -> bool:
+    """Return whether a server, given by name, mask or one of its users, is this one; if not, send 402."""
+    here = fits(target, me.server.name) or me.world.user(target) is not None
+    if not here:
+        me.reply(ERR_NOSUCHSERVER, target)
+    return here
