@@ -7,14 +7,15 @@ from types import SimpleNamespace
 import pytest
 
 from extras.irc import event as event_module
+from extras.irc.bans import LISTS
 from extras.irc.command import Command, command
 from extras.irc.event import Answer, Event, Wording
 from extras.irc.extension import Capability, Extension
 from extras.irc.message import MAX_PARAMS, format_tags
-from extras.irc.modes import FLAGS, LISTS, USER_MODES
 from extras.irc.naive_server import HastyServer
 from extras.irc.server import IrcServer
-from extras.irc.state import STATUSES, User
+from extras.irc.state import FLAGS, STATUSES, USER_MODES, User
+from extras.irc.verbs import VERBS
 from extras.ircv3.every import EXTENSIONS
 from extras.ircv3.labels import LabelledResponse
 from extras.ircv3.naive_server import TrustingServer
@@ -181,6 +182,16 @@ class Parrot(Extension):
 def parrots(irc):  # noqa: F811
     irc.start(extensions=(*EXTENSIONS, Parrot), options={"parrot": "ahoy"})
     return irc
+
+
+def test_the_core_alone_lets_people_join_talk_and_leave(irc):  # noqa: F811
+    irc.start(extensions=())
+    alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")  # noqa: F811
+    alice.ask()
+    bob.send("NICK bobby\r\nPRIVMSG #tea :hi\r\nTOPIC #tea :x\r\nPART #tea\r\nPRIVMSG alice :psst\r\nQUIT")
+    assert [m.command for m in bob.goodbye()] == ["NICK", "482", "PART", "ERROR"]
+    assert alice.lines() == ["NICK bobby", "PRIVMSG #tea hi", "PART #tea", "PRIVMSG alice psst"]
+    assert set(alice.codes(*STANDARD.keys() - VERBS.keys())) == {"421"}
 
 
 def test_an_extension_adds_a_capability_a_command_a_mode_and_a_token(parrots):

@@ -16,10 +16,12 @@ from extras.irc import replies
 from extras.irc.message import (
     MAX_MESSAGE_BYTES, Message, cut, cut_text, fit, format_message, format_tags, parse_message,
 )
-from extras.irc.modes import pack, signed
-from extras.irc.names import complete_mask, fits, fold, is_channel, is_nick
 from extras.irc.more import passwords
+from extras.irc.more import replies as more_replies
+from extras.irc.more.modes import pack, signed
 from extras.irc.more.passwords import Hasher, hash_password, is_password
+from extras.irc.names import complete_mask, fits, fold, is_channel, is_nick
+from extras.irc.replies import Numeric
 from tests.dialects import DEADLINE_S, eventually
 from tests.irc_wire import read_message
 
@@ -281,7 +283,7 @@ def test_packed_changes_are_the_same_changes_and_fit(changes):
     assert unpacked == [(sign, letter) for sign, letter, _ in changes]
 
 
-NUMERICS = [value for value in vars(replies).values() if isinstance(value, replies.Numeric)]
+NUMERICS = {value for table in (replies, more_replies) for value in vars(table).values() if isinstance(value, Numeric)}
 
 
 def test_every_numeric_has_a_number_of_its_own_and_a_source():

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from extras.irc.modes import MAX_MASK_BYTES
+from extras.irc.more.modes import MAX_MASK_BYTES
 from extras.irc.names import Name
 from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 

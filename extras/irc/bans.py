@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from extras.irc.names import Name
 
+LISTS = "beI"  # bans, exceptions from them, and who needs no invitation
+MAX_LIST = 100  # masks in all lists of one channel together: each is compared at each join
 MAX_VERDICTS = 1000  # answers that one channel remembers
 
 
@@ -28,7 +30,7 @@ class Lists:
     def __init__(self, matches: Callable | None = None):
         """Take what looks at extended bans: matches(letter, pattern, user), None for an ordinary one."""
         # By letter; then by mask() of the mask: two that differ in case only are one.
-        self.entries: dict[str, dict[str, Entry]] = {"b": {}, "e": {}, "I": {}}
+        self.entries: dict[str, dict[str, Entry]] = {letter: {} for letter in LISTS}
         self._matches = matches
         self._verdicts: dict[tuple[str, str, str, str], bool] = {}
 

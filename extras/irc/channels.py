@@ -1,31 +1,22 @@
-"""JOIN, PART, TOPIC, NAMES, LIST, INVITE and KICK: who is in a channel, and what it is about.
+"""JOIN, PART, TOPIC and NAMES: who is in a channel, and what it is about.
 
 Source: RFC 2812 section 3.2, RFC 2811, modern.ircdocs.horse "Channel Operations".
 """
 
-import math
-import operator
-import re
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
 
 from extras.irc.client import Client
 from extras.irc.event import Event
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
-from extras.irc.names import CHANNEL_TYPES, Name, each_once, fold, is_channel, is_mask, mask
+from extras.irc.names import CHANNEL_TYPES, each_once, fold, is_channel
 from extras.irc.replies import (
     ERR_BADCHANNELKEY, ERR_BANNEDFROMCHAN, ERR_CHANNELISFULL, ERR_CHANOPRIVSNEEDED,
-    ERR_INVITEONLYCHAN, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL,
-    ERR_TOOMANYCHANNELS, ERR_TOOMANYTARGETS, ERR_USERNOTINCHANNEL, ERR_USERONCHANNEL, Numeric, RPL_AWAY,
-    RPL_ENDOFINVITELIST, RPL_ENDOFNAMES, RPL_INVITELIST, RPL_INVITING, RPL_LIST, RPL_LISTEND,
-    RPL_LISTSTART, RPL_NAMREPLY, RPL_NOTOPIC, RPL_TOPIC, RPL_TOPICWHOTIME,
+    ERR_INVITEONLYCHAN, ERR_NOSUCHCHANNEL, ERR_NOTONCHANNEL, ERR_TOOMANYCHANNELS, ERR_TOOMANYTARGETS,
+    Numeric, RPL_ENDOFNAMES, RPL_NAMREPLY, RPL_NOTOPIC, RPL_TOPIC, RPL_TOPICWHOTIME,
 )
 from extras.irc.state import Channel, User
 
 NEW_CHANNEL_MODES = "nt"  # nearly every channel has these, and nearly every server sets them
-ELIST = "CMNTU"  # what LIST can ask for, as 005 tells it
-MAX_CONDITIONS = 20  # of one LIST: each is compared with each channel
 
 
 def join(me: Client, names: str, keys: str = ""):
@@ -197,114 +188,3 @@ def show_names(me: Client, channel: Channel):
     )
     symbol = "@" if "s" in channel.flags else "*" if "p" in channel.flags else "="
     yield from me.reply_words(RPL_NAMREPLY, (symbol, channel.name), words)
-
-
-def list_channels(me: Client, conditions: str = "", server: str = ""):
-    """List channels, their size and topic; `>5`, `*tea*`, `!*bot*`, `C<60` and `T<60` choose.
-
-    If there are names and masks, one of them must match; all other conditions must hold.  C and T are
-    the minutes since the channel was made, and since its topic was set.
-    RFC 2812 section 3.2.6, ELIST of 005.
-    """
-    me.reply(RPL_LISTSTART)
-    tests = list(tests_of(conditions))
-    for channel in list(me.world.channels.values()):
-        yield
-        # The channel may have ended since the list was made.
-        if channel.members and not is_secret_to(me.user, channel):
-            if all(test(channel) for test in tests):
-                me.reply(RPL_LIST, channel.name, len(channel.members), channel.topic)
-    me.reply(RPL_LISTEND)
-
-
-def tests_of(conditions: str) -> Iterator[Callable[[Channel], bool]]:
-    """Turn the conditions of LIST into tests; a channel must pass all of them."""
-    names, masks, unwanted = set(), [], []
-    for text in list(filter(None, conditions.split(",")))[:MAX_CONDITIONS]:
-        if found := re.fullmatch(r"([CT]?)([<>])([0-9]{1,9})", text):
-            yield partial(is_measured, *found.groups())
-        elif text[0] == "!":
-            unwanted.append(mask(text[1:]))
-        elif is_mask(text):
-            masks.append(mask(text))
-        else:
-            names.add(fold(text))
-    if unwanted:
-        yield lambda channel: not any(map(Name(channel.name).fits, unwanted))
-    if names or masks:
-        yield lambda channel: (
-            fold(channel.name) in names or any(map(Name(channel.name).fits, masks))
-        )
-
-
-def is_measured(kind: str, sign: str, limit: str, channel: Channel) -> bool:
-    """Return whether a number of the channel is above, or below, the limit."""
-    compare = operator.gt if sign == ">" else operator.lt
-    return compare(measure(channel, kind), int(limit))
-
-
-def measure(channel: Channel, kind: str) -> float:
-    """Give the members, or the minutes since the making (C) or the topic (T), of a channel."""
-    if kind == "":
-        return len(channel.members)
-    if kind == "T" and not channel.topic:
-        return math.nan  # neither more nor less than any number
-    return (time.time() - (channel.created_at if kind == "C" else channel.topic_at)) / 60
-
-
-def invite(me: Client, nick: str = "", name: str = ""):
-    """Invite a user; without a nick, list one's own invitations.  RFC 2812 section 3.2.7."""
-    if not nick:
-        for channel in me.user.invitations:
-            me.reply(RPL_INVITELIST, channel.name)
-        me.reply(RPL_ENDOFINVITELIST)
-        return
-    user, channel = me.world.user(nick), me.world.channel(name)
-    if not name:
-        me.reply(ERR_NEEDMOREPARAMS, "INVITE")
-    elif user is None:
-        me.reply(ERR_NOSUCHNICK, nick)
-    elif channel is None:
-        me.reply(ERR_NOSUCHCHANNEL, name)
-    elif channel not in me.user.channels:
-        me.reply(ERR_NOTONCHANNEL, channel.name)
-    elif channel in user.channels:
-        me.reply(ERR_USERONCHANNEL, user.nick, channel.name)
-    elif "i" in channel.flags and not me.may(channel, "h"):
-        me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
-    else:
-        me.reply(RPL_INVITING, user.nick, channel.name)
-        me.tell_users([user], me.says("INVITE", user.nick, channel.name))
-        me.world.invite(user, channel, by_operator=me.may(channel, "h"))
-        seen = me.says("INVITE", user.nick, channel.name, need="invite-notify")
-        me.tell(channel, seen, but_me=True)
-        if user.away is not None:
-            me.reply(RPL_AWAY, user.nick, user.away)
-
-
-def kick(me: Client, names: str, nicks: str, reason: str = ""):
-    """Throw users out: several out of one channel, or one out of each.  RFC 2812 section 3.2.8."""
-    names, nicks = names.split(","), nicks.split(",")
-    reason = cut_text(reason, MAX_TEXT_BYTES) or me.user.nick
-    if len(names) == 1:
-        names *= len(nicks)
-    if len(names) != len(nicks):
-        me.reply(ERR_NEEDMOREPARAMS, "KICK")
-        return
-    pairs = {(fold(name), fold(nick)): (name, nick) for name, nick in zip(names, nicks)}
-    for name, nick in pairs.values():
-        channel, user = me.world.channel(name), me.world.user(nick)
-        if channel is None:
-            me.reply(ERR_NOSUCHCHANNEL, name)
-        elif channel not in me.user.channels and not me.user.is_operator:
-            me.reply(ERR_NOTONCHANNEL, channel.name)
-        elif not me.may(channel, "h"):
-            me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
-        elif user not in channel.members:
-            me.reply(ERR_USERNOTINCHANNEL, nick, channel.name)
-        elif channel.has_status(user, "h") and not me.may(channel, "q" if channel.has_status(user, "q") else "o"):
-            # Half-operators cannot throw out each other or those above them, and nobody an owner.
-            me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
-        else:
-            me.tell(channel, me.says("KICK", channel.name, user.nick, text=reason))
-            me.world.part(user, channel)

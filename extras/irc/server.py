@@ -20,15 +20,15 @@ from collections import Counter
 from collections.abc import Iterable
 
 from extras.broadcast.fast_server import FastServer, server_parser
+from extras.irc.bans import LISTS
 from extras.irc.handler import IrcHandler
 from extras.irc.event import Event
 from extras.irc.extension import CannotStart, Capability, Extension, Extensions
 from extras.irc.message import clean
-from extras.irc.modes import FLAGS, LISTS, USER_MODES
 from extras.irc.more import passwords
-from extras.irc.welcome import isupport_lines
-from extras.irc.state import STATUSES
+from extras.irc.state import FLAGS, STATUSES, USER_MODES
 from extras.irc.verbs import VERBS
+from extras.irc.welcome import isupport_lines
 from extras.irc.world import World
 from extras.ircv3.every import EXTENSIONS
 from extras.tls.doors import Door

@@ -18,6 +18,8 @@ from extras.irc.bans import Lists
 # Highest first, as 005 PREFIX wants it.
 STATUSES = {"q": "~", "o": "@", "h": "%", "v": "+"}
 RANKS = "".join(STATUSES)
+FLAGS = "Cimnpst"  # modes of a channel without a parameter; C keeps CTCP out
+USER_MODES = "Biow"
 
 
 class User:

@@ -1,20 +1,17 @@
 """The commands of the core, in one table: begin to read here.
 
 A row is made by command() (command.py): it reads from the function which parameters there are.
+Those of extras/irc/more and extras/ircv3 come with their extensions.
 """
 
-from extras.irc import capabilities, channels, modes, registration, talk, welcome
+from extras.irc import capabilities, channels, registration, talk, welcome
 from extras.irc.command import command
 
 VERBS = {
     "AWAY": command(talk.away),
     "CAP": command(capabilities.cap, early=True),
-    "INVITE": command(channels.invite),
     "JOIN": command(channels.join),
-    "KICK": command(channels.kick),
-    "LIST": command(channels.list_channels),
     "LUSERS": command(welcome.lusers),
-    "MODE": command(modes.mode),
     "MOTD": command(welcome.motd),
     "NAMES": command(channels.names),
     "NICK": command(registration.nick, early=True),

@@ -5,10 +5,9 @@ Source: RFC 2812 section 3.4, modern.ircdocs.horse "Server Queries and Commands"
 
 import contextlib
 
-from extras.irc.channels import ELIST, MAX_CONDITIONS
+from extras.irc.bans import LISTS, MAX_LIST
 from extras.irc.client import Client
 from extras.irc.message import MAX_TEXT_BYTES
-from extras.irc.modes import LISTS, MAX_LIST
 from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH, USER_LENGTH, fits
 from extras.irc.replies import (
     ERR_NOMOTD, ERR_NOSUCHSERVER, RPL_ENDOFMOTD, RPL_GLOBALUSERS, RPL_ISUPPORT, RPL_LOCALUSERS,
@@ -19,6 +18,7 @@ from extras.irc.state import STATUSES
 from extras.irc.talk import MAX_TARGETS
 
 VERSION = "tutorial-1.0"  # RFC 2812 wants <version>.<debuglevel>
+MAX_CONDITIONS = 20  # of one LIST: each is compared with each channel
 TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
 
 
@@ -27,11 +27,12 @@ def isupport_lines(server) -> list[str]:
     signs = "".join(STATUSES.values())
     most = len(CHANNEL_TYPES) * server.max_channels
     extended = "".join(sorted(server.extensions.letters("extended_bans")))
+    # Also what the commands in extras/irc/more do: so it is one list, in the order of the alphabet.
     tokens = [
         f"AWAYLEN={MAX_TEXT_BYTES}", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
         "CHANLIMIT=" + ",".join(f"{sign}:{server.max_channels}" for sign in CHANNEL_TYPES),
         f"CHANMODES={LISTS},k,l,{server.channel_flags}", f"CHANNELLEN={CHANNEL_LENGTH}",
-        f"CHANTYPES={CHANNEL_TYPES}", f"ELIST={ELIST}", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I",
+        f"CHANTYPES={CHANNEL_TYPES}", "ELIST=CMNTU", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I",
         f"KICKLEN={MAX_TEXT_BYTES}", f"MAXLIST={LISTS}:{MAX_LIST}", "MODES=13",
         "NETWORK=" + server.network.replace(" ", r"\x20"), f"NICKLEN={NICK_LENGTH}",
         f"PREFIX=({''.join(STATUSES)}){signs}", f"STATUSMSG={signs}",

@@ -1,5 +1,8 @@
 """Every extension, in the order in which their hooks are called: a new one is a new file and one line."""
 
+from extras.irc.more.channel_list import ChannelList
+from extras.irc.more.membership import Membership
+from extras.irc.more.modes import Modes
 from extras.irc.more.operators import Operators
 from extras.irc.more.queries import Queries
 from extras.irc.more.server_info import ServerInfo
@@ -37,7 +40,7 @@ from extras.ircv3.tags import Tags
 from extras.ircv3.znc_playback import ZncPlayback
 
 EXTENSIONS = (
-    Queries, ServerInfo, Operators,
+    Membership, Modes, ChannelList, Queries, ServerInfo, Operators,
     Tags, Labels, StandardReplies, Notify, Listing, Monitor, Isupport, PreAway, Rename, Multiline, Relay, Mute,
     Storage, Secure, Cloak, Sts,
 )
@@ -46,4 +49,4 @@ if sqlite3:  # a Python may be built without it
         Login, Sasl, Signup, NickServ, RegisteredOnly, Metadata, History, ChatHistory, Redaction, Founders, Missed,
         Always, ReadMarker, ZncPlayback,
     )
-EXTENSIONS += (ServerPassword,)  # the last that is asked when a client may come in: that takes time
+EXTENSIONS += (ServerPassword,)  # last: while a password is checked, others may come in between

@@ -22,7 +22,7 @@ from extras.irc.channels import is_founder, make_owner
 from extras.irc.client import Client
 from extras.irc.event import Event
 from extras.irc.message import MAX_MESSAGE_BYTES
-from extras.irc.modes import pack
+from extras.irc.more.modes import pack
 from extras.irc.names import fold, mask
 from extras.irc.state import Channel, User
 from extras.ircv3.database import DatabaseError

@@ -11,11 +11,14 @@ from extras.irc.client import Client
 from extras.irc.command import command
 from extras.irc.extension import Capability, Extension
 from extras.irc.names import each_once, fold, is_nick
-from extras.irc.replies import (
-    ERR_MONLISTFULL, RPL_ENDOFMONLIST, RPL_MONLIST, RPL_MONOFFLINE, RPL_MONONLINE,
-)
+from extras.irc.replies import Numeric
 from extras.irc.state import User
 
+RPL_MONONLINE = Numeric("730", ":<targets>", "IRCv3 monitor")
+RPL_MONOFFLINE = Numeric("731", ":<targets>", "IRCv3 monitor")
+RPL_MONLIST = Numeric("732", ":<targets>", "IRCv3 monitor")
+RPL_ENDOFMONLIST = Numeric("733", ":End of MONITOR list", "IRCv3 monitor")
+ERR_MONLISTFULL = Numeric("734", "<limit> <targets> :Monitor list is full", "IRCv3 monitor")
 MAX_MONITORED = 100  # nicks that one client may watch: enough for a long list of friends
 
 

@@ -10,11 +10,9 @@ from extras.irc.command import command
 from extras.irc.event import Event
 from extras.irc.extension import Extension
 from extras.irc.more.passwords import is_password
+from extras.irc.more.replies import ERR_CANTKILLSERVER, ERR_PASSWDMISMATCH, RPL_REHASHING, RPL_YOUREOPER
 from extras.irc.names import fold
-from extras.irc.replies import (
-    ERR_CANTKILLSERVER, ERR_NOPRIVILEGES, ERR_NOSUCHNICK, ERR_NOSUCHSERVER, ERR_PASSWDMISMATCH,
-    RPL_REHASHING, RPL_YOUREOPER,
-)
+from extras.irc.replies import ERR_NOPRIVILEGES, ERR_NOSUCHNICK, ERR_NOSUCHSERVER
 from step1_echo.serving import log
 
 MAX_FAILED = 3  # wrong passwords for OPER before the connection ends: guessing must be slow

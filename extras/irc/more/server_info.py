@@ -10,14 +10,14 @@ from extras.irc.client import Client
 from extras.irc.command import command
 from extras.irc.extension import Extension
 from extras.irc.more.operators import Operators
-from extras.irc.names import fits
-from extras.irc.replies import (
+from extras.irc.more.replies import (
     ERR_HELPNOTFOUND, ERR_NOSUCHSERVICE, ERR_SUMMONDISABLED, ERR_USERSDISABLED, RPL_ADMINEMAIL,
     RPL_ADMINLOC1, RPL_ADMINLOC2, RPL_ADMINME, RPL_ENDOFHELP, RPL_ENDOFINFO, RPL_ENDOFLINKS,
     RPL_ENDOFSTATS, RPL_HELPSTART, RPL_HELPTXT, RPL_INFO, RPL_LINKS, RPL_SERVLISTEND,
     RPL_STATSCOMMANDS, RPL_STATSLINKINFO, RPL_STATSOLINE, RPL_STATSUPTIME, RPL_TIME, RPL_TRACEEND,
     RPL_TRACEOPERATOR, RPL_TRACEUSER,
 )
+from extras.irc.names import fits
 from extras.irc.welcome import VERSION, is_here
 
 

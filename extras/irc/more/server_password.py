@@ -9,7 +9,8 @@ from extras.irc.client import Client
 from extras.irc.command import command
 from extras.irc.extension import Extension
 from extras.irc.more.passwords import is_password
-from extras.irc.replies import ERR_ALREADYREGISTERED, ERR_PASSWDMISMATCH
+from extras.irc.more.replies import ERR_PASSWDMISMATCH
+from extras.irc.replies import ERR_ALREADYREGISTERED
 
 
 def password(me: Client, text: str):

@@ -10,23 +10,23 @@ import re
 import time
 from collections.abc import Iterator
 
-from extras.irc.bans import Entry
+from extras.irc.bans import LISTS, MAX_LIST, Entry
 from extras.irc.client import Client
+from extras.irc.command import command
 from extras.irc.event import Event
+from extras.irc.extension import Extension
 from extras.irc.message import MAX_MESSAGE_BYTES, size
+from extras.irc.more.replies import (
+    ERR_BANLISTFULL, ERR_INVALIDMODEPARAM, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE,
+    ERR_USERNOTINCHANNEL, ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME,
+    RPL_ENDOFBANLIST, RPL_ENDOFEXCEPTLIST, RPL_ENDOFINVEXLIST, RPL_EXCEPTLIST, RPL_INVEXLIST,
+)
 from extras.irc.names import CHANNEL_TYPES, complete_mask, fold, mask
 from extras.irc.replies import (
-    ERR_BANLISTFULL, ERR_CHANOPRIVSNEEDED, ERR_INVALIDMODEPARAM, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK,
-    ERR_NOTONCHANNEL, ERR_UMODEUNKNOWNFLAG, ERR_UNKNOWNMODE, ERR_USERNOTINCHANNEL,
-    ERR_USERSDONTMATCH, RPL_BANLIST, RPL_CHANNELMODEIS, RPL_CREATIONTIME, RPL_ENDOFBANLIST,
-    RPL_ENDOFEXCEPTLIST, RPL_ENDOFINVEXLIST, RPL_EXCEPTLIST, RPL_INVEXLIST, RPL_UMODEIS,
+    ERR_CHANOPRIVSNEEDED, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL, RPL_UMODEIS,
 )
 from extras.irc.state import STATUSES, Channel
 
-LISTS = "beI"  # type A: a mask is added or removed; without one, the list is shown
-FLAGS = "Cimnpst"  # type D: on or off; C keeps CTCP out
-USER_MODES = "Biow"
-MAX_LIST = 100  # masks in all lists of one channel together: each is compared at each join
 # A nick of 30, a user name of 18 and a host of 45 characters, and the two signs between them, with
 # some room: a longer mask matches nobody, and one of this length must fit into the lines that show it.
 MAX_MASK_BYTES = 110
@@ -254,3 +254,9 @@ def pack(changes: list[tuple[str, str, str]], room: int) -> Iterator[tuple[str, 
             params.append(param)
     if words:
         yield words, params
+
+
+class Modes(Extension):
+    """The command."""
+
+    commands = {"MODE": command(mode)}
