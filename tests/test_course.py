@@ -247,6 +247,14 @@ def test_it_imports_only_the_standard_library_and_what_lies_below(path):
             assert root in sys.stdlib_module_names, f"{module} is not in the standard library"
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "extras" / "irc").glob("*.py")), ids=name_of)
+def test_the_core_of_irc_knows_none_of_its_extensions(path):
+    """The server alone, which puts all together, knows the list of them, and what makes a hash on the command line."""
+    beyond = {module for module, _ in imports(path) if f"{module}.".startswith(("extras.irc.more.", "extras.ircv3."))}
+    known = {"extras.ircv3.every.EXTENSIONS", "extras.irc.more.passwords"} if path.name == "server.py" else set()
+    assert beyond <= known
+
+
 @pytest.mark.parametrize("path", [path for path in CODE if path.stem != "__init__"], ids=name_of)
 def test_its_name_hides_no_module_of_the_standard_library(path):
     assert path.stem not in sys.stdlib_module_names
