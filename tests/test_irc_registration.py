@@ -188,6 +188,15 @@ def test_a_password_is_asked_for(irc, secret):
         wire.goodbye()
 
 
+def test_who_is_sent_away_for_a_password_was_never_here(irc):
+    irc.start(options={"password": "tea"})
+    friend, wire = irc.wire(), irc.wire()
+    friend.ask("PASS tea", "NICK friend", "USER f 0 * :x", "MONITOR + alice")
+    wire.send("PASS bad\r\nNICK alice\r\nUSER a 0 * :x")
+    assert [m.command for m in wire.goodbye()] == ["464", "ERROR"]
+    assert friend.lines("WHOWAS alice")[0] == "406 alice There was no such nickname"
+
+
 def test_a_connection_is_good_for_one_password(irc, monkeypatch):
     """A hundred strangers who tried one after the other took all the processor, 16 MiB each."""
     reckoned = []

@@ -151,6 +151,14 @@ def test_several_may_log_in_to_one_account_at_once(alices):
     assert [line.split()[-1] for line in wires[0].lines("WHO alice,one %na")] != []
 
 
+def test_a_login_that_has_begun_ends_before_the_servers_password_is_checked(irc):
+    irc.start(options={"password": "tea"})
+    wire = irc.wire()
+    wire.ask("CAP REQ sasl", "AUTHENTICATE PLAIN", "PASS bad", "NICK alice", "USER a 0 * :x")
+    wire.send("CAP END")
+    assert [message.command for message in wire.goodbye()] == ["906", "464", "ERROR"]
+
+
 class Gate:
     """Stands in for the hash: it waits until it is opened."""
 
