@@ -200,6 +200,34 @@ def test_it_is_all_there_after_a_restart(irc, tmp_path):  # noqa: F811
     assert not irc.server.registry.channels
 
 
+def test_its_metadata_is_there_while_it_is_empty_and_after_a_restart(irc, tmp_path):  # noqa: F811
+    path = str(tmp_path / "irc.db")
+    restart(irc, path)
+    register(irc, "alice")
+    alice = founded(irc)
+    alice.ask("METADATA #tea SET url http://tea.example", "METADATA #tea SET avatar x", "METADATA #tea SET avatar")
+    leave(alice)
+    assert irc.client("carol").lines("METADATA #tea LIST") == ["761 #tea url * http://tea.example"]
+    restart(irc, path)
+    alice = client(irc, "alice", channel="#tea")
+    assert alice.lines("METADATA #tea LIST") == ["761 #tea url * http://tea.example"]
+    alice.ask("METADATA #tea CLEAR", "PART #tea")
+    restart(irc, path)
+    assert irc.client("carol").lines("METADATA #tea LIST") == []
+
+
+def test_a_channel_that_was_written_before_there_was_metadata_is_there(irc, tmp_path):  # noqa: F811
+    path = str(tmp_path / "irc.db")
+    restart(irc, path)
+    register(irc, "alice")
+    founded(irc)
+    irc.server.stop()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("UPDATE channel SET state = json_remove(state, '$.metadata')")
+    restart(irc, path)
+    assert client(irc, "alice").lines("JOIN #tea", "METADATA #tea LIST")[:2] == ["JOIN #tea", "MODE #tea +q alice"]
+
+
 def test_what_cannot_be_written_is_not_done_and_said(irc, tmp_path, monkeypatch):  # noqa: F811
     path = str(tmp_path / "irc.db")
     monkeypatch.setitem(database.Database.__init__.__kwdefaults__, "busy_timeout_s", 0.01)

@@ -7,8 +7,8 @@
 founder   the account to which a channel belongs: whenever it joins, it is an owner
 owner     a member with the status `q`, shown as `~`: nobody below can take its rights, or throw it out
 
-What is kept is what the channel is like: its topic, modes, key, limit and lists; also while it is empty,
-and with --db after a restart.  The core knows the founder; here it is decided who becomes one.
+What is kept is what the channel is like: its topic, modes, key, limit, lists and metadata; also while it
+is empty, and with --db after a restart.  The core knows the founder; here it is decided who becomes one.
 """
 
 import itertools
@@ -26,12 +26,14 @@ from extras.irc.more.modes import pack
 from extras.irc.names import fold, mask
 from extras.irc.state import Channel, User
 from extras.ircv3.database import DatabaseError
+from extras.ircv3.metadata import Metadata
 from extras.ircv3.service import Service
 from extras.ircv3.storage import Storage
 from step1_echo.serving import log
 
 MAX_OF_ACCOUNT = 20  # more than one person looks after
-# Of all accounts: some 10 KB each, if the lists are full.  Who makes accounts to take names runs into it.
+# Of all accounts: some 20 KB each, if the lists and the metadata are full.  Who makes accounts to take
+# names runs into it.
 MAX_CHANNELS = 10_000
 FIELDS = "name", "founder", "created_at", "topic", "topic_by", "topic_at", "key", "limit"
 
@@ -51,10 +53,14 @@ class Founders(Service):
     def start(self) -> None:
         self._database = self.server.extensions[Storage].database
         self.accounts = self.server.extensions[Storage].accounts
+        self._metadata = self.server.extensions[Metadata].store
         rows = self._database.read(lambda db: db.execute("SELECT number, state FROM channel ORDER BY number").fetchall())
         self._numbers = itertools.count(rows[-1][0] + 1 if rows else 1)
         for number, state in rows:
-            channel = made_of(json.loads(state), self.world.matches)
+            state = json.loads(state)
+            channel = made_of(state, self.world.matches)
+            # NOTE: a server of before did not write its metadata.
+            self._metadata.of(channel).update(state.get("metadata", {}))
             self.world.channels[fold(channel.name)] = channel
             self.kept[channel] = number
 
@@ -179,7 +185,7 @@ class Founders(Service):
         """Write what a channel is like.  Thread: the database's; whoever holds the lock never waits for that."""
         with self.world.lock:
             self._waiting.discard(channel)
-            state = json.dumps(state_of(channel)) if channel.founder else None
+            state = channel.founder and json.dumps(state_of(channel) | {"metadata": self._metadata.of(channel)})
         db.execute("DELETE FROM channel WHERE number = ?", (number,))
         if state:
             db.execute("INSERT INTO channel VALUES (?, ?)", (number, state))

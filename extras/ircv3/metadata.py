@@ -122,6 +122,8 @@ class Metadata(MetadataNews):
     def change(self, me: Client, where: User | Channel, key: str, *value: str) -> None:
         """Change one key, tell our client, and whoever wants to know."""
         self.store.change(self.store.of(where), key, value[0] if value else None)
+        if isinstance(where, Channel):
+            me.world.changed(where)
         self.show(me, where, key)
         for one in self.store.sharers(where):
             self.tell_hearers(me, one, key)

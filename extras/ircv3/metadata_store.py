@@ -3,7 +3,8 @@
 values   one target's keys; those of an account are the same ones for all users who are logged in to it
 owner    the folded name of that account; "" for what ends with its user, or its channel
 
-All are in memory; those of accounts are also in the database, and are read once, at the start.
+All are in memory; those of accounts are also in the database, and are read once, at the start.  Those of
+a channel with a founder are kept with it: see founders.py.
 """
 
 from collections.abc import Iterable
