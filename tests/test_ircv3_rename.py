@@ -1,5 +1,7 @@
 """RENAME: a channel gets another name, and everybody in it knows."""
 
+import pytest
+
 from extras.ircv3 import rename
 from tests.irc_wire import irc, short  # noqa: F401
 
@@ -62,3 +64,60 @@ def test_an_invitation_and_a_ban_hold_under_the_new_name(irc):  # noqa: F811
     assert carol.codes("JOIN #coffee") == ["473"]
     alice.ask("MODE #coffee -i")
     assert carol.codes("JOIN #coffee") == ["474"]
+
+
+# --- who comes later ----------------------------------------------------------------------------
+
+
+def renamed(irc, *lines):  # noqa: F811
+    """Alice, in a channel that was #tea and is #coffee."""
+    alice = irc.client("alice", caps=CAP, channel="#tea")
+    alice.ask(*lines, "RENAME #tea #coffee")
+    return alice
+
+
+def joined(wire, line):
+    """The channels that a JOIN brings one into."""
+    return [message.params[0] for message in wire.ask(line) if message.command == "JOIN"]
+
+
+def test_who_joins_the_old_name_is_told_the_new_one_or_brought_there_with_its_key(irc):  # noqa: F811
+    renamed(irc, "MODE #tea +k leaf")
+    bob, carol = irc.client("bob"), irc.client("carol", caps=CAP)
+    assert bob.lines("JOIN #TEA") == [
+        "470 #TEA #coffee The channel has been renamed", "475 #coffee Cannot join channel (+k)"]
+    assert joined(bob, "JOIN #x,#TEA,#y ,leaf") == ["#x", "#coffee", "#y"]
+    assert carol.lines("JOIN #tea leaf") == ["FAIL JOIN CHANNEL_RENAMED #tea #coffee The channel has been renamed"]
+    assert joined(carol, "JOIN #x,#tea,#coffee ,,leaf") == ["#x", "#coffee"]
+
+
+def test_its_members_may_make_a_channel_of_the_old_name_and_then_there_is_that_one(irc):  # noqa: F811
+    alice = renamed(irc)
+    assert joined(alice, "JOIN #tea") == joined(irc.client("bob"), "JOIN #tea") == ["#tea"]
+
+
+def test_the_newest_name_is_the_one_that_is_told_and_the_name_before_it_is_free(irc, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(rename, "PAUSE_S", 0.0)
+    alice, bob = renamed(irc), irc.client("bob")
+    alice.ask("RENAME #coffee #water")
+    assert joined(bob, "JOIN #coffee,#tea") == ["#water", "#tea"]
+    alice.ask("RENAME #water #coffee")
+    assert joined(irc.client("carol"), "JOIN #coffee,#water") == ["#coffee"]
+
+
+@pytest.mark.parametrize("line", ["MODE #coffee +s", "MODE #coffee +p", "PART #coffee"])
+def test_nobody_is_brought_to_a_hidden_channel_or_to_one_that_has_ended(irc, line):  # noqa: F811
+    renamed(irc).ask(line)
+    assert joined(irc.client("bob"), "JOIN #tea") == ["#tea"]
+
+
+def test_after_a_day_the_old_name_is_as_any_other(irc, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(rename, "FORWARD_S", 0.0)
+    renamed(irc)
+    assert joined(irc.client("bob"), "JOIN #tea") == ["#tea"]
+
+
+def test_of_channels_that_have_ended_no_old_name_is_kept(irc):  # noqa: F811
+    alice = renamed(irc)
+    alice.ask("PART #coffee", "JOIN #a", "RENAME #a #b")
+    assert list(irc.server.extensions[rename.Rename]._forwards) == ["#a"]

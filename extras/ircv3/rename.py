@@ -1,25 +1,38 @@
 """RENAME: give a channel another name, with all that it has.
 
 fallback   for clients that do not know RENAME it looks as if all had left, and joined the new channel
+forward    who was not there, and joins the old name, finds the channel; clients that know RENAME are told
 
 Source: IRCv3 channel-rename.
 """
 
 import time
+from itertools import chain, repeat
+from typing import NamedTuple
 
-from extras.irc.channels import has_joined, show_channel
+from extras.irc.channels import has_joined, join, show_channel
 from extras.irc.client import Client
 from extras.irc.command import command
 from extras.irc.event import Event
 from extras.irc.extension import Capability, Extension
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.names import fold, is_channel
-from extras.irc.replies import ERR_CHANOPRIVSNEEDED, ERR_NOSUCHCHANNEL, ERR_NOTONCHANNEL
+from extras.irc.replies import ERR_CHANOPRIVSNEEDED, ERR_NOSUCHCHANNEL, ERR_NOTONCHANNEL, Numeric
 from extras.irc.state import Channel
 
 NAME = "draft/channel-rename"
 # The fallback sends each member the names of all: a member may cause that once in a minute.
 PAUSE_S = 60.0
+FORWARD_S = 24 * 3600.0  # who comes each day finds it; then the old name is as any other
+HAS_NEW_NAME = "The channel has been renamed"
+ERR_LINKCHANNEL = Numeric("470", f"<channel> <new> :{HAS_NEW_NAME}", "IRCv3 channel-rename")
+
+
+class Forward(NamedTuple):
+    """Where a channel is that had a name."""
+
+    channel: Channel
+    until: float
 
 
 class Rename(Extension):
@@ -29,7 +42,40 @@ class Rename(Extension):
 
     def __init__(self, *args):
         super().__init__(*args)
-        self.commands = {"RENAME": command(rename)}
+        self.commands = {"RENAME": command(rename), "JOIN": command(self.join)}
+        self._forwards: dict[str, Forward] = {}  # one for each channel at most
+
+    def renamed(self, channel: Channel, old: str) -> None:
+        forwards = {name: one for name, one in self._forwards.items() if one.channel is not channel and self.holds(one)}
+        self._forwards = forwards | {fold(old): Forward(channel, time.time() + FORWARD_S)}
+
+    def holds(self, forward: Forward) -> bool:
+        """Return whether the channel is still here, and its old name remembered."""
+        return self.world.channel(forward.channel.name) is forward.channel and time.time() < forward.until
+
+    def join(self, me: Client, names: str, keys: str = ""):
+        """Enter channels, each with its key if any; `JOIN 0` leaves all.  RFC 2812 section 3.2.1, IRCv3 channel-rename."""
+        wanted = []
+        for name, key in zip(names.split(","), chain(keys.split(","), repeat(""))):
+            new = self.new_name(me, name) if self._forwards else name
+            if new == name:
+                wanted.append((name, key))
+            elif NAME in me.caps:
+                me.standard("FAIL", "JOIN", "CHANNEL_RENAMED", name, new, text=HAS_NEW_NAME)
+            else:
+                me.reply(ERR_LINKCHANNEL, name, new)
+                wanted.append((new, key))
+        if wanted:
+            yield from join(me, *map(",".join, zip(*wanted)))
+
+    def new_name(self, me: Client, name: str) -> str:
+        """Give the name that a channel has now.  Its members know it, and may make another one of the old name;
+        of a secret or private channel, nobody else learns it."""
+        forward = self._forwards.get(fold(name))
+        if forward is None or not self.holds(forward) or self.world.channel(name):
+            return name
+        channel = forward.channel
+        return name if channel.is_hidden or channel in me.user.channels else channel.name
 
 
 def rename(me: Client, old: str, new: str, reason: str = ""):
