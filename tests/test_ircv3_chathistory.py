@@ -252,6 +252,18 @@ def test_history_goes_with_a_channel_that_is_renamed(irc):
     assert texts(alice, "#Milk") == ["one", "two", "three"] and texts(alice, "#tea") == []
 
 
+def test_a_rename_comes_back_for_those_who_know_it(irc):
+    alice = irc.client("alice", CAPS + " draft/event-playback draft/channel-rename", "#tea")
+    bob = irc.client("bob", CAPS + " draft/event-playback", "#tea")
+    carol = irc.client("carol", CAPS + " draft/channel-rename", "#tea")
+    alice.ask()
+    live = alice.ask("RENAME #tea #Milk :stronger", "PRIVMSG #milk :one")
+    assert all(message.tags["msgid"] for message in live)
+    same(live, past(alice, "#Milk")[3:])
+    assert [message.command for message in past(bob, "#Milk")] == ["JOIN", "JOIN", "JOIN", "PRIVMSG"]
+    assert texts(carol, "#Milk") == ["one"]
+
+
 def test_who_does_not_know_rename_is_told_how_far_it_has_read(irc):
     alice, bob = irc.client("alice", "draft/channel-rename", "#tea"), irc.client("bob", "draft/read-marker", "#tea")
     alice.ask("RENAME #tea #milk")

@@ -51,7 +51,7 @@ TRIM_EVERY = 1000  # new rows before the old ones are looked for
 MAX_REDACTED = 1000  # ids that we remember while somebody may be reading the messages
 
 KINDS = dict.fromkeys(("PRIVMSG", "NOTICE"), SAID) | dict.fromkeys(
-    ("TAGMSG", "JOIN", "PART", "QUIT", "KICK", "NICK", "MODE", "TOPIC"), HAPPENED
+    ("TAGMSG", "JOIN", "PART", "QUIT", "KICK", "NICK", "MODE", "TOPIC", "RENAME"), HAPPENED
 )
 TO_ONE = {"PRIVMSG", "NOTICE", "TAGMSG"}
 EPHEMERAL = "E"

@@ -7,6 +7,8 @@ from extras.irc.message import parse_message
 from extras.ircv3.many_lines import CONCAT, ManyLines, Part
 from extras.ircv3.messages import Row
 
+NEEDS = {"TAGMSG": "message-tags", "RENAME": "draft/channel-rename"}  # who does not know these gets none
+
 
 class Author(NamedTuple):
     """What was known of a user when it spoke."""
@@ -31,7 +33,7 @@ def event_of(row: Row) -> Event:
             concat, _, _, params = parse_message(line)
             parts.append(Part(params[-1], CONCAT in concat))
         return ManyLines(command, params[0], parts, **more)
-    return Event(command, *params, line=first, need="message-tags" if command == "TAGMSG" else "", **more)
+    return Event(command, *params, line=first, need=NEEDS.get(command, ""), **more)
 
 
 def as_word(text: str) -> str:

@@ -18,7 +18,7 @@ from extras.irc.replies import ERR_UNKNOWNCOMMAND
 from extras.irc.talk import speak
 
 # What history keeps: so that one can ask for what came after it.
-WITH_ID = {"PRIVMSG", "NOTICE", "TAGMSG", "JOIN", "PART", "QUIT", "KICK", "NICK", "MODE", "TOPIC", "BATCH"}
+WITH_ID = {"PRIVMSG", "NOTICE", "TAGMSG", "JOIN", "PART", "QUIT", "KICK", "NICK", "MODE", "TOPIC", "RENAME", "BATCH"}
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 
 
