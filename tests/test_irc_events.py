@@ -84,6 +84,15 @@ def test_an_event_says_who_gets_it_and_who_gets_others_instead():
         b"@batch=1 :a JOIN #tea *", b"@batch=1 :a!b@c AWAY")
 
 
+def test_both_forms_of_an_event_have_one_id_and_one_time():
+    longer = Event("JOIN", "#tea", "alice", text="Alice", user=alice(), time=1.0)
+    join = Event("JOIN", "#tea", user=alice(), time=2.0, instead={"extended-join": (longer,)})
+    caps, wording = frozenset(TAGS), Wording(TAGS)
+    for event in join, join.marked(label="7"):
+        (short,), (long,) = wording.lines(event, caps), wording.lines(event, caps | {"extended-join"})
+        assert short.split()[0] == long.split()[0] and join.id.encode() in long
+
+
 def test_an_id_is_nobody_elses_and_stays_when_the_event_is_marked():
     events = [said() for _ in range(1000)]
     assert len({event.id for event in events}) == 1000

@@ -80,6 +80,8 @@ class Event:
         """Give what a client with these capabilities gets: nearly always the event itself."""
         for cap, events in self.instead.items():
             if cap in caps:
+                for event in events:  # it is the same thing that has happened
+                    event.id, event.time = self.id, self.time
                 return events
         return () if self.need and self.need not in caps else (self,)
 
