@@ -137,6 +137,20 @@ def test_events_come_back_only_for_those_who_ask_for_them(irc):
     assert [message.command for message in past(carol, "#tea")] == ["PRIVMSG"]
 
 
+def test_a_join_comes_back_with_its_account_and_real_name_for_those_who_ask_for_that(irc):
+    register(irc, "bob")
+    readers = [irc.client(nick, f"{CAPS} draft/event-playback {caps}", "#tea")
+               for nick, caps in (("alice", "extended-join"), ("carol", ""))]
+    for reader in readers:
+        reader.ask()
+    bob = client(irc, "bob", channel="#tea")
+    bob.ask("SETNAME :Somebody else")
+    for reader, params in zip(readers, (["#tea", "bob", "Real bob"], ["#tea"])):
+        live = reader.ask()
+        assert [message.params for message in live] == [params]
+        same(live, past(reader, "#tea")[2:])
+
+
 def test_id_time_account_and_tags_are_the_same_live_and_after_a_restart(irc, path):
     irc.start(options={"db": path})
     register(irc, "alice")

@@ -227,7 +227,8 @@ class History(Extension):
         if user and "B" in user.modes:
             tags["bot"] = ""
         tags.update(event.tags)
-        line = raw(format_tags(tags)) + (event.whole or event.line)
+        form = event.instead.get("extended-join", (event,))[0]  # of a JOIN, the one that says all
+        line = raw(format_tags(tags)) + (event.whole or form.line)
         author = reader_key(user, account) if user else b""
         moment, name = int(event.time * 1000), event.id
         if type(place) is Channel:

@@ -33,6 +33,9 @@ def event_of(row: Row) -> Event:
             concat, _, _, params = parse_message(line)
             parts.append(Part(params[-1], CONCAT in concat))
         return ManyLines(command, params[0], parts, **more)
+    if command == "JOIN" and len(params) > 1:
+        more["instead"] = {"extended-join": (Event(command, *params, line=first, **more),)}
+        return Event(command, params[0], **more)
     return Event(command, *params, line=first, need=NEEDS.get(command, ""), **more)
 
 
