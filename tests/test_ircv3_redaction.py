@@ -1,7 +1,11 @@
 """Redaction: who may take back what, and that nobody gets it afterwards, whatever happens meanwhile."""
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from extras.ircv3 import redaction
+from extras.ircv3.database import Database
 from extras.ircv3.history import History
 from extras.ircv3.storage import Storage
 from tests.irc_wire import irc, short  # noqa: F401
@@ -127,6 +131,22 @@ def test_one_may_ask_for_what_came_after_a_message_that_was_taken_back(irc):
     say(alice, "#tea", "two")
     alice.ask(f"REDACT #tea {name}")
     assert texts(alice, "#tea", "AFTER", f"msgid={name}") == ["two"]
+
+
+def test_what_cannot_be_written_is_not_taken_back_and_one_is_told(irc, tmp_path, monkeypatch):
+    path, defaults = str(tmp_path / "irc.db"), Database.__init__.__kwdefaults__
+    monkeypatch.setattr(Database.__init__, "__kwdefaults__", defaults | {"busy_timeout_s": 0})
+    irc.start(options={"db": path})
+    alice, bob = irc.client("alice", CAPS, "#tea"), irc.client("bob", CAPS, "#tea")
+    name = id_of(alice, "#tea", "oops")
+    assert texts(bob, "#tea") == ["oops"]
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert alice.lines(f"REDACT #tea {name}")[-1] == f"FAIL REDACT INTERNAL_ERROR #tea {name} History is temporarily unavailable"
+        assert texts(bob, "#tea") == ["oops"]
+        other.execute("COMMIT")
+        assert alice.lines(f"REDACT #tea {name}") == [f"REDACT #tea {name}"]
+        assert b"oops" not in b"".join(line for line, in other.execute("SELECT line FROM message"))
 
 
 def test_without_a_database_nothing_is_taken_back_and_one_is_told(irc):

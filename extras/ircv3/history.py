@@ -23,6 +23,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from queue import Full
 
 from extras.irc.client import Client
 from extras.irc.event import Event
@@ -31,7 +32,7 @@ from extras.irc.message import format_tags
 from extras.irc.names import fold, is_nick
 from extras.irc.state import Channel, User
 from extras.ircv3 import messages
-from extras.ircv3.database import Database
+from extras.ircv3.database import Database, DatabaseError
 from extras.ircv3.messages import HAPPENED, SAID, Buffer, Row
 from extras.ircv3.storage import Storage
 from step1_echo.serving import log
@@ -164,12 +165,21 @@ class History(Extension):
         """The time of the oldest message that may be read."""
         return int((time.time() - self.options.history_days * 86400) * 1000)
 
-    def redact(self, message_id: str) -> None:
-        """Forget a message, also for those to whom it is just being sent.  Thread: holds the lock."""
+    def redact(self, me: Client, message_id: str) -> None:
+        """Forget a message, also for those to whom it is just being sent; wait until that is written.
+
+        Raises: DatabaseError, Full; then it is not forgotten.
+        """
         self.redacted[message_id] = None
         if len(self.redacted) > MAX_REDACTED:
             del self.redacted[next(iter(self.redacted))]
-        self._database.later(lambda db: messages.redact(db, message_id))
+        try:
+            done = self._database.write(lambda db: messages.redact(db, message_id))
+            with me.unlocked():
+                done.result()
+        except (DatabaseError, Full):
+            self.redacted.pop(message_id, None)
+            raise
 
     # --- writing --------------------------------------------------------------------------------
 

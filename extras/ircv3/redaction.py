@@ -9,6 +9,7 @@ Source: IRCv3 message-redaction.
 """
 
 import time
+from queue import Full
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -16,6 +17,7 @@ from extras.irc.event import Event
 from extras.irc.extension import Capability, Extension
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.replies import ERR_UNKNOWNCOMMAND
+from extras.irc.state import Channel, User
 from extras.ircv3 import messages
 from extras.ircv3.database import DatabaseError
 from extras.ircv3.history import TO_ONE, History, reader_key
@@ -47,15 +49,16 @@ class Redaction(Extension):
         try:
             with me.unlocked():
                 row = buffer and self.history.read(lambda db: messages.find(db, buffer, message_id))
-        except DatabaseError:
-            me.standard("FAIL", "REDACT", "INTERNAL_ERROR", *about, text="History is temporarily unavailable")
-            return
-        code, *context, text = self.why_not(me, target, buffer, row) or ("", "")
+            code, *context, text = self.why_not(me, target, buffer, row) or ("", "")
+            where = self.world.channel(target) or self.world.user(target)  # now: it may be renamed meanwhile
+            if not code:
+                self.history.redact(me, row.id)
+        except (DatabaseError, Full):
+            code, *context, text = "INTERNAL_ERROR", "History is temporarily unavailable"
         if code:
             me.standard("FAIL", "REDACT", code, *about[: 1 if code == "INVALID_TARGET" else 2], *context, text=text)
-            return
-        self.history.redact(row.id)
-        self.announce(me, target, row.id, cut_text(reason, MAX_TEXT_BYTES))
+        else:
+            self.announce(me, where, target, row.id, cut_text(reason, MAX_TEXT_BYTES))
 
     def why_not(self, me: Client, target: str, buffer: Buffer | None, row: Row | None) -> tuple | None:
         """Give the code and the words if our user may not take back this message.
@@ -75,12 +78,11 @@ class Redaction(Extension):
             return "REDACT_WINDOW_EXPIRED", str(WINDOW_S), "It is too late to take it back"
         return None
 
-    def announce(self, me: Client, target: str, message_id: str, reason: str) -> None:
+    def announce(self, me: Client, where: Channel | User | None, target: str, message_id: str, reason: str) -> None:
         """Tell those who know redaction, ourselves too."""
-        channel, user = self.world.channel(target), self.world.user(target)
-        shown = channel.name if channel else user.nick if user else target
+        shown = where.name if isinstance(where, Channel) else where.nick if where else target
         event: Event = me.says("REDACT", shown, message_id, text=reason or None, need=CAP)
-        if channel:
-            me.tell(channel, event)
+        if isinstance(where, Channel):
+            me.tell(where, event)
         else:
-            me.tell_users(dict.fromkeys(each for each in (user, me.user) if each), event)
+            me.tell_users(dict.fromkeys(each for each in (where, me.user) if each), event)
