@@ -18,6 +18,7 @@ from extras.ircv3.schema import MIGRATIONS
 from extras.ircv3.storage import Storage
 from tests.chapter import ROOT
 from tests.irc_wire import IrcWire, irc, short  # noqa: F401
+from tests.test_ircv3_database import held
 from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401
 
 CAPS = "batch message-tags server-time echo-message labeled-response account-tag draft/chathistory"
@@ -276,6 +277,19 @@ def test_a_rename_comes_back_for_those_who_know_it(irc):
     same(live, past(alice, "#Milk")[3:])
     assert [message.command for message in past(bob, "#Milk")] == ["JOIN", "JOIN", "JOIN", "PRIVMSG"]
     assert texts(carol, "#Milk") == ["one"]
+
+
+def test_what_is_said_in_a_new_channel_of_the_old_name_does_not_go_with_the_renamed_one(irc, path):
+    irc.start(options={"db": path})
+    alice, bob = irc.client("alice", CAPS, "#tea"), irc.client("bob", CAPS, "#tea")
+    say(alice, "#tea", "one")
+    free = held(irc.server.extensions[Storage].database)
+    irc.server.extensions[History]._database.later(irc.server.extensions[History]._write)    # as the carrier does
+    say(alice, "#tea", "two")
+    alice.ask("RENAME #tea #coffee", "JOIN #tea")
+    say(alice, "#tea", "three")
+    free.set()
+    assert texts(bob, "#coffee") == ["one", "two"] and texts(alice, "#tea") == ["three"]
 
 
 def test_who_does_not_know_rename_is_told_how_far_it_has_read(irc):

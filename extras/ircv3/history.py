@@ -86,6 +86,7 @@ class History(Extension):
         self._is_asked = self._is_lazy  # whether the carrier knows that there is something to write
         self._bell, self._stops = threading.Event(), threading.Event()
         self._carrier = threading.Thread(target=self._carry, name="history", daemon=True)
+        self._renames: deque[tuple] = deque()  # names of channels: before, now, and as people write it
         self._rows: list[Row] = []  # the writer's: not on disk yet
         self._since_trim: list[Row] = []
         self._is_behind = False
@@ -130,8 +131,8 @@ class History(Extension):
 
     def renamed(self, channel: Channel, old: str) -> None:
         """Let a channel's history go with it.  What is not written yet will be under its new name anyway."""
-        names = raw(fold(old)), raw(fold(channel.name)), raw(channel.name)
-        self._database.later(lambda db: messages.rename(db, *names))
+        self._renames.append((raw(fold(old)), raw(fold(channel.name)), raw(channel.name)))
+        self._database.later(self._rename)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -218,7 +219,9 @@ class History(Extension):
         elif self._is_behind:
             log.warning("history: everything is kept again")
             self._is_behind = False
-        for _ in range(min(len(self._noted), BATCH - len(self._rows))):
+        count = min(len(self._noted), BATCH - len(self._rows))
+        self._rename(db)  # then these may be of a new channel that has an old one's name
+        for _ in range(count):
             self._rows += self._rows_of(*self._noted.popleft())
         messages.add(db, self._rows)
         self._since_trim += self._rows
@@ -227,6 +230,10 @@ class History(Extension):
             touched = {(row.reader, row.target) for row in self._since_trim}
             messages.trim(db, self.since, touched, self.options.history_messages, self._most)
             self._since_trim = []
+
+    def _rename(self, db) -> None:
+        while self._renames:
+            messages.rename(db, *self._renames.popleft())
 
     def _rows_of(self, event: Event, place: Channel | User, account: str, state) -> Iterator[Row]:
         """Give the rows of an event: one for a channel, one for each end of a private message."""
