@@ -11,9 +11,11 @@ from queue import Full
 
 import pytest
 
+from extras.irc.extension import CannotStart
 from extras.ircv3 import database
 from extras.ircv3.database import Database, DatabaseError
 from tests.chapter import ROOT
+from tests.irc_wire import irc  # noqa: F401
 
 pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
 
@@ -199,6 +201,25 @@ def test_a_folder_that_is_not_there_and_a_python_without_sqlite_are_one_sentence
     monkeypatch.setattr(database, "sqlite3", None)
     with pytest.raises(DatabaseError, match="without sqlite3"):
         Database(None)
+
+
+@pytest.mark.parametrize("table", ["account", "setting", "always", "read_marker", "metadata", "channel"])
+def test_a_database_that_is_damaged_is_one_sentence_when_the_server_starts(table, path, irc):
+    Database(path).close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(f"DROP TABLE {table}")
+    before = threading.active_count()
+    with pytest.raises(CannotStart, match=f"{path}: no such table: {table}"):
+        irc.start(options={"db": path, "always_on": "opt-in"})
+    assert threading.active_count() == before
+
+
+def test_a_file_may_be_called_like_a_database_in_memory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with opened(":memory:") as db:
+        db.write(add("tea"))
+    with opened(":memory:") as db:
+        assert db.read(words) == ["tea"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no such permissions")

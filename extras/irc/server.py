@@ -95,6 +95,7 @@ class IrcServer(FastServer):
             self.extend(extensions, options or {})
         except BaseException:
             self.server_close()
+            self.postman.end()
             raise
 
     def extend(self, classes: Iterable[type[Extension]], options: dict) -> None:

@@ -22,6 +22,7 @@ from concurrent.futures import Future
 from queue import Full
 from typing import NamedTuple
 
+from extras.irc.extension import CannotStart
 from extras.ircv3.schema import MIGRATIONS
 from step1_echo.serving import log
 
@@ -38,8 +39,11 @@ LOG_AGAIN_S = 60.0  # how seldom to say that the disk is full
 NO_SQLITE = "this Python was built without sqlite3, which accounts and history need"
 
 
-class DatabaseError(Exception):
-    """The database cannot do it now: the disk is full, the file is locked, or no database at all."""
+class DatabaseError(CannotStart):
+    """The database cannot do it now: the disk is full, the file is locked, or no database at all.
+
+    Before there are clients, that is the end.
+    """
 
 
 class Task(NamedTuple):
@@ -150,7 +154,7 @@ class Database:
             try:
                 task.answer.set_result(task.function(self._connection))
             except Exception as error:
-                task.answer.set_exception(told(error))
+                task.answer.set_exception(told(error, self.path))
 
     def _commit(self, tasks: list[Task]) -> None:
         """Run these writes in one transaction; each is a step of its own in it."""
@@ -168,7 +172,7 @@ class Database:
         self._tell_log(failure or next(filter(is_disk, (error for _, error in results)), None))
         for task, (result, error) in itertools.zip_longest(tasks, results, fillvalue=(None, None)):
             if failure or error:
-                task.answer.set_exception(told(failure or error))
+                task.answer.set_exception(told(failure or error, self.path))
             else:
                 task.answer.set_result(result)
 
@@ -203,9 +207,11 @@ def tell_log(future: Future) -> None:
         log.error("database: %r", error, exc_info=error)
 
 
-def told(error: Exception) -> Exception:
+def told(error: Exception, path: str | None) -> Exception:
     """Give the error in our words; one that is not SQLite's is the function's own."""
-    return DatabaseError(str(error)) if isinstance(error, sqlite3.Error) else error
+    if not isinstance(error, sqlite3.Error):
+        return error
+    return DatabaseError(f"{path or 'a database in memory'}: {error}")
 
 
 def is_disk(error: Exception | None) -> bool:
@@ -224,7 +230,8 @@ def connect(path: str | None, migrations: Sequence[str], busy_timeout_s: float):
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         # Transactions are begun and ended by us, in one thread, which is not the one that opens it.
         connection = sqlite3.connect(
-            ":memory:" if path is None else path,
+            # With its folder, or a file called :memory: would be none.
+            ":memory:" if path is None else os.path.abspath(path),
             timeout=busy_timeout_s, isolation_level=None, check_same_thread=False,
         )
         connection.execute("PRAGMA journal_mode = WAL")

@@ -30,9 +30,13 @@ class Storage(Extension):
             return
         try:
             self.database = Database(self.options.db)
-            self.accounts = Accounts(self.database)
         except DatabaseError as error:
             raise CannotStart(f"--db: {error}") from None
+        try:
+            self.accounts = Accounts(self.database)
+        except DatabaseError:
+            self.database.close()  # who has not started is not stopped
+            raise
         if self.options.db is None:
             log.info("accounts and history are in memory: --db FILE keeps them")
 
