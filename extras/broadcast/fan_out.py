@@ -81,10 +81,11 @@ class FanOutConnection(ShortChunkConnection):
         """Queue a line for our own peer, after what it is to hear before."""
         if self._groups and self._but is not self.outbox:
             self.put_held()
-        super().send(line)
+        ShortChunkConnection.send(self, line)
 
     def send_to(self, outbox: Outbox, line: bytes) -> None:
         """Queue a line for another peer, after what it is to hear before."""
         if self._groups:
             self.put_held()
-        super().send_to(outbox, line)
+        outbox.put(outbox.codec.frame(line))
+        self.touched.add(outbox)

@@ -16,7 +16,7 @@ from typing import Any
 
 from extras.broadcast.hub import Group, make_groups
 from extras.broadcast.turns import TurnHandler
-from extras.irc.event import Answer, Event, next_number
+from extras.irc.event import NONE, Answer, Event, next_number
 from extras.irc.lines import IrcCodec, IrcConnection
 from extras.irc.message import MAX_MESSAGE_BYTES, encode, format_message, size
 from extras.irc.replies import Numeric
@@ -32,6 +32,17 @@ class Client(TurnHandler):
 
     connection_class = IrcConnection
     codec_class = IrcCodec
+    # What holds until something else is said.
+    caps: frozenset[str] = frozenset()
+    tags: Mapping[str, str] = NONE  # of the message that is being answered
+    wanted_modes = ""
+    wanted_nick = ""  # the one it has asked for, if it has not got one
+    shared_user: User | None = None  # somebody who is here, and may be the same person
+    away: str | None = None  # what AWAY says of this session; of the user: see show_away()
+    speaks_302 = False  # the version of CAP
+    end_reason = ""  # the text for those who are told that this user has gone
+    response = None  # what collects the answer to this request, if it has a label
+    _marks: Mapping[str, str] = NONE  # for what is sent inside a batch
 
     def connect(self) -> Connection:
         """Return the connection, and set up what we know about this client."""
@@ -44,19 +55,9 @@ class Client(TurnHandler):
         host = plain_host(self.client_address)
         # A parameter must not begin with a colon, so ::1 becomes 0::1, the same address.
         self.user = User(self, "0" + host if host[0] == ":" else host)
-        self.caps: frozenset[str] = frozenset()
-        self.listener = frozenset(), conn.outbox
+        self.listener = self.caps, conn.outbox
         self.waits = {"NICK", "USER"}  # what registration waits for
-        self.tags: Mapping[str, str] = {}  # of the message that is being answered
         self.state: dict[type, Any] = {}  # what an extension keeps for this session
-        self.wanted_modes = ""
-        self.wanted_nick = ""  # the one it has asked for, if it has not got one
-        self.shared_user: User | None = None  # somebody who is here, and may be the same person
-        self.away: str | None = None  # what AWAY says of this session; of the user: see show_away()
-        self.speaks_302 = False  # the version of CAP
-        self.end_reason = ""  # the text for those who are told that this user has gone
-        self.response = None  # what collects the answer to this request, if it has a label
-        self._marks: Mapping[str, str] = {}  # for what is sent inside a batch
         return conn
 
     def set_caps(self, caps: Iterable[str]) -> None:
@@ -119,17 +120,18 @@ class Client(TurnHandler):
         """
         without = numeric.line(self.server.name, self.user.nick, (*values, ""))
         room = MAX_MESSAGE_BYTES - size(without)
-        line, used = [], 0
+        line, used, must_wait = [], 0, self.conn.replied_much
         for word in words:
             used += size(word) + 1
             if line and used > room:
                 self.reply(numeric, *values, between.join(line))
-                line, used = [], size(word) + 1
+                line, used, must_wait = [], size(word) + 1, self.conn.replied_much
             line.append(word)
-            if self.conn.replied_much:
+            if must_wait:
                 self.reply(numeric, *values, between.join(line))
                 line, used = [], 0
                 yield
+                must_wait = self.conn.replied_much
         if line:
             self.reply(numeric, *values, between.join(line))
 
@@ -162,6 +164,8 @@ class Client(TurnHandler):
         wording = self.wording
 
         def line_for(group: Group) -> bytes:
+            if event.is_plain and not group.look:  # as nearly always
+                return group.frame(event.line)
             lines = wording.lines(event, group.look)
             return group.frame(lines[0]) if len(lines) == 1 else b"".join(map(group.frame, lines))
 
@@ -171,13 +175,17 @@ class Client(TurnHandler):
         for observe in self.observers:
             observe(event, channel)
 
-    def tell_users(self, users: Iterable[User], event: Event, is_answer: bool = True) -> None:
+    def tell_users(self, users: Iterable[User], event: Event) -> None:
         """Send an event to each of these users; if we are one of them, it may be our request's answer."""
         for user in users:
-            for session in user.sessions:
-                self.tell_session(session, event, is_answer)
-            for observe in self.observers:
-                observe(event, user)
+            self.tell_user(user, event)
+
+    def tell_user(self, user: User, event: Event, is_answer: bool = True) -> None:
+        """Send an event to all sessions of a user; if it is our own, it may be our request's answer."""
+        for session in user.sessions:
+            self.tell_session(session, event, is_answer)
+        for observe in self.observers:
+            observe(event, user)
 
     def tell_neighbours(self, user: User, event: Event, afar: bool = False) -> None:
         """Send an event, once, to each user who shares a channel with this user, but not to it.

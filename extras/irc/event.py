@@ -86,6 +86,15 @@ class Event:
         return () if self.need and self.need not in caps else (self,)
 
 
+class Said(Event):
+    """What a user has just said to a target.  Nothing is said more often, so it is made faster."""
+
+    def __init__(self, command: str, target: str, text: str, user):
+        self.command, self.params, self.text = command, (target,), text
+        self.user, self.source, self.time = user, user.source, user.spoke_at
+        self.line = encode(f":{user.source} {command} {target} :{text}")
+
+
 class Answer(Event):
     """A numeric, or another line that the server has written for one client; its bytes are there."""
 

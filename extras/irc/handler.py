@@ -11,7 +11,7 @@ from functools import partial
 
 from extras.irc.client import Client, plain_host
 from extras.irc.command import Command
-from extras.irc.message import MAX_MESSAGE_BYTES, fit, is_utf8, parse_message
+from extras.irc.message import MAX_MESSAGE_BYTES, fit, is_utf8, split_message
 from extras.irc.proxy import read_header
 from extras.irc.registration import register
 from extras.irc.replies import (
@@ -65,15 +65,15 @@ class IrcHandler(Client):
         if len(line) > MAX_MESSAGE_BYTES and (line := fit(line)) is None:
             self.reply(ERR_INPUTTOOLONG)
             return
-        message = parse_message(line, self.server.utf8_only)
-        if message is None:
+        parts = split_message(line, self.server.utf8_only)
+        if parts is None:
             return
-        self.tags, _, name, params = message
+        self.tags, _, name, params = parts
         command = self._commands.get(name)
         if self.server.flood and not (command and command.free):
             self.wait_for_token()
         log.info("%s: %s", self, name if command else "unknown command")
-        if self.server.utf8_only and name != "NOTICE" and not is_utf8(line):
+        if not line.isascii() and self.server.utf8_only and name != "NOTICE" and not is_utf8(line):
             if command and command.only_utf8:
                 command = command._replace(function=partial(refuse_bytes, name), least=0, most=0, early=True)
             else:
@@ -113,7 +113,9 @@ class IrcHandler(Client):
             self.reply(ERR_NEEDMOREPARAMS, name)
         else:
             self.server.command_counts[name] += 1
-            self.carry_out(command.function(self, *params[: command.most]))
+            answer = command.function(self, *params[: command.most])
+            if answer is not None:
+                self.carry_out(answer)
 
     def wait_for_token(self) -> None:
         """Do not read a client that sends too much: a burst of messages is free, then a rate holds."""

@@ -49,6 +49,12 @@ def parse_message(line: bytes, utf8_only: bool = False) -> Message | None:
 
     Any bytes at all give a Message or None: it never raises.
     """
+    parts = split_message(line, utf8_only)
+    return Message(*parts) if parts else None
+
+
+def split_message(line: bytes, utf8_only: bool = False) -> tuple[dict[str, str], str, str, list[str]] | None:
+    """Do the same for who takes the parts at once: a plain tuple is made in a third of the time."""
     text = line.decode("utf-8", "surrogateescape")
     tags, source = {}, ""
     if text[:1] in " @":  # rare: most messages begin with their command
@@ -56,7 +62,8 @@ def parse_message(line: bytes, utf8_only: bool = False) -> Message | None:
         if text[:1] == "@":
             tag_text, _, text = text[1:].partition(" ")
             tags = parse_tags(clean(tag_text))
-    text = clean(text, utf8_only)
+    if not text.isprintable():  # nearly every message is; this is the fastest check that Python has
+        text = clean(text, utf8_only)
     if text[:1] in " :":
         text = text.lstrip(" ")
         if text[:1] == ":":
@@ -73,7 +80,7 @@ def parse_message(line: bytes, utf8_only: bool = False) -> Message | None:
         params.append(last)
     if len(params) > MAX_PARAMS:  # RFC 2812 section 2.3.1: the 15th is all the rest
         params[MAX_PARAMS - 1:] = [" ".join(params[MAX_PARAMS - 1:])]
-    return Message(tags, source, command.upper() if command.isascii() else command, params)
+    return tags, source, command.upper() if command.isascii() else command, params
 
 
 def clean(text: str, utf8_only: bool = False) -> str:
@@ -81,8 +88,6 @@ def clean(text: str, utf8_only: bool = False) -> str:
 
     We do not just leave it out: so a name with U+FFFD is refused, and in a text one can see it.
     """
-    if text.isprintable():  # nearly every message; this is the fastest check that Python has
-        return text
     return (UNSAFE_OR_RAW if utf8_only else UNSAFE).sub("\ufffd", text)
 
 

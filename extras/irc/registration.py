@@ -49,7 +49,7 @@ def rename(me: Client, name: str):
     for session in me.user.sessions:
         session.name = name
     event = Event("NICK", text=name, source=old_source, user=me.user)
-    me.tell_users([me.user], event)
+    me.tell_user(me.user, event)
     me.tell_neighbours(me.user, event)
     if fold(name) != fold(old_nick):
         me.tell_watchers(old_nick, online=False)

@@ -104,8 +104,10 @@ class Channel:
 
     def prefix(self, user: User, every: bool = False) -> str:
         """Give the sign of the user's highest status here, or all of them."""
-        signs = "".join(STATUSES[letter] for letter in self.members.get(user, ""))
-        return signs if every else signs[:1]
+        letters = self.members.get(user)
+        if not letters:
+            return ""
+        return "".join(STATUSES[letter] for letter in letters) if every else STATUSES[letters[0]]
 
     def has_status(self, user: User, least: str) -> bool:
         """Return whether the user is at least `q`, `o`, `h` or `v` here."""
@@ -119,7 +121,8 @@ class Channel:
 
     def is_banned(self, user: User) -> bool:
         """RFC 2811 section 4.3: a ban holds unless an exception matches too."""
-        return self.lists.match("b", user) and not self.lists.match("e", user)
+        lists = self.lists
+        return bool(lists.entries["b"]) and lists.match("b", user) and not lists.match("e", user)
 
     @property
     def is_hidden(self) -> bool:

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 
 from extras.irc.client import Client
-from extras.irc.event import Event
-from extras.irc.message import MAX_TEXT_BYTES, cut_text, encode
+from extras.irc.event import Event, Said
+from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.names import CHANNEL_TYPES, fits, fold, is_mask
 from extras.irc.replies import (
     ERR_CANNOTSENDTOCHAN, ERR_NOPRIVILEGES, ERR_NORECIPIENT, ERR_NOSUCHNICK,
@@ -66,12 +66,10 @@ def speak(me: Client, command: str, targets: str, text: str | None, make: Callab
 
 def says(me: Client, command: str, target: str, text: str | None) -> Event:
     """Give what our user says to a target, with the tags that the client has put in front of it."""
-    user = me.user
-    event = Event(command, target, text=text, source=user.source, user=user)
-    if text is None:
-        event.need, event.is_plain = "message-tags", False  # a TAGMSG is nothing but tags
-    else:  # faster than format_message(), and nothing is said more often
-        event.line = encode(f":{user.source} {command} {target} :{text}")
+    if text is None:  # a TAGMSG is nothing but tags
+        event = me.says(command, target, need="message-tags")
+    else:
+        event = Said(command, target, text, me.user)
     if me.tags and "message-tags" in me.caps:
         event.tags = {key: value for key, value in me.tags.items() if key[0] == "+"}
     return event
@@ -98,11 +96,11 @@ def speak_to_channel(me: Client, command: str, signs: str, name: str, text: str 
 
 def why_not_speak(me: Client, channel: Channel, event: Event) -> tuple | None:
     """RFC 2811 sections 4.2.1 and 4.2.3 to 4.2.5: m, n, bans; and C, no CTCP but ACTION."""
-    text = event.text or ""
-    if "C" in channel.flags and text.startswith("\x01") and not text.startswith("\x01ACTION"):
+    flags, text = channel.flags, event.text or ""
+    if "C" in flags and text.startswith("\x01") and not text.startswith("\x01ACTION"):
         return ERR_CANNOTSENDTOCHAN, channel.name
-    outside = "n" in channel.flags and me.user not in channel.members
-    refused = outside or "m" in channel.flags or channel.is_banned(me.user)
+    outside = "n" in flags and me.user not in channel.members
+    refused = outside or "m" in flags or channel.is_banned(me.user)
     if refused and not me.may(channel, "v"):  # asked last: most messages need no special rights
         return ERR_CANNOTSENDTOCHAN, channel.name
     for why_not in me.speech_rules:
@@ -130,16 +128,17 @@ def speak_to_server(me: Client, command: str, target: str, text: str | None, mak
 
 def speak_to_user(me: Client, command: str, target: str, text: str | None, make: Callable) -> tuple | None:
     """Deliver to one user, given by nick or in full; send back the text of a user who is away."""
-    user = me.world.user(target.partition("!")[0])
-    if "!" in target and (user is None or fold(target) != fold(user.source)):
-        return ERR_NOSUCHNICK, target
-    if user is None:
+    if "!" in target:
+        user = me.world.user(target.partition("!")[0])
+        if user is None or fold(target) != fold(user.source):
+            return ERR_NOSUCHNICK, target
+    elif (user := me.world.user(target)) is None:
         return speak_to_nobody(me, target, text)
     event = make(me, command, user.nick, text)
     for why_not in me.private_rules:
         if refusal := why_not(me, user, event):
             return refusal
-    me.tell_users([user], event, is_answer=False)  # to oneself, too: the echo is the answer
+    me.tell_user(user, event, is_answer=False)  # to oneself, too: the echo is the answer
     if me.caps or len(me.user.sessions) > 1:
         me.echo(event, elsewhere=user is not me.user)
     if user.away is not None and command == "PRIVMSG":

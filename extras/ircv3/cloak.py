@@ -75,7 +75,7 @@ def change_host(me: Client, host: str) -> None:
     if not user.registered:
         return
     event = Event("CHGHOST", user.name, host, source=old_source, user=user, need="chghost")
-    me.tell_users([user], event)
+    me.tell_user(user, event)
     me.tell_neighbours(user, event)
     leave_and_return(me, old_source)
 

@@ -124,8 +124,8 @@ class History(Extension):
             self._ask()
 
     def left(self, user: User) -> None:
-        key = reader_key(user, account="")  # it may have logged in meanwhile
-        if key in self._guests:
+        # Without an account: it may have logged in meanwhile.
+        if self._guests and (key := reader_key(user, account="")) in self._guests:
             self._guests.discard(key)
             self._database.later(lambda db: messages.forget_reader(db, key))
 

@@ -80,7 +80,7 @@ class Login(Extension):
         me.reply(RPL_LOGGEDIN, who, account)
         if changes and user.registered:
             event = me.says("ACCOUNT", account, need="account-notify")
-            me.tell_users([user], event)
+            me.tell_user(user, event)
             me.tell_neighbours(user, event, afar=True)
         if changes:
             for logged_in in self.server.extensions.hooks("logged_in"):

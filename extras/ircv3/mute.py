@@ -28,7 +28,7 @@ class Mute(Extension):
         return MUTE + (self.server.extensions.first("extended_ban", who) or complete_mask(who))
 
     def why_not_speak(self, me: Client, channel: Channel, event: Event) -> tuple | None:
-        if is_muted(channel, me.user) and not me.may(channel, "v"):
+        if channel.lists.entries["b"] and is_muted(channel, me.user) and not me.may(channel, "v"):
             return ERR_CANNOTSENDTOCHAN, channel.name
         return None
 

@@ -35,5 +35,5 @@ def setname(me: Client, realname: str):
     """Change one's real name.  IRCv3 setname."""
     me.user.realname = cut_text(realname, REALNAME_BYTES)
     event = me.says("SETNAME", text=me.user.realname, need="setname")
-    me.tell_users([me.user], event)
+    me.tell_user(me.user, event)
     me.tell_neighbours(me.user, event, afar=True)

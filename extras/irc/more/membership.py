@@ -39,7 +39,7 @@ def invite(me: Client, nick: str = "", name: str = ""):
         me.reply(ERR_CHANOPRIVSNEEDED, channel.name)
     else:
         me.reply(RPL_INVITING, user.nick, channel.name)
-        me.tell_users([user], me.says("INVITE", user.nick, channel.name))
+        me.tell_user(user, me.says("INVITE", user.nick, channel.name))
         me.world.invite(user, channel, by_operator=me.may(channel, "h"))
         seen = me.says("INVITE", user.nick, channel.name, need="invite-notify")
         me.tell(channel, seen, but_me=True)

@@ -53,7 +53,7 @@ def kill(me: Client, nick: str, reason: str):
         me.reply(*((ERR_CANTKILLSERVER,) if is_server else (ERR_NOSUCHNICK, nick)))
     else:
         log.warning("%s: KILL %s", me, nick)
-        me.tell_users([user], me.says("KILL", user.nick, text=reason))
+        me.tell_user(user, me.says("KILL", user.nick, text=reason))
         me.leave(user, f"Killed ({me.user.nick} ({reason}))")
 
 

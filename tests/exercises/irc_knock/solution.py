@@ -58,7 +58,7 @@ class Knock(Extension):
             for user in channel.members:
                 if channel.has_status(user, "o"):
                     values = channel.name, me.user.source, text
-                    me.tell_users([user], me.numeric(RPL_KNOCK, *values, nick=user.nick))
+                    me.tell_user(user, me.numeric(RPL_KNOCK, *values, nick=user.nick))
             me.reply(RPL_KNOCKDLVR, channel.name)
 
 

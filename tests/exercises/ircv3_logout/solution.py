@@ -28,7 +28,7 @@ class Logout(Extension):
             user.account = ""
             me.reply(RPL_LOGGEDOUT, user.source)
             event = me.says("ACCOUNT", "*", need="account-notify")
-            me.tell_users([user], event)
+            me.tell_user(user, event)
             me.tell_neighbours(user, event, afar=True)
 
 

@@ -39,7 +39,7 @@ class Mood(Extension):
         event = self.event(me.user)
         if not text:
             del self.moods[me.user]
-        me.tell_users([me.user], event)
+        me.tell_user(me.user, event)
         me.tell_neighbours(me.user, event)
 
     def joined(self, me: Client, channel: Channel) -> None:

@@ -32,7 +32,7 @@ class Mood(Extension):
 
     def mood(self, me: Client, text: str = ""):
         """Tell how one feels."""
-        me.tell_users([me.user], me.says("MOOD", text=cut_text(text, MAX_TEXT_BYTES)))  # TODO
+        me.tell_user(me.user, me.says("MOOD", text=cut_text(text, MAX_TEXT_BYTES)))  # TODO
 
     def joined(self, me: Client, channel: Channel) -> None:
         pass  # TODO
