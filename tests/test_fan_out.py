@@ -165,9 +165,10 @@ def test_sixty_lines_to_a_channel_of_mixed_capabilities_are_one_put_for_each_mem
         client.ask()
     puts = []
     for name in ("bob", "carol"):
-        outbox = irc.server.registry.user(name).sessions[0].outbox
-        monkeypatch.setattr(outbox, "put", lambda data, put=outbox.put: (puts.append(data), put(data)))
-    irc.server.registry.channel("#c").forget_audience()
+        session, channel = irc.server.registry.user(name).sessions[0], irc.server.registry.channel("#c")
+        channel.let_go(session)
+        monkeypatch.setattr(session.outbox, "put", lambda data, put=session.outbox.put: (puts.append(data), put(data)))
+        channel.let_hear(session)
     clients[0].ask(*(f"PRIVMSG #c :{number}" for number in range(60)))
     assert sum(data.count(b"\n") for data in puts) == 120
     # One for each of the two and each chunk; how many chunks there are is TCP's affair, but they are few.

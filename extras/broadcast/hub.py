@@ -5,7 +5,7 @@ group      those of them who get the same bytes: their codecs frame a line in th
 puts       the put methods of their outboxes, looked up once and not for each line
 """
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from step5_server.outbox import Outbox
@@ -20,16 +20,27 @@ class Group(NamedTuple):
     outboxes: tuple[Outbox, ...]
     puts: tuple[Callable[[bytes], None], ...]
 
+    def without(self, outbox: Outbox) -> "Group":
+        """Give the group without one of its outboxes, if it has it."""
+        if outbox not in self.outboxes:
+            return self
+        at = self.outboxes.index(outbox)
+        outboxes, puts = self.outboxes, self.puts
+        return Group(self.look, self.frame, outboxes[:at] + outboxes[at + 1:], puts[:at] + puts[at + 1:])
 
-def make_groups(listeners: Iterable[tuple[Hashable, Outbox]]) -> tuple[Group, ...]:
-    """Put those who listen, each with a look and an outbox, into groups; nearly always it is one."""
-    groups: dict[tuple, list[Outbox]] = {}
-    for look, outbox in listeners:
-        groups.setdefault((look, outbox.codec.frame), []).append(outbox)
-    return tuple(
-        Group(look, frame, tuple(group), tuple(outbox.put for outbox in group))
-        for (look, frame), group in groups.items()
-    )
+
+def with_listener(groups: tuple[Group, ...], look: Hashable, outbox: Outbox) -> tuple[Group, ...]:
+    """Give these groups with one more who listens; nearly always there is one group."""
+    found = {(group.look, group.frame): group for group in groups}
+    key = look, outbox.codec.frame
+    _, _, outboxes, puts = found.get(key, (*key, (), ()))
+    found[key] = Group(*key, (*outboxes, outbox), (*puts, outbox.put))
+    return tuple(found.values())
+
+
+def without_listener(groups: tuple[Group, ...], outbox: Outbox) -> tuple[Group, ...]:
+    """Give these groups without one who listens."""
+    return tuple(less for group in groups if (less := group.without(outbox)).outboxes)
 
 
 class Audience:
@@ -44,16 +55,12 @@ class Audience:
     def add(self, member) -> None:
         """Let the member hear what comes from now on."""
         self.members[member] = None
-        outbox, frame = member.outbox, member.outbox.codec.frame
-        groups = {group.frame: group for group in self.groups}
-        _, _, outboxes, puts = groups.get(frame, (None, frame, (), ()))
-        groups[frame] = Group(None, frame, (*outboxes, outbox), (*puts, outbox.put))
-        self.groups = tuple(groups.values())
+        self.groups = with_listener(self.groups, None, member.outbox)
 
     def remove(self, member) -> None:
         """Let the member hear no more."""
         del self.members[member]
-        self.groups = make_groups((None, other.outbox) for other in self.members)
+        self.groups = without_listener(self.groups, member.outbox)
 
 
 class Hub(Registry):

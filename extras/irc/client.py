@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from extras.broadcast.hub import Group, make_groups
+from extras.broadcast.hub import Group, with_listener
 from extras.broadcast.turns import TurnHandler
 from extras.irc.event import NONE, Answer, Event, next_number
 from extras.irc.lines import IrcCodec, IrcConnection
@@ -62,9 +62,14 @@ class Client(TurnHandler):
 
     def set_caps(self, caps: Iterable[str]) -> None:
         """Take what the client has asked for: others' messages look different to it from now on."""
+        # One that is still to become a session of its user does not hear anything yet.
+        channels = self.user.channels if self in self.user.sessions else ()
+        for channel in channels:
+            channel.let_go(self)
         self.caps = frozenset(caps)
         self.listener = self.caps, self.outbox
-        self.user.forget_audiences()
+        for channel in channels:
+            channel.let_hear(self)
 
     # --- to our own client --------------------------------------------------------------------
 
@@ -195,7 +200,8 @@ class Client(TurnHandler):
         """
         groups = [group for channel in user.channels for group in channel.audience]
         for friends in self.server.extensions.hooks("friends") if afar else ():
-            groups += make_groups(session.listener for session in friends(user))
+            for session in friends(user):
+                groups += with_listener((), *session.listener)
         outboxes: dict[tuple, set[Outbox]] = {}  # by the lines that they get, and their framing
         for group in groups:
             if lines := self.wording.lines(event, group.look):

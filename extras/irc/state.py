@@ -12,7 +12,7 @@ Source: RFC 2811 (channels), RFC 2812 section 3.
 import time
 from typing import NamedTuple
 
-from extras.broadcast.hub import Group, make_groups
+from extras.broadcast.hub import Group, with_listener, without_listener
 from extras.irc.bans import Lists
 
 # Highest first, as 005 PREFIX wants it.
@@ -48,17 +48,14 @@ class User:
     def attach(self, session) -> None:
         """Take one more session: from now on it hears what this user hears."""
         self.sessions.append(session)
-        self.forget_audiences()
+        for channel in self.channels:
+            channel.let_hear(session)
 
     def detach(self, session) -> None:
         """Go on without this session."""
         self.sessions.remove(session)
-        self.forget_audiences()
-
-    def forget_audiences(self) -> None:
-        """Have the audiences rebuilt in which this user is: a session came, went or changed caps."""
         for channel in self.channels:
-            channel.forget_audience()
+            channel.let_go(session)
 
     @property
     def is_operator(self) -> bool:
@@ -87,20 +84,16 @@ class Channel:
         self.key, self.limit = "", 0
         self.founder = ""  # the key of the account to which the channel belongs; "" if it belongs to nobody
         self.lists = Lists(matches)
-        self._audience: tuple[Group, ...] | None = None
+        # The members' sessions in groups: a message is encoded once for a group, whatever its size.
+        self.audience: tuple[Group, ...] = ()
 
-    @property
-    def audience(self) -> tuple[Group, ...]:
-        """The members in groups: a message is encoded once for a group, whatever its size."""
-        if self._audience is None:
-            self._audience = make_groups(
-                session.listener for user in self.members for session in user.sessions
-            )
-        return self._audience
+    def let_hear(self, session) -> None:
+        """Let a session hear what is said here from now on."""
+        self.audience = with_listener(self.audience, *session.listener)
 
-    def forget_audience(self) -> None:
-        """Rebuild the audience when it is next wanted: a member came, went or changed caps."""
-        self._audience = None
+    def let_go(self, session) -> None:
+        """Let a session hear no more."""
+        self.audience = without_listener(self.audience, session.outbox)
 
     def prefix(self, user: User, every: bool = False) -> str:
         """Give the sign of the user's highest status here, or all of them."""

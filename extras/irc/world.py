@@ -84,7 +84,8 @@ class World(Registry):
             status = "o"
             channel = self.channels[fold(name)] = Channel(name, modes, self.matches)
         channel.members[user] = status
-        channel.forget_audience()
+        for session in user.sessions:
+            channel.let_hear(session)
         user.channels[channel] = None
         self.uninvite(user, channel)  # it can be used once
         self.changed(channel, user)
@@ -100,7 +101,8 @@ class World(Registry):
     def part(self, user: User, channel: Channel) -> None:
         """Take the user out; the channel ends with its last member."""
         del channel.members[user], user.channels[channel]
-        channel.forget_audience()
+        for session in user.sessions:
+            channel.let_go(session)
         self.changed(channel, user)
         self.drop_if_empty(channel)
 
