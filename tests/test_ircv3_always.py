@@ -3,6 +3,7 @@ import json
 import sys
 import threading
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 import pytest
 
@@ -323,6 +324,101 @@ def test_who_was_killed_or_does_not_want_to_is_not(irc, tmp_path):  # noqa: F811
     irc.server.stop()
     irc.start(options={"always_on": "opt-out", "db": str(tmp_path / "irc.db")})
     assert irc.client("carol").lines("LUSERS")[0] == "251 There are 1 users and 0 invisible on 1 servers"
+
+
+# --- where one is from --------------------------------------------------------------------------
+
+HOME, PHONE = "203.0.113.1", "203.0.113.2"
+
+
+class From(NamedTuple):
+    """A network whose clients come from one address."""
+
+    irc: object
+    address: str
+
+    def wire(self):
+        wire = self.irc.wire()
+        wire.send(f"PROXY TCP4 {self.address} 192.0.2.1 1 2")
+        return wire
+
+
+def start_afar(irc, **options):  # noqa: F811
+    """Give a network for each of alice's two addresses, and bob, who watches her in a channel."""
+    irc.start(options={"always_on": "opt-out"} | options, proxies=["127.0.0.1"])
+    home, phone = From(irc, HOME), From(irc, PHONE)
+    register(home, "alice", "bob")
+    return home, phone, client(home, "bob", caps="chghost", channel="#tea")
+
+
+def host_of(bob):
+    """The host that WHO and WHOIS show, and a message has; what bob is told before."""
+    told = lines(bob.ask())
+    (seen,) = {got.params[3] for got in bob.ask("WHO alice", "WHOIS alice") if got.command in ("311", "352")}
+    return seen, [line for line in told if " JOIN " not in line and " AWAY" not in line]
+
+
+def test_others_see_the_host_of_the_session_that_is_here_longest(irc):  # noqa: F811
+    home, phone, bob = start_afar(irc)
+    first = client(home, "alice", channel="#tea")
+    second, _ = client(phone, "alice", caps="chghost"), client(home, "alice")
+    assert host_of(bob) == (HOME, [])
+    leave(first)
+    assert short(second.read_until("CHGHOST")[-1]) == f"CHGHOST alice {PHONE}"
+    assert host_of(bob) == (PHONE, [f":alice CHGHOST alice {PHONE}"])
+    leave(client(home, "alice"))
+    assert host_of(bob) == (PHONE, [])
+    second.ask("PRIVMSG bob :hi")
+    assert [got.source for got in bob.ask()] == [f"alice!alice@{PHONE}"]
+
+
+def test_who_is_absent_keeps_the_host_of_the_last_session_until_the_next_one_comes(irc, tmp_path):  # noqa: F811
+    path = str(tmp_path / "irc.db")
+    home, phone, bob = start_afar(irc, db=path)
+    leave(client(home, "alice", channel="#tea"))
+    assert host_of(bob) == (HOME, [])
+    plain = client(home, "bobby", account="bob", channel="#tea")
+    leave(client(phone, "alice"))
+    assert host_of(bob) == (PHONE, [f":alice CHGHOST alice {PHONE}"])
+    assert lines(plain.ask()) == []
+    irc.server.stop()
+    irc.start(options={"always_on": "opt-out", "db": path}, proxies=["127.0.0.1"])
+    assert host_of(client(home, "bob"))[0] == PHONE
+
+
+def test_a_client_that_comes_back_from_elsewhere_is_told_its_channels_with_its_new_host(irc):  # noqa: F811
+    home, phone, _ = start_afar(irc)
+    leave(client(home, "alice", channel="#tea"))
+    back = client(phone, "alice")
+    assert [got.source for got in back.ask() if got.command == "JOIN"] == [f"alice!alice@{PHONE}"]
+    assert f"378 alice is connecting from *@{PHONE} {PHONE}" in back.lines("WHOIS alice")
+
+
+def test_with_cloaks_all_sessions_of_an_account_have_one_host_and_its_address_is_the_one_that_is_here(irc):  # noqa: F811
+    home, phone, bob = start_afar(irc, cloak="key")
+    leave(client(home, "alice", channel="#tea"))
+    back = client(phone, "alice")
+    assert host_of(bob) == ("user/alice", [])
+    assert f"378 alice is connecting from *@{PHONE} {PHONE}" in back.lines("WHOIS alice")
+
+
+def test_who_logs_in_later_keeps_her_cloak_when_another_session_goes(irc):  # noqa: F811
+    home, phone, bob = start_afar(irc, cloak="key")
+    first = home.wire()
+    first.ask("NICK alice_", "USER alice 0 * :A")
+    first.ask("NS IDENTIFY alice sesame", "NICK alice", "JOIN #tea")
+    bob.ask()
+    leave(client(phone, "alice"))
+    assert host_of(bob) == ("user/alice", [])
+
+
+def test_who_monitors_somebody_is_told_her_new_host(irc):  # noqa: F811
+    home, phone, _ = start_afar(irc)
+    leave(client(home, "alice"))
+    watcher = client(home, "watcher", account="bob", caps="extended-monitor chghost")
+    watcher.ask("MONITOR + alice")
+    client(phone, "alice")
+    assert lines(watcher.ask()) == [f":alice CHGHOST alice {PHONE}"]
 
 
 # --- races --------------------------------------------------------------------------------------

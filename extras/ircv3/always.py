@@ -9,7 +9,7 @@ client.py (a user is away if all its sessions are).  Here it is decided who may 
 Both are for those who have logged in: whose they are, anybody could say.
 
 SIMPLIFIED: a channel that was empty but for absent users has the modes of a new one after a restart,
-unless it has a founder (founders.py); and a user's host is that of its first session.
+unless it has a founder (founders.py).
 """
 
 import argparse

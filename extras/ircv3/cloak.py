@@ -66,18 +66,22 @@ def digest(key: str, text: str) -> str:
 
 
 def change_host(me: Client, host: str) -> None:
-    """Give our user another host, and tell who sees it.  IRCv3 chghost."""
+    """Give our user another host, and tell who sees it."""
+    old_source = me.user.source
+    if host != me.user.host:
+        tell_host(me, host)
+        leave_and_return(me, old_source)
+
+
+def tell_host(me: Client, host: str) -> None:
+    """Give our user another host, and tell those who know CHGHOST.  IRCv3 chghost."""
     user, old_source = me.user, me.user.source
-    if host == user.host:
-        return
     user.host = host
     user.call(user.nick)
-    if not user.registered:
-        return
-    event = Event("CHGHOST", user.name, host, source=old_source, user=user, need="chghost")
-    me.tell_user(user, event)
-    me.tell_neighbours(user, event)
-    leave_and_return(me, old_source)
+    if user.registered:
+        event = Event("CHGHOST", user.name, host, source=old_source, user=user, need="chghost")
+        me.tell_user(user, event)
+        me.tell_neighbours(user, event, afar=True)
 
 
 def leave_and_return(me: Client, old_source: str) -> None:

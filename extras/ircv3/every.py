@@ -32,6 +32,7 @@ from extras.ircv3.relay import Relay
 from extras.ircv3.rename import Rename
 from extras.ircv3.sasl import Sasl
 from extras.ircv3.secure import Secure
+from extras.ircv3.session_host import SessionHost
 from extras.ircv3.signup import Signup
 from extras.ircv3.standard_replies import StandardReplies
 from extras.ircv3.storage import Storage
@@ -47,6 +48,6 @@ EXTENSIONS = (
 if sqlite3:  # a Python may be built without it
     EXTENSIONS += (
         Login, Sasl, Signup, NickServ, RegisteredOnly, Metadata, History, ChatHistory, Redaction, Founders, Missed,
-        Always, ReadMarker, ZncPlayback,
+        Always, SessionHost, ReadMarker, ZncPlayback,
     )
 EXTENSIONS += (ServerPassword,)  # last: while a password is checked, others may come in between
