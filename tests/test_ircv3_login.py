@@ -15,6 +15,7 @@ from extras.ircv3.database import Database
 from extras.ircv3.drafts import DRAFT_S, MAX_DRAFTS, MAX_TRIES, Drafts
 from extras.ircv3.login import MAX_FAILED
 from extras.ircv3.storage import Storage
+from tests.dialects import eventually
 from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401  (a fixture)
 
@@ -391,6 +392,35 @@ def test_a_flood_of_logins_freezes_nobody(irc, monkeypatch):
     assert threading.active_count() <= before + len(wires) + 2
     open_gate.set()
     for wire in wires:
+        assert wire.read_until("904")
+
+
+def test_of_a_flood_from_one_address_only_so_many_wait_and_the_others_are_told(irc, monkeypatch):
+    secret = passwords.hash_password("pot")
+    irc.start(options={"password": secret, "oper": [("root", secret)]})
+    member = irc.wire()
+    assert "001" in member.codes("PASS pot", "NICK carol", "USER u 0 * :r")
+    monkeypatch.setattr(passwords, "MAX_OF_HOST", 2)
+    hash_it, open_gate, began = passwords.hash_password, threading.Event(), threading.Event()
+    monkeypatch.setattr(passwords, "hash_password", lambda *args: (began.set(), open_gate.wait(20), hash_it(*args))[-1])
+    waiting = [irc.wire() for _ in range(3)]
+    attempt = "CAP REQ sasl\r\nAUTHENTICATE PLAIN\r\nAUTHENTICATE AGFsaWNlAG1pbGxldA=="
+    waiting[0].send(attempt)
+    assert began.wait(20)
+    for wire in waiting[1:]:
+        wire.send(attempt)
+    eventually(lambda: len(passwords.hasher._waiting.get("127.0.0.1", ())) == 2, "two wait")
+    wire = irc.wire()
+    got = wire.lines(*attempt.split("\r\n"))
+    assert got[-2].startswith("FAIL AUTHENTICATE TEMPORARILY_UNAVAILABLE ") and got[-1].startswith("904 ")
+    assert said(member, "NS IDENTIFY alice x", "NS REGISTER sesame") == [
+        "Accounts are temporarily unavailable: try again later.", "Too many passwords come from your address: try again later."]
+    assert member.lines("OPER root wrong") == ["NOTICE carol Too many passwords come from your address: try again later"]
+    wire = irc.wire()
+    wire.send("PASS wrong\r\nNICK dave\r\nUSER u 0 * :r")
+    assert wire.goodbye()[-1].text == "Closing Link: 127.0.0.1 (Too many passwords come from your address: try again later)"
+    open_gate.set()
+    for wire in waiting:
         assert wire.read_until("904")
 
 

@@ -12,6 +12,7 @@ Source: IRCv3 sasl-3.1 and sasl-3.2; RFC 4616 (PLAIN), RFC 4422 appendix A (EXTE
 
 import base64
 from collections.abc import Callable, Generator
+from queue import Full
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -98,7 +99,7 @@ class Sasl(Extension):
                 answer = attempt.mechanism.send(base64.b64decode(letters, validate=True))
             except StopIteration as finished:
                 account = finished.value
-            except (Wrong, ScramError, DatabaseError, ValueError) as error:  # the last: Base64, UTF-8
+            except (Wrong, ScramError, DatabaseError, Full, ValueError) as error:  # the last: Base64, UTF-8
                 failure = error
         if me.outbox.ended:
             return  # somebody has hung up on it meanwhile
@@ -106,7 +107,7 @@ class Sasl(Extension):
             self.answer(me, answer)
         elif account:
             self.end(me, RPL_SASLSUCCESS if self.login.log_in(me, account) else ERR_SASLALREADY)
-        elif isinstance(failure, DatabaseError):
+        elif isinstance(failure, (DatabaseError, Full)):
             text = "Accounts are temporarily unavailable: try again later"
             me.standard("FAIL", "AUTHENTICATE", "TEMPORARILY_UNAVAILABLE", text=text)
             self.end(me, ERR_SASLFAIL)

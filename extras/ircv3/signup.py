@@ -145,6 +145,8 @@ class Signup(Extension):
                 account = self.accounts.make(name, password, email, me.user.address)
         except BadPassword as why:
             raise Refused("UNACCEPTABLE_PASSWORD", f"Not this password: {why}") from None
+        except Full:
+            raise Refused("TEMPORARILY_UNAVAILABLE", "Too many passwords come from your address: try again later") from None
         self.check_name(me, name)  # it may be taken by now
         return account
 

@@ -4,6 +4,7 @@ Source: RFC 2812 sections 3.1.4, 3.7.1 and 4.2 to 4.7, modern.ircdocs.horse "Ope
 """
 
 import argparse
+from queue import Full
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -22,8 +23,13 @@ def oper(me: Client, name: str, password: str):
     """Become an operator of the server.  RFC 2812 section 3.1.4."""
     secrets = me.server.extensions[Operators].secrets
     secret = secrets.get(name) or secrets.get("*")
-    # Not under the world's lock: a hash takes time, and everybody would wait for it.
-    if secret is None or not is_password(password, secret, me.user.host):
+    try:
+        # Not under the world's lock: a hash takes time, and everybody would wait for it.
+        is_right = secret is not None and is_password(password, secret, me.user.host)
+    except Full:
+        me.notice("Too many passwords come from your address: try again later")
+        return
+    if not is_right:
         # Another name may be the password, at the wrong place.
         log.warning("%s: OPER %s failed", me, ascii(name) if name in secrets else "as nobody")
         me.reply(ERR_PASSWDMISMATCH)

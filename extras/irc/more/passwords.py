@@ -21,6 +21,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from queue import Full
 
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
@@ -28,14 +29,17 @@ PREFIX = "scrypt:"
 COST = {"n": 2**14, "r": 8, "p": 1}  # 16 MiB and some 50 ms a try: too much for somebody who tries millions
 SALT_BYTES = 16
 MAX_KNOWN = 10_000  # passwords that need no hash: some 3 MB; the next one starts anew
+# Hashes that wait for one host: who has gone meanwhile waits, too, and has a thread.  It is a class that
+# comes in at nine o'clock, and some seconds of waiting.
+MAX_OF_HOST = 100
 KEY = os.urandom(32)  # for digests that never leave this process
 
 
 class Hasher:
     """Do dear work one at a time; the hosts take turns, and each host's requests keep their order.
 
-    A hundred connections from one address wait for each other; connections from another address
-    wait for one of their hashes at most.  Thread: any.
+    Connections from one address wait for each other, up to MAX_OF_HOST of them; connections from
+    another address wait for one of their hashes at most.  Thread: any.
     """
 
     def __init__(self):
@@ -44,14 +48,20 @@ class Hasher:
         self._is_working = False
 
     def run(self, function: Callable, host: str):
-        """Return `function()`, called when it is the host's turn.  Blocks: until it is done."""
+        """Return `function()`, called when it is the host's turn.  Blocks: until it is done.
+
+        Raises: Full, if too many of this host wait.
+        """
         answer = Future()
         try:
             with self._lock:
                 if not self._is_working:
                     threading.Thread(target=self._work, name="hasher", daemon=True).start()
                     self._is_working = True
-                self._waiting.setdefault(host, deque()).append((function, answer))
+                tasks = self._waiting.setdefault(host, deque())
+                if len(tasks) >= MAX_OF_HOST:
+                    raise Full
+                tasks.append((function, answer))
         except (RuntimeError, MemoryError):  # no thread to be had: use our own
             return function()
         return answer.result()
@@ -108,7 +118,7 @@ def is_password(password: str, secret: str, host: str = "") -> bool:
     """Compare with a password, or with its hash, in a time that does not depend on what is right.
 
     Blocks: for a hash some 50 ms, and until it is the turn of `host`; so never call it under a
-    lock.
+    lock.  Raises: Full, if too many of this host wait.
     """
     if not secret.startswith(PREFIX):
         return is_same(to_bytes(password), to_bytes(secret))

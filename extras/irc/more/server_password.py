@@ -4,6 +4,7 @@ Source: RFC 2812 section 3.1.1.
 """
 
 import argparse
+from queue import Full
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -34,8 +35,12 @@ class ServerPassword(Extension):
 
     def completes(self, me: Client) -> None:
         if secret := self.options.password:
-            with me.unlocked():  # a hash takes time
-                is_right = is_password(me.state.get(ServerPassword, ""), secret, me.user.address)
+            try:
+                with me.unlocked():  # a hash takes time
+                    is_right = is_password(me.state.get(ServerPassword, ""), secret, me.user.address)
+            except Full:
+                me.close_link("Too many passwords come from your address: try again later")
+                return
             if not me.outbox.ended and not is_right:  # else somebody has hung up on it meanwhile
                 me.reply(ERR_PASSWDMISMATCH)
                 me.close_link("Bad password")
