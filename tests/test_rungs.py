@@ -99,6 +99,7 @@ def test_the_first_lesson_of_a_rung_is_what_the_next_section_mends(rung, judgeme
     assert lesson.startswith(f"rule      {FIRST_LESSON[rung.name]}\n"), run.printed
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rung", [rung for rung in FIRST if rung.name in FAILS], ids=lambda rung: rung.name)
 def test_a_rung_fails_in_what_the_next_section_mends_and_in_nothing_else(rung, judgements):
     failed = {re.sub(r"^.*::|\[.*", "", report.test) for report in judgements[rung]().reports if report.outcome == "failed"}

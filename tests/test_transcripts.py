@@ -28,9 +28,12 @@ def test_there_are_transcripts():
 
 
 def params(fences):
-    """Mark as long what needs Redis, and the attacks, which wait for what does not come."""
-    long = ("extras/cluster/README.md", "step5_server/STRANGERS.md")
-    return [pytest.param(fence, marks=[pytest.mark.long] * str(fence).startswith(long)) for fence in fences]
+    """Mark as long what needs Redis, the attacks, which wait for what does not come, and a server that dawdles."""
+    def is_long(fence):
+        dawdles = any("presence/naive_server.py" in line for line in fence.body)
+        return dawdles or str(fence).startswith(("extras/cluster/README.md", "step5_server/STRANGERS.md"))
+
+    return [pytest.param(fence, marks=[pytest.mark.long] * is_long(fence)) for fence in fences]
 
 
 @needs_sh
