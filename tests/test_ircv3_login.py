@@ -212,6 +212,11 @@ def test_nickserv_registers_identifies_and_explains(irc):
     assert said(alice, "NS IDENTIFY", "NS GHOST a b c")[0].startswith("So it is written: IDENTIFY")
 
 
+def test_a_service_does_not_answer_to_who_is_typing(irc):
+    alice = irc.client("alice", "message-tags")
+    assert alice.ask("@+typing=active TAGMSG NickServ", "@+typing=active TAGMSG *playback") == []
+
+
 def test_identify_with_a_password_alone_means_ones_nick(irc):
     irc.client("alice").ask("NS REGISTER sesame")
     bob = irc.client("bob")

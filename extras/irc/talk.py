@@ -151,7 +151,8 @@ def speak_to_nobody(me: Client, nick: str, text: str | None) -> tuple | None:
     service = me.server.extensions.first("service", nick)
     if service is None:
         return ERR_NOSUCHNICK, nick
-    service(me, text or "")
+    if text is not None:  # of who is typing, a service need not know
+        service(me, text)
     return None
 
 
