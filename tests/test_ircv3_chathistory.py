@@ -81,7 +81,7 @@ def test_each_form_goes_by_id_and_by_time(irc):
 
 
 @pytest.mark.parametrize("request_, answer", [
-    ("", "INVALID_PARAMS *"), ("SOON #tea * 5", "INVALID_PARAMS SOON"), ("LATEST #tea *", "INVALID_PARAMS LATEST"),
+    ("", "INVALID_PARAMS *"), (":a b", "INVALID_PARAMS A_B"), ("::", "INVALID_PARAMS *"), ("SOON #tea * 5", "INVALID_PARAMS SOON"), ("LATEST #tea *", "INVALID_PARAMS LATEST"),
     ("LATEST", "INVALID_PARAMS LATEST"), ("LATEST #tea * 5 6", "INVALID_PARAMS LATEST"), ("LATEST #tea * 0", "INVALID_PARAMS LATEST 0"),
     ("LATEST #tea * -1", "INVALID_PARAMS LATEST -1"), ("LATEST #tea * ²", "INVALID_PARAMS LATEST ²"), ("BEFORE #tea * 5", "INVALID_PARAMS BEFORE *"),
     ("BEFORE #tea timestamp=2026-02-30T00:00:00.000Z 5", "INVALID_PARAMS BEFORE timestamp=2026-02-30T00:00:00.000Z"),

@@ -55,7 +55,7 @@ class ChatHistory(Extension):
         form = form.upper()
         try:
             if form not in FORMS:
-                raise Refused("INVALID_PARAMS", form or "*", "Unknown command")
+                raise Refused("INVALID_PARAMS", as_word(form), "Unknown command")
             target = "" if form == "TARGETS" else words[0] if words else ""
             rest = words[1:] if target else words
             if len(rest) != FORMS[form] + 1:
