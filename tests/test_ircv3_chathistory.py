@@ -400,22 +400,25 @@ def test_a_database_that_is_gone_is_one_fail_and_no_more(irc):
     assert got == ["FAIL CHATHISTORY MESSAGE_ERROR LATEST #tea History is temporarily unavailable"]
 
 
-def on_disk(path, word):
-    with closing(sqlite3.connect(path)) as db:
-        return db.execute("SELECT 1 FROM message WHERE instr(line, ?)", (word.encode(),)).fetchone() is not None
-
-
-def test_what_was_said_is_on_disk_within_the_time_that_the_docstring_gives_to_kill_9(irc, path):
+@pytest.mark.parametrize("column, line", [
+    ("message.line", "PRIVMSG #tea {}"), ("read_marker.target", "MARKREAD {} timestamp=2020-01-01T00:00:00.000Z"),
+    ("metadata.value", "METADATA * SET url {}"), ("channel.state", "METADATA #own SET url {}"), ("channel.state", "TOPIC #own {}"),
+])
+def test_what_was_said_or_set_is_on_disk_within_the_time_that_the_chapter_gives_to_kill_9(irc, path, column, line):
     assert PAUSE_S + GATHER_S < 0.15 and "some 0.2 seconds" in history.__doc__
     irc.start(options={"db": path})
-    alice, waits = irc.client("alice", channel="#tea"), []
-    while not waits or min(waits) > 0.2 and len(waits) < 50:    # a busy machine may take longer, but not each time
-        word, began = f"word{len(waits)}", time.monotonic()
-        alice.ask(f"PRIVMSG #tea {word}")
-        while not on_disk(path, word):      # nobody reads history: it goes there by itself
-            alice.ask()
-            assert time.monotonic() < began + 20
-        waits.append(time.monotonic() - began)
+    register(irc, "alice")
+    alice, waits = client(irc, "alice", channel="#tea,#own"), []
+    alice.ask("CS REGISTER #own")
+    query = f"SELECT 1 FROM {column.partition('.')[0]} WHERE instr(CAST({column} AS BLOB), ?)"
+    with closing(sqlite3.connect(path)) as db:
+        while not waits or min(waits) > 0.2 and len(waits) < 50:    # a busy machine may take longer, but not each time
+            word, began = f"word{len(waits)}", time.monotonic()
+            alice.ask(line.format(word))
+            while not db.execute(query, (word.encode(),)).fetchone():      # nobody reads it: it goes there by itself
+                alice.ask()
+                assert time.monotonic() < began + 20
+            waits.append(time.monotonic() - began)
     assert min(waits) <= 0.2
 
 
@@ -434,23 +437,27 @@ def test_a_disk_that_stands_still_does_not_hold_up_the_server_s_end(irc, path, m
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no SIGKILL")
-def test_what_history_has_shown_survives_kill_9_and_of_the_rest_only_the_end_is_lost(path):
+def test_what_history_has_shown_survives_kill_9_of_the_rest_the_end_is_lost_and_what_was_taken_back(path):
     command = [sys.executable, "extras/irc/server.py", "--port", "0", "--db", path, "--no-pin", "--flood", "off"]
     kept = []
-    for run in range(2):
+    for run in range(3):
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             try:
                 port = int(re.search(r":(\d+)", process.stdout.readline())[1])
                 with IrcWire(("127.0.0.1", port)) as alice:
-                    alice.ask(f"CAP REQ :{CAPS}", "NICK alice", "USER a 0 * :A", "CAP END", "JOIN #tea")
+                    alice.ask(f"CAP REQ :{CAPS} draft/message-redaction", "NICK alice", "USER a 0 * :A", "CAP END", "JOIN #tea")
                     kept.append(texts(alice, "#tea", "LATEST", "*", 100))
                     if run == 0:
                         say(alice, "#tea", *map(str, range(20)))
                         assert len(texts(alice, "#tea")) == 20
                         say(alice, "#tea", *map(str, range(20, 40)))
+                    if run == 1:
+                        (slip,) = say(alice, "#tea", "slip")
+                        assert alice.codes(f"REDACT #tea {slip.tags['msgid']}") == ["REDACT"]
             finally:
                 process.send_signal(signal.SIGKILL)
     assert kept[1] == [str(number) for number in range(len(kept[1]))] and 20 <= len(kept[1]) <= 40
+    assert kept[2] == kept[1]
 
 
 def test_a_database_of_an_older_version_gets_history_and_keeps_its_accounts(irc, path):
