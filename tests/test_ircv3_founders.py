@@ -1,4 +1,5 @@
 """Channels that belong to accounts."""
+import json
 import sqlite3
 import sys
 import threading
@@ -7,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from extras.ircv3 import database, founders
+from extras.ircv3.storage import Storage
 from tests.irc_wire import irc  # noqa: F401  (a fixture)
 from tests.ircv3_accounts import cheap, client, register  # noqa: F401  (a fixture)
 from tests.wire import DEADLINE_S
@@ -169,6 +171,31 @@ def test_a_channel_without_members_is_not_listed_and_a_hidden_one_not_told_of(pe
     assert orders(carol, "INFO #tea") == ["#tea is nobody's."]
 
 
+def test_a_channel_that_was_given_back_while_it_was_empty_is_not_released_again(people, monkeypatch):
+    leave(founded(people))
+    root = people.client("root")
+    root.ask("OPER root secret")
+    assert orders(root, "UNREGISTER #tea") == ["#tea is nobody's now."]
+    monkeypatch.setattr(founders, "DAY_S", -1)
+    assert joined(people.client("dave")) == joined(people.client("carol")) == ["JOIN"]
+
+
+def joined(wire):
+    return wire.codes("JOIN #tea")[:1]
+
+
+def test_a_channel_that_nobody_enters_for_too_long_is_nobodys_and_one_with_members_stays(people, monkeypatch):
+    alice = founded(people)
+    alice.ask("JOIN #rice")
+    orders(alice, "REGISTER #rice")
+    alice.ask("PART #rice", "PART #tea")
+    client(people, "bob", channel="#tea")  # and so it is not empty any more
+    monkeypatch.setattr(founders, "DAY_S", -1)
+    carol = people.client("carol")
+    assert orders(carol, "INFO #tea", "INFO #rice") == ["#tea belongs to alice.", "#rice is nobody's."]
+    assert carol.lines("JOIN #rice")[1] == "353 = #rice @carol"
+
+
 # --- on disk ------------------------------------------------------------------------------------
 
 
@@ -176,6 +203,10 @@ def restart(irc, path):  # noqa: F811
     if irc.server:
         irc.server.stop()
     irc.start(options={"db": path})
+
+
+def states_in(db):
+    return [json.loads(state) for state, in db.execute("SELECT state FROM channel ORDER BY number")]
 
 
 def test_it_is_all_there_after_a_restart(irc, tmp_path):  # noqa: F811
@@ -216,14 +247,16 @@ def test_its_metadata_is_there_while_it_is_empty_and_after_a_restart(irc, tmp_pa
     assert irc.client("carol").lines("METADATA #tea LIST") == []
 
 
-def test_a_channel_that_was_written_before_there_was_metadata_is_there(irc, tmp_path):  # noqa: F811
+def test_a_channel_that_was_written_by_an_older_server_is_there(irc, tmp_path):  # noqa: F811
     path = str(tmp_path / "irc.db")
     restart(irc, path)
     register(irc, "alice")
     founded(irc)
     irc.server.stop()
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("UPDATE channel SET state = json_remove(state, '$.metadata')")
+        (state,) = states_in(other)
+        del state["metadata"], state["left_at"]
+        other.execute("UPDATE channel SET state = ?", (json.dumps(state),))
     restart(irc, path)
     assert client(irc, "alice").lines("JOIN #tea", "METADATA #tea LIST")[:2] == ["JOIN #tea", "MODE #tea +q alice"]
 
@@ -241,6 +274,27 @@ def test_what_cannot_be_written_is_not_done_and_said(irc, tmp_path, monkeypatch)
         assert orders(alice, "REGISTER #rice", "UNREGISTER #tea") == [away, away]
         assert alice.lines("NAMES #rice", "NAMES #tea")[::2] == ["353 = #rice @alice", "353 = #tea ~alice"]
     assert orders(alice, "REGISTER #rice", "UNREGISTER #tea") == ["#rice is yours.", "#tea is nobody's now."]
+
+
+def test_how_long_nobody_was_in_it_counts_over_a_restart(irc, tmp_path, monkeypatch):  # noqa: F811
+    path = str(tmp_path / "irc.db")
+    restart(irc, path)
+    register(irc, "alice")
+    alice = founded(irc)
+    alice.ask("JOIN #rice")
+    orders(alice, "REGISTER #rice")
+    for line, are_empty in (("PART #tea,#rice", [True, True]), ("JOIN #tea", [False, True])):
+        alice.ask(line)  # and if we are killed now, this is what is known
+        states = irc.server.extensions[Storage].database.read(states_in)
+        assert [bool(state["left_at"]) for state in states] == are_empty
+    now = founders.time.time
+    monkeypatch.setattr(founders.time, "time", lambda: now() + founders.DAYS * founders.DAY_S / 2)
+    alice.ask("PART #tea")
+    restart(irc, path)
+    monkeypatch.setattr(founders.time, "time", lambda: now() + founders.DAYS * founders.DAY_S)
+    assert orders(irc.client("carol"), "INFO #tea", "INFO #rice") == ["#tea belongs to alice.", "#rice is nobody's."]
+    restart(irc, path)
+    assert set(irc.server.registry.channels) == {"#tea"}
 
 
 # --- races --------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Founders: a channel can belong to an account.  It is never forgotten then, and it is never anybody else's.
+"""Founders: a channel can belong to an account.  It stays when it is empty then, and is nobody else's.
 
     C: PRIVMSG ChanServ :REGISTER #tea
     S: :ChanServ!ChanServ@irc.example.net MODE #tea +q alice
@@ -9,10 +9,13 @@ owner     a member with the status `q`, shown as `~`: nobody below can take its 
 
 What is kept is what the channel is like: its topic, modes, key, limit, lists and metadata; also while it
 is empty, and with --db after a restart.  The core knows the founder; here it is decided who becomes one.
+A channel that nobody has entered for --channel-days is nobody's again.
 """
 
+import argparse
 import itertools
 import json
+import time
 from collections.abc import Callable
 from functools import partial
 from queue import Full
@@ -30,11 +33,14 @@ from extras.ircv3.metadata import Metadata
 from extras.ircv3.service import Service
 from extras.ircv3.storage import Storage
 from step1_echo.serving import log
+from step5_server.line_server import positive
 
 MAX_OF_ACCOUNT = 20  # more than one person looks after
 # Of all accounts: some 20 KB each, if the lists and the metadata are full.  Who makes accounts to take
 # names runs into it.
 MAX_CHANNELS = 10_000
+DAYS = 365.0  # whoever has a use for it comes once in a year
+DAY_S = 86400
 FIELDS = "name", "founder", "created_at", "topic", "topic_by", "topic_at", "key", "limit"
 
 
@@ -48,7 +54,15 @@ class Founders(Service):
         super().__init__(*args)
         self.add_orders(self.register, self.unregister, self.transfer, self.info, self.help)
         self.kept: dict[Channel, int] = {}  # those with a founder, and the number under which each is written
+        self._left_at: dict[Channel, float] = {}  # when the last member left one; the oldest first
         self._waiting: set[Channel] = set()  # about to be written
+
+    @staticmethod
+    def add_flags(flags: argparse.ArgumentParser) -> None:
+        flags.add_argument(
+            "--channel-days", type=positive(float), default=DAYS, metavar="DAYS",
+            help="how long a channel belongs to an account while nobody is in it (default %(default)g)",
+        )
 
     def start(self) -> None:
         self._database = self.server.extensions[Storage].database
@@ -59,10 +73,27 @@ class Founders(Service):
         for number, state in rows:
             state = json.loads(state)
             channel = made_of(state, self.world.matches)
-            # NOTE: a server of before did not write its metadata.
+            # NOTE: a server of before wrote neither its metadata nor when it was left.
             self._metadata.of(channel).update(state.get("metadata", {}))
+            self._left_at[channel] = state.get("left_at") or time.time()
             self.world.channels[fold(channel.name)] = channel
             self.kept[channel] = number
+        self._left_at = dict(sorted(self._left_at.items(), key=lambda item: item[1]))
+
+    def connected(self, me: Client) -> None:
+        """When somebody comes, those are released that nobody has entered for too long."""
+        long_ago = time.time() - self.options.channel_days * DAY_S
+        while self._left_at and (oldest := next(iter(self._left_at.items())))[1] < long_ago:
+            self.release(oldest[0])
+
+    def release(self, channel: Channel) -> None:
+        """Let an empty channel end."""
+        log.info("%s: released: nobody has come for %g days", channel.name, self.options.channel_days)
+        channel.founder = ""
+        del self._left_at[channel]
+        # If the disk is far behind, it is there after a restart, and is released then.
+        self._database.later(partial(self.write, channel, self.kept.pop(channel)))
+        self.world.drop_if_empty(channel)
 
     def keeps_channel(self, channel: Channel) -> bool:
         return bool(channel.founder)
@@ -75,7 +106,7 @@ class Founders(Service):
     # --- the orders -----------------------------------------------------------------------------
 
     def register(self, me: Client, name: str):
-        """REGISTER <channel>: have a channel, of which you are an operator, for good."""
+        """REGISTER <channel>: let a channel, of which you are an operator, belong to your account."""
         channel, key = me.world.channel(name), fold(me.user.account)
         if not key:
             self.say(me, "Log in first.")
@@ -155,6 +186,7 @@ class Founders(Service):
         finally:
             if not channel.founder:
                 self.kept.pop(channel, None)
+                self._left_at.pop(channel, None)
                 if me.world.channel(channel.name) is channel:
                     me.world.drop_if_empty(channel)
 
@@ -176,7 +208,12 @@ class Founders(Service):
     # --- what is written, and read at the start -------------------------------------------------
 
     def changed(self, channel: Channel, user: User | None) -> None:
-        if user is None and channel in self.kept and channel not in self._waiting:
+        if channel not in self.kept:
+            return
+        was_empty = self._left_at.pop(channel, None)
+        if not channel.members:
+            self._left_at[channel] = time.time()
+        if (user is None or was_empty or not channel.members) and channel not in self._waiting:
             # If the disk is far behind, the next change writes it.
             if self._database.later(partial(self.write, channel, self.kept[channel])):
                 self._waiting.add(channel)
@@ -185,7 +222,8 @@ class Founders(Service):
         """Write what a channel is like.  Thread: the database's; whoever holds the lock never waits for that."""
         with self.world.lock:
             self._waiting.discard(channel)
-            state = channel.founder and json.dumps(state_of(channel) | {"metadata": self._metadata.of(channel)})
+            more = {"metadata": self._metadata.of(channel), "left_at": self._left_at.get(channel)}
+            state = channel.founder and json.dumps(state_of(channel) | more)
         db.execute("DELETE FROM channel WHERE number = ?", (number,))
         if state:
             db.execute("INSERT INTO channel VALUES (?, ?)", (number, state))
