@@ -145,6 +145,17 @@ def test_others_speak_and_the_server_answers_while_a_message_is_open(irc):
     assert [message.text for message in bob.ask() if message.command == "PRIVMSG"][-4:] == ["first line", "", "second ", "goes on"]
 
 
+@pytest.mark.parametrize("lines, labels", [
+    (["@label=a BATCH +1 draft/multiline #tea", "@label=b BATCH +2 draft/multiline #tea"], "ab"),
+    (["@label=a BATCH +1 draft/multiline #tea", "@batch=1 JOIN #x", "@label=b BATCH +2 draft/multiline #tea"], "ab"),
+    (["@label=a BATCH +1 draft/multiline #tea", "@label=b BATCH +2 draft/multiline"], "ab"),
+    (["@label=a;batch=1 PRIVMSG #tea :one"], "a"), (["@label=a;batch PRIVMSG"], "a")])
+def test_each_batch_that_fails_has_a_fail_with_its_label(lines, labels, irc):
+    alice = irc.client("alice", f"{CAPS} labeled-response", "#tea")
+    got = alice.ask(*lines)
+    assert {message.command for message in got} == {"FAIL"} and [message.tags["label"] for message in got] == list(labels)
+
+
 @pytest.mark.parametrize("cap", ["batch", "draft/multiline", "labeled-response"])
 def test_a_message_that_has_begun_is_delivered_whatever_its_client_gives_back_meanwhile(cap, irc):
     alice, bob = irc.client("alice", f"{CAPS} labeled-response", "#tea"), irc.client("bob", channel="#tea")

@@ -81,9 +81,12 @@ class Multiline(Extension):
         batch = me.state.get(Multiline)  # one that has begun goes on, whatever the client gives back meanwhile
         if reference is None or not me.user.registered or batch is None and CAP not in me.caps:
             return False
-        if batch is None or not batch.is_broken:
+        is_open = batch is not None
+        if not is_open:  # then the line has an answer of its own
+            batch = Batch("", "", {}, me.server.extensions.first("response", me, me.tags))
+        if not batch.is_broken:
             with Answer(me, batch):
-                if batch is None or name == "BATCH" or batch.reference != reference:
+                if not is_open or name == "BATCH" or batch.reference != reference:
                     raise Broken("MULTILINE_INVALID", "There is no such batch")
                 batch.add(name, params, CONCAT in me.tags)
         return True
@@ -100,8 +103,11 @@ class Multiline(Extension):
             what = as_word(reference[1:]), as_word(kind)
             me.standard("FAIL", "BATCH", "UNKNOWN_TYPE", *what, text="Clients can send only draft/multiline")
         elif not target or "," in target or Multiline in me.state:
-            me.state.pop(Multiline, None)
             why = "A message of several lines has one target, and one must end before the next begins"
+            other = me.state.pop(Multiline, None)
+            if other and other.response and not other.is_broken:
+                with Answer(me, other):  # its label waits for one, too
+                    raise Broken("MULTILINE_INVALID", why)
             me.standard("FAIL", "BATCH", "MULTILINE_INVALID", text=why)
         else:
             # Its label belongs to the answer to the whole: that comes at the end.
