@@ -29,9 +29,9 @@ PREFIX = "scrypt:"
 COST = {"n": 2**14, "r": 8, "p": 1}  # 16 MiB and some 50 ms a try: too much for somebody who tries millions
 SALT_BYTES = 16
 MAX_KNOWN = 10_000  # passwords that need no hash: some 3 MB; the next one starts anew
-# Hashes that wait for one host: who has gone meanwhile waits, too, and has a thread.  It is a class that
-# comes in at nine o'clock, and some seconds of waiting.
-MAX_OF_HOST = 100
+# Hashes that wait for one host: who has gone meanwhile waits, too, and has a thread.  It is a school that
+# comes in at nine o'clock, and half a minute of waiting: as long as a client has patience.
+MAX_OF_HOST = 500
 KEY = os.urandom(32)  # for digests that never leave this process
 
 
