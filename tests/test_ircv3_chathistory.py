@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from extras.ircv3 import database, history
+from extras.ircv3 import database, history, messages
 from extras.ircv3.database import GATHER_S, Database
 from extras.ircv3.history import PAUSE_S, History, life_of
 from extras.ircv3.schema import MIGRATIONS
@@ -389,6 +389,23 @@ def test_what_is_said_while_the_file_is_locked_is_there_afterwards(irc, path):
         assert texts(alice, "#tea") == []
         other.execute("COMMIT")
     assert texts(alice, "#tea") == ["one", "two"]
+
+
+def test_who_reads_does_not_wait_for_a_crowd_to_be_silent(irc, monkeypatch):
+    alice, bob = irc.client("alice", CAPS, "#tea"), irc.client("bob", channel="#tea")
+    say(alice, "#tea", "before")
+    add, writes = messages.add, []
+
+    def while_others_speak(db, rows):
+        add(db, rows)
+        writes.append(len(rows))
+        if len(writes) < 50:
+            bob.ask("PRIVMSG #tea :more")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(messages, "add", while_others_speak)
+        got = alice.ask("CHATHISTORY LATEST #tea * 9")
+    assert [message.text for message in got if "batch" in message.tags] == ["before"] and len(writes) == 1
 
 
 def test_a_database_that_is_gone_is_one_fail_and_no_more(irc):

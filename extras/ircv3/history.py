@@ -207,7 +207,8 @@ class History(Extension):
             self._ask()
 
     def _write_all(self, db) -> None:
-        while self._noted or self._rows:
+        """Write what is noted by now: who waits for it must not wait for what is said meanwhile, too."""
+        for _ in range(0, len(self._rows) + len(self._noted), BATCH):
             self._write(db)
 
     def _write(self, db) -> None:
