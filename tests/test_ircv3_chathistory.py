@@ -11,6 +11,7 @@ from contextlib import closing
 
 import pytest
 
+from extras.irc.handler import IrcHandler
 from extras.ircv3 import database, history, messages
 from extras.ircv3.database import GATHER_S, Database
 from extras.ircv3.history import PAUSE_S, History, life_of
@@ -327,6 +328,25 @@ def test_one_who_is_kicked_while_the_database_reads_gets_nothing(irc):
     bob.ask()
     got = bob.ask("CHATHISTORY LATEST #tea * 5")
     assert [message.command for message in got] == ["KICK", "FAIL"] and got[1].params[1] == "INVALID_TARGET"
+
+
+@pytest.mark.parametrize("request_", ["CHATHISTORY LATEST #tea * 9", "ZNC *playback PLAY *", "ZNC *playback PLAY #tea"])
+def test_one_who_is_kicked_while_it_has_too_much_to_read_gets_no_more(request_, irc, monkeypatch):
+    alice, bob = irc.client("alice", CAPS, "#tea"), irc.client("bob", CAPS, "#tea")
+    say(alice, "#tea", "one", "two", "three")
+    bob.ask()
+    pause, pauses = IrcHandler.pause, []
+
+    def and_kick(me):   # as if it waited for bob to read
+        pause(me)
+        if me.user.nick == "bob":
+            pauses.append(me)
+            if len(pauses) == 1:
+                with me.unlocked():
+                    alice.ask("KICK #tea bob")
+
+    monkeypatch.setattr(IrcHandler, "pause", and_kick)
+    assert [message.text for message in bob.ask(request_) if message.command in ("PRIVMSG", "KICK")] == ["one", "alice"]
 
 
 def test_targets_are_one_s_channels_and_partners_in_the_order_of_their_last_message(irc):

@@ -87,8 +87,11 @@ class ChatHistory(Extension):
         again, _ = self.allowed(me, form, target)
         if again.life != buffer.life or again.reader != buffer.reader:
             raise Refused("INVALID_TARGET", form, as_word(target), "Messages could not be retrieved")
+        channel = self.world.channel(target)
         with me.batch("chathistory", shown):
             for row in rows:
+                if channel and channel not in me.user.channels:
+                    break  # it was thrown out, while it had too much to read
                 if row.id not in self.history.redacted:
                     me.send(event_of(row))
                 yield

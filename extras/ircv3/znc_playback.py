@@ -72,10 +72,11 @@ class ZncPlayback(Extension):
             rows = self.history.read(find)
         for shown in dict.fromkeys(row.shown for row in rows):
             target = shown.decode("utf-8", "surrogateescape")
-            if target[0] in CHANNEL_TYPES and self.world.channel(target) not in me.user.channels:
-                continue  # it has left meanwhile
+            channel = self.world.channel(target)
             with me.batch("chathistory", target):
                 for row in rows:
+                    if target[0] in CHANNEL_TYPES and channel not in me.user.channels:
+                        break  # it has left meanwhile, or was thrown out while it had too much to read
                     if row.shown == shown and row.id not in self.history.redacted and not me.outbox.ended:
                         me.send(event_of(row))
                         me.pause()
