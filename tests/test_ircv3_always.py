@@ -1,5 +1,6 @@
 """Users with several clients, and with none."""
 import json
+import sqlite3
 import sys
 import threading
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from extras.ircv3 import always, missed
 from extras.ircv3.always import Always
 from extras.ircv3.database import DatabaseError
 from extras.ircv3.history import History
+from extras.ircv3.storage import Storage
 from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401  (a fixture)
 from tests.wire import DEADLINE_S
@@ -249,6 +251,21 @@ def test_opt_in_means_that_one_asks_for_it(irc):  # noqa: F811
     alice.ask("PRIVMSG NickServ :set always-on false")
     alice.send("QUIT")
     assert lines(bob.read_until("QUIT"))[-1] == ":alice QUIT Quit: "
+
+
+def test_a_wish_that_cannot_be_written_is_not_done_and_said(irc, monkeypatch):
+    start(irc, mode="opt-in")
+    first = client(irc, "alice")
+    database = irc.server.extensions[Storage].database
+
+    def fail(db):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "write", lambda function, write=database.write: write(fail))
+        assert first.lines("NS SET ALWAYS-ON ON") == ["NOTICE alice Accounts are temporarily unavailable: try again later."]
+    leave(first)
+    assert client(irc, "bob").codes("WHOIS alice")[0] == "401"
 
 
 @pytest.mark.parametrize("order", ["SET", "SET ALWAYS-ON", "SET ALWAYS-ON maybe", "SET NICE ON", "SET A B C"])

@@ -170,18 +170,18 @@ class Always(Extension):
         elif field is None or is_on is None:
             self.say(me, self.set.__doc__)
         else:
-            wishes = self._wishes[account] = self.wishes(me.user)._replace(**{field: is_on})
+            # First what may fail, and this one wish alone: another client may set the other one meanwhile.
+            done = self._database.write(lambda db: db.execute(
+                f"INSERT INTO always (account, {field}) VALUES (?, ?)"
+                f" ON CONFLICT (account) DO UPDATE SET {field} = excluded.{field}", (account, is_on),
+            ))
+            with me.unlocked():
+                done.result()
+            self._wishes[account] = self._wishes.get(account, Wishes())._replace(**{field: is_on})
             if self.stays(me.user):
                 self.know(me.user)
             else:
                 self.left(me.user)
-            done = self._database.write(lambda db: db.execute(
-                "INSERT INTO always (account, stays, shares) VALUES (?, ?, ?)"
-                " ON CONFLICT (account) DO UPDATE SET stays = excluded.stays, shares = excluded.shares",
-                (account, *wishes),
-            ))
-            with me.unlocked():
-                done.result()
             self.say(me, f"{name.upper()} is {'on' if is_on else 'off'} now.")
 
     # --- what is written, and read at the start ---------------------------------------------------
