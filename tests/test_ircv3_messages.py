@@ -114,6 +114,17 @@ def test_targets_have_their_last_message_between_two_moments(rows, one, other, l
         assert found == [(target, time) for time, target in wanted]
 
 
+def test_however_many_one_has_talked_with_they_are_asked_for_at_once():
+    with database() as db:
+        statements = []
+        for count in (1, 50):
+            messages.add(db, [row(1, f"{count} {number}", b"bob", b"%d" % number) for number in range(count)])
+            db.set_trace_callback(statements.append)
+            assert len(messages.targets(db, b"bob", [], 100, Point(0), Point(9), 0)) == count
+            db.set_trace_callback(None)
+        assert len(statements) == 2
+
+
 @pytest.mark.parametrize("count", [1, messages.ROWS - 1, messages.ROWS, 2 * messages.ROWS + 1])
 def test_any_number_of_messages_is_kept_in_order(count):
     rows = [row(1, name) for name in range(count)]
@@ -158,6 +169,7 @@ def test_no_query_walks_through_all_messages():
         messages.point_of(db, TEA, "a")
         messages.find(db, TEA, "a")
         messages.partners(db, b"bob")
+        messages.targets(db, b"bob", [TEA], 5, Point(0), Point(9), 0)
         db.set_trace_callback(None)
         steps = [step for query in queries for *_, step in db.execute("EXPLAIN QUERY PLAN " + query)]
         assert len(steps) > 4 and not [step for step in steps if step.startswith("SCAN message")], steps

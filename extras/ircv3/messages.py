@@ -26,6 +26,12 @@ COLUMNS = "time, id, reader, target, shown, author, life, kind, line"
 ROWS = 100
 INSERT = f"INSERT INTO message ({COLUMNS}) VALUES "
 ONE = "(?,?,?,?,?,?,?,?,?)"
+PARTNERS = (
+    "WITH RECURSIVE found(target) AS ("
+    " SELECT min(target) FROM message WHERE reader = :reader UNION ALL"
+    " SELECT (SELECT min(target) FROM message WHERE reader = :reader AND target > found.target)"
+    " FROM found WHERE target IS NOT NULL)"
+)
 
 
 class Row(NamedTuple):
@@ -142,9 +148,15 @@ def targets(
 
     Each with the time of its last message, if that is between the points; in the order of these times.
     """
-    lasts = [row[0] for buffer in windows(db, reader, channels, since) if (row := latest(db, buffer, 1))]
+    lasts = [(row[0].time, row[0].shown) for buffer in channels if (row := latest(db, buffer, 1))]
+    # Of those with whom one has talked there may be thousands: a statement for each would take too long.
+    lasts += db.execute(
+        f"{PARTNERS} SELECT time, shown FROM found JOIN message ON number = (SELECT number FROM message"
+        " WHERE reader = :reader AND target = found.target AND kind = :kind AND time >= :since AND life = 0"
+        " ORDER BY time DESC, number DESC LIMIT 1)", {"reader": reader, "kind": SAID, "since": since},
+    ).fetchall()
     low, high = min(one, other), max(one, other)
-    found = sorted((row.time, row.shown) for row in lasts if low.time < row.time < high.time)
+    found = sorted((time, shown) for time, shown in lasts if low.time < time < high.time)
     some = found[:limit] if one <= other else found[-limit:]
     return [(shown, time) for time, shown in some]
 
@@ -156,14 +168,7 @@ def windows(db, reader: bytes, channels: Iterable[Buffer], since: int) -> list[B
 
 def partners(db, reader: bytes) -> list[bytes]:
     """Give the targets of a reader.  It jumps from one to the next: the messages are not looked at."""
-    rows = db.execute(
-        "WITH RECURSIVE found(target) AS ("
-        " SELECT min(target) FROM message WHERE reader = :reader UNION ALL"
-        " SELECT (SELECT min(target) FROM message WHERE reader = :reader AND target > found.target)"
-        " FROM found WHERE target IS NOT NULL"
-        ") SELECT target FROM found WHERE target IS NOT NULL",
-        {"reader": reader},
-    )
+    rows = db.execute(f"{PARTNERS} SELECT target FROM found WHERE target IS NOT NULL", {"reader": reader})
     return [target for target, in rows]
 
 
