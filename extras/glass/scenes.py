@@ -12,7 +12,6 @@ lane   here a key, which "as" has given to a connection that was added, or else 
 
 import queue
 import threading
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -484,20 +483,25 @@ class Director:
 
     def _let(self, keys: tuple[str, ...], wanted: dict) -> bool:
         """Let threads pass in turn, until the wanted event has come."""
-        turn = 0
+        turn, patience_s = 0, 0.0
         while True:
             try:
-                while (event := self._events.get(timeout=PASS_S)) is not None:
+                while (event := self._events.get(timeout=patience_s)) is not None:
                     if self._is(event, wanted):
                         return True
+                    if keys and event.get("thread") == self._thread_of(keys[turn % len(keys)]):
+                        patience_s = self._pace_s  # it has done something, and stands still again
                 return False
             except queue.Empty:
-                pass  # whoever was let pass stands still again
+                pass
+            turn += 1
+            patience_s = PASS_S
             if keys:
-                key = keys[turn % len(keys)]
-                turn += 1
-                thread = f"lane {self._lanes[key]}" if key in self._lanes else key
-                self._do({"do": "step", "thread": thread})
+                self._do({"do": "step", "thread": self._thread_of(keys[turn % len(keys)])})
+
+    def _thread_of(self, key: str) -> str:
+        """Return the name of a lane's thread; others have names that are no keys."""
+        return f"lane {self._lanes[key]}" if key in self._lanes else key
 
     def _stay(self, states: dict[str, str]) -> bool:
         """Wait until these lanes are in these states, and nothing happens for STILL_S."""
