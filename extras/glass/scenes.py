@@ -307,7 +307,7 @@ SCENES = (
                 (
                     *come_in("carol"),
                     send("carol", "MSG alice which of you?\n"),
-                    {"kind": "put", "by": "carol", "lane": "right"},
+                    {"kind": "sent", "lane": "right", "bytes": len("MSG carol which of you?\n")},
                 ),
             ),
             Step("Now the same with a lock. Again two connections have read LOGIN alice.", two_of_one_name("naive")),
@@ -385,11 +385,14 @@ class Director:
     see    must be called with every event, in order; it never blocks
     """
 
-    def __init__(self, do: Callable[[dict], object], tell: Callable[..., None], pace_s: float = PACE_S):
-        self._do, self._tell, self._pace_s = do, tell, pace_s
+    def __init__(self, do: Callable[[dict], object], tell: Callable[..., None]):
+        self._do, self._tell = do, tell
+        self.pace_s = PACE_S  # a test has no need to see it
+        self.haste = 1.0  # and can do with less slow motion
         self._events: queue.SimpleQueue = queue.SimpleQueue()  # those since the step began; None: give up
         self._lock = threading.Lock()  # guards all below: held to look and to set, never to wait
         self._number = self._step = 0  # from 1; 0: no scene
+        self._done = False  # the step, and nobody has asked for the next yet
         self._thread: threading.Thread | None = None
         self._lanes: dict[str, int] = {}  # key -> number
         self._states: dict[int, str] = {}
@@ -406,8 +409,9 @@ class Director:
         """Go on to the next step; after the last one the scene is over.  Does nothing while a step is under way."""
         with self._lock:
             number, step = self._number, self._step
-            if not number or (self._thread and self._thread.is_alive()):
+            if not self._done:
                 return
+            self._done = False
         if step < len(SCENES[number - 1].steps):
             self._begin(number, step + 1)
         else:
@@ -427,7 +431,7 @@ class Director:
         if thread and thread is not threading.current_thread():
             self._events.put(None)
             thread.join()
-        self._thread, self._number = None, 0
+        self._thread, self._number, self._done = None, 0, False
 
     def _begin(self, number: int, step: int) -> None:
         with self._lock:
@@ -442,6 +446,7 @@ class Director:
         for item in SCENES[self._number - 1].steps[self._step - 1].plan:
             if not self._carry_out(item):
                 return
+        self._done = True
         self._tell_step(done=True)
 
     def _tell_step(self, done: bool) -> None:
@@ -476,6 +481,8 @@ class Director:
         key = command.pop("as", command.get("name"))
         if "lane" in command:
             command["lane"] = self._lanes[command["lane"]]
+        if "rate" in command:
+            command["rate"] *= self.haste
         made = self._do(command)
         if command["do"] == "add":
             self._lanes[key] = made
@@ -490,7 +497,7 @@ class Director:
                     if self._is(event, wanted):
                         return True
                     if keys and event.get("thread") == self._thread_of(keys[turn % len(keys)]):
-                        patience_s = self._pace_s  # it has done something, and stands still again
+                        patience_s = self.pace_s  # it has done something, and stands still again
                 return False
             except queue.Empty:
                 pass
