@@ -12,7 +12,7 @@ import pytest
 from tests.chapter import ROOT, STEPS, all_fences, excerpt_fault, fences, text_files
 from tests.typed import MINE, is_piece, typed
 
-EXTRAS = ("broadcast", "presence", "rooms", "irc", "ircv3", "tls", "web", "cluster", "wiretap", "bench")
+EXTRAS = ("broadcast", "presence", "rooms", "irc", "ircv3", "tls", "web", "cluster", "wiretap", "glass", "bench")
 FOLDERS = STEPS + tuple(f"extras/{name}" for name in EXTRAS)
 TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 
@@ -20,7 +20,7 @@ TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 STANDS_ON = {"tls": (), "broadcast": ("tls",), "presence": ("broadcast",), "rooms": ("broadcast", "presence"),
              "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast", "tls", "web"), "ircv3": ("irc", "tls"),
              "wiretap": (), "bench": EXTRAS,
-             "cluster": ("tls", "broadcast", "presence", "rooms")}
+             "cluster": ("tls", "broadcast", "presence", "rooms"), "glass": ("tls", "broadcast", "presence", "rooms", "web")}
 # The libraries of others, and where each may be used: all the rest runs on a bare Python.
 LIBRARIES = {"web": "websockets", "cluster": "redis"}
 
@@ -28,7 +28,7 @@ STEP_HEADINGS = ("You will build", "Run it", "The code, change by change", "Chec
                  "What to notice", "Exercises", "The flaw this step leaves")
 HEADINGS = ("You will build", "Run it", "The code, change by change", "What to notice",
             "How it fails without the fix", "Check yourself", "Exercises", "The flaw this step leaves")
-TOOLS = ("extras/wiretap", "extras/bench")    # chapters of their own build, with these two first
+TOOLS = ("extras/wiretap", "extras/glass", "extras/bench")    # chapters of their own build, with these two first
 LANGUAGES = {"transcript", "console", "python", "pycon", "diff", "mermaid", "text", "sh", "powershell", "json",
              "js", "lua"}
 
