@@ -18,6 +18,7 @@ GAUGE = 150  # points: an outbox that is full
 CAPTION_LINES = 4
 # Okabe and Ito's colours: those who see no difference between red and green can tell them apart.
 COLOURS = {
+    "works": "#333333",
     "reads": "#0072b2",
     "wants": "#e69f00",
     "holds": "#009e73",
@@ -26,6 +27,7 @@ COLOURS = {
     "gone": "#777777",
 }
 STATES = {
+    "works": "works",
     "reads": "waits in recv",
     "wants": "wants the lock",
     "holds": "has the lock",
@@ -231,7 +233,8 @@ def draw(slot: tuple, text: str, y: int) -> str:
         return line + words(16, y + 30, text) + words(200, y + 26, "chunk", "s") + words(200, y + 50, "keeps", "s")
     if what == "state":
         mark = f'<rect x="16" y="{y + 40}" width="150" height="24" rx="12" fill="{COLOURS.get(text, "#777")}"/>'
-        return f'{mark}<text x="28" y="{y + 57}" style="fill:#fff;font-weight:600">{escape(STATES.get(text, text))}</text>'
+        ink = "#111" if text in ("wants", "waits") else "#fff"  # white could not be read on these
+        return f'{mark}<text x="28" y="{y + 57}" style="fill:{ink};font-weight:600">{escape(STATES.get(text, text))}</text>'
     if what == "gauge":
         return f'<rect x="640" y="{y + 40}" width="{text}" height="12" fill="#d55e00"/>'
     x, down, kind = {

@@ -6,7 +6,8 @@ could give, too, and looks at every event.
 step   a text, and a plan: it is done when the plan is
 plan   dicts, in order: with "do" a command; with "kind" an event that must come, and those fields of
        it that matter; with "let" threads that may pass the gate in turn, each at one event, until the
-       event "until" has come; with "states" the states that lanes must have had for STILL_S
+       events "until" have come, in any order; with "states" the states that lanes must have had for
+       STILL_S
 lane   here a key, which "as" has given to a connection that was added, or else its name
 """
 
@@ -71,6 +72,11 @@ def line(lane: str, text: str) -> dict:
     return {"kind": "line", "lane": lane, "line": text.encode().decode("latin-1")}
 
 
+def reads(lane: str) -> dict:
+    """Expect that its thread waits for the peer again."""
+    return {"kind": "state", "lane": lane, "state": "reads"}
+
+
 def flood(lane: str, to: str) -> dict:
     """Send more than all buffers hold, in messages of a kilobyte."""
     return {"do": "flood", "lane": lane, "to": to, "lines": 20_000, "bytes": 1000}
@@ -113,7 +119,6 @@ def says_to_all(name: str, text: str) -> tuple[dict, ...]:
         send(name, f"ALL {text}\n"),
         {"let": (name,), "until": chunk(name, f"ALL {text}\n")},
         {"let": (name,), "until": {"kind": "put", "by": name, "lane": "dave"}},
-        {"let": (name,), "until": {"kind": "state", "lane": name, "state": "reads"}},
     )
 
 
@@ -135,7 +140,7 @@ SCENES = (
                     send("alice", "MSG bob hel"),
                     chunk("alice", "MSG bob hel"),
                     {"kind": "kept", "lane": "alice", "lines": 0, "rest": "MSG bob hel"},
-                    {"kind": "state", "lane": "alice", "state": "reads"},
+                    reads("alice"),
                 ),
             ),
             Step(
@@ -260,7 +265,7 @@ SCENES = (
             Step(
                 "Bob comes, in slow motion. The lock is free between two requests of Alice's, so he gets it at"
                 " once.",
-                (rate(20), *come_in("bob")),
+                (rate(20), *come_in("bob"), {"do": "pause"}),
             ),
             Step(
                 "On, in real time. The outbox has a bound, and when more than that waits, Mallory is a slow"
@@ -352,11 +357,19 @@ SCENES = (
             Step(
                 "Alice says something to all. Her thread puts it into the outboxes, and does not send it: it wakes the"
                 " postman, who is about to go past all of them. Here we stop him at the door.",
-                (*says_to_all("alice", "one"), {"let": (), "until": {"kind": "postman", "state": "walks"}}),
+                (
+                    *says_to_all("alice", "one"),
+                    {"let": ("alice",), "until": (reads("alice"), {"kind": "postman", "state": "walks"})},
+                ),
             ),
             Step(
                 "Meanwhile Bob and Carol say something, too. In Dave's outbox, three lines have come together.",
-                (*says_to_all("bob", "two"), *says_to_all("carol", "three")),
+                (
+                    *says_to_all("bob", "two"),
+                    {"let": ("bob",), "until": reads("bob")},
+                    *says_to_all("carol", "three"),
+                    {"let": ("carol",), "until": reads("carol")},
+                ),
             ),
             Step(
                 "The postman goes. For Dave, who gets three lines, he needs one send.",
@@ -488,23 +501,24 @@ class Director:
             self._lanes[key] = made
         return True
 
-    def _let(self, keys: tuple[str, ...], wanted: dict) -> bool:
-        """Let threads pass in turn, until the wanted event has come."""
+    def _let(self, keys: tuple[str, ...], until: dict | tuple[dict, ...]) -> bool:
+        """Let threads pass in turn, until the wanted events have come."""
+        missing = [until] if isinstance(until, dict) else list(until)
         turn, patience_s = 0, 0.0
         while True:
             try:
                 while (event := self._events.get(timeout=patience_s)) is not None:
-                    if self._is(event, wanted):
+                    missing = [wanted for wanted in missing if not self._is(event, wanted)]
+                    if not missing:
                         return True
-                    if keys and event.get("thread") == self._thread_of(keys[turn % len(keys)]):
+                    if event.get("thread") == self._thread_of(keys[turn % len(keys)]):
                         patience_s = self.pace_s  # it has done something, and stands still again
                 return False
             except queue.Empty:
                 pass
             turn += 1
             patience_s = PASS_S
-            if keys:
-                self._do({"do": "step", "thread": self._thread_of(keys[turn % len(keys)])})
+            self._do({"do": "step", "thread": self._thread_of(keys[turn % len(keys)])})
 
     def _thread_of(self, key: str) -> str:
         """Return the name of a lane's thread; others have names that are no keys."""
