@@ -1,0 +1,236 @@
+// The model: what the server looks like inside, made of the events that it tells.  It knows no page.
+//
+// lane     one connection: its bytes, its line buffer, its request, its thread, its outbox
+// holder   who has the lock: a lane's number, or the name of another thread, or null
+// item     a piece that was put into an outbox, and that the kernel has not taken yet
+// touched  "lane part" of what the newest events were about; lane 0 is the whole server
+
+const KEEP_BYTES = 160; // of what has arrived: a strip of more would be wider than any screen
+const KEEP_ITEMS = 40; // of an outbox: the picture has room for three
+const KEEP_GONE = 2; // connections that have ended, so that one sees why
+const KEEP_HISTORY = 200; // sentences
+const NEWEST = 2; // events whose parts are marked: an eye cannot look at more places at once
+
+// Servers without a lock, or without outboxes: then the picture says so.
+export const SERVERS = {
+  rooms: { title: "the chat server with rooms", lock: true, outbox: true },
+  chat: { title: "step 5's full server", lock: true, outbox: true },
+  small: { title: "step 5's small server: a queue and a writer thread for each user", lock: true, outbox: true },
+  naive: { title: "the naive server: it sends while it holds the lock", lock: true, outbox: false },
+  race: { title: "the server without a lock", lock: false, outbox: false },
+};
+
+function newLane(number) {
+  return {
+    number, peer: "", name: "", thread: `lane ${number}`, state: "works", gone: "",
+    chunks: [], chunkCount: 0, bytesIn: 0, ended: "",
+    kept: { lines: 0, rest: "" }, line: null, request: null, reply: null,
+    items: [], queued: 0, unsent: 0, bound: null, bytesOut: 0, lastOut: "", kernel: undefined, drainer: false, cut: false,
+  };
+}
+
+// Return a lane's number, or the name of a thread that serves no connection, or null.
+export function whose(thread) {
+  const found = /^lane (\d+)$/.exec(String(thread ?? ""));
+  return found ? Number(found[1]) : thread ?? null;
+}
+
+export class Model {
+  constructor() {
+    this.clear();
+  }
+
+  // Forget everything: a new connection to the desk tells it all again.
+  clear() {
+    this.lanes = new Map();
+    this.lock = { holder: null, queue: [] };
+    this.postman = { state: "", outboxes: [] };
+    this.mode = { mode: "runs", rate: 0, server: "rooms" };
+    this.scene = null;
+    this.refused = "";
+    this.number = 0;
+    this.skipped = 0;
+    this.biggestKernel = 0;
+    this.history = []; // {n, lane, event}, the newest at the end
+    this.touched = new Set();
+    this.changed = new Set(); // lanes that must be drawn anew
+  }
+
+  get server() {
+    return SERVERS[this.mode.server] ?? { title: this.mode.server, lock: true, outbox: true };
+  }
+
+  get living() {
+    return [...this.lanes.values()].filter((lane) => !lane.gone);
+  }
+
+  // Return what to call a lane, or a thread.
+  nameOf(who) {
+    if (typeof who !== "number") return who ? `the ${who}` : "nobody";
+    return this.lanes.get(who)?.name || `lane ${who}`;
+  }
+
+  lane(number) {
+    if (!this.lanes.has(number)) this.lanes.set(number, newLane(number));
+    this.changed.add(number);
+    return this.lanes.get(number);
+  }
+
+  // Take a list of events: what the last of them were about is marked as new.
+  take(events) {
+    if (!events.length) return;
+    events.forEach((event, at) => {
+      if (at <= Math.max(0, events.length - NEWEST)) this.touched.clear();
+      this.apply(event);
+    });
+  }
+
+  apply(event) {
+    const change = CHANGES[event.kind];
+    if (!change) return; // of a newer server
+    if (event.n) this.number = event.n;
+    const lane = typeof event.lane === "number" && event.kind !== "skipped" ? this.lane(event.lane) : null;
+    if (PARTS[event.kind] && !(event.kind === "state" && event.state === "gone")) this.touched.add(`${lane?.number ?? 0} ${PARTS[event.kind]}`);
+    change.call(this, event, lane);
+    if (QUIET.has(event.kind)) return;
+    this.history.push(event);
+    if (this.history.length > KEEP_HISTORY) this.history.shift();
+  }
+
+  // A connection that has ended stays for a while, but not for ever.
+  forgetTheGone() {
+    const gone = [...this.lanes.values()].filter((lane) => lane.gone);
+    for (const lane of gone.slice(0, Math.max(0, gone.length - KEEP_GONE))) this.lanes.delete(lane.number);
+  }
+}
+
+// Which part of the picture an event is about.
+const PARTS = {
+  connected: "who", named: "who", gone: "who", state: "state", chunk: "bytes", kept: "buffer", line: "request", request: "request",
+  reply: "request", lock: "lock", put: "outbox", sent: "kernel", drainer: "outbox", cut: "outbox", postman: "postman",
+};
+
+const QUIET = new Set(["mode", "scene", "refused"]); // not about the server's inside
+
+const CHANGES = {
+  connected(event, lane) {
+    Object.assign(lane, newLane(lane.number), { peer: event.peer ?? "", thread: event.thread ?? lane.thread });
+    if (event.name && !/^lane \d+$/.test(event.name)) lane.thread = event.name;
+    this.forgetTheGone();
+  },
+
+  named(event, lane) {
+    lane.name = event.name ?? "";
+  },
+
+  gone(event, lane) {
+    lane.gone = event.why || "the connection has ended";
+    lane.state = "gone";
+    lane.drainer = false;
+    this.forgetTheGone();
+  },
+
+  chunk(event, lane) {
+    const data = event.data ?? "";
+    if (data) {
+      lane.chunkCount += 1;
+      lane.bytesIn += data.length;
+      lane.chunks.push({ number: lane.chunkCount, data });
+      let kept = 0;
+      const from = lane.chunks.findLastIndex((chunk) => (kept += chunk.data.length) > KEEP_BYTES);
+      lane.chunks.splice(0, Math.min(Math.max(from, 0), lane.chunks.length - 1));
+    }
+    if (event.eof) lane.ended = "EOF";
+    if (event.reset) lane.ended = "reset";
+    if (lane.state === "reads") lane.state = "works";
+  },
+
+  kept(event, lane) {
+    lane.kept = { lines: event.lines ?? 0, rest: event.rest ?? "" };
+  },
+
+  line(event, lane) {
+    lane.line = event.too_long ? { tooLong: true, data: "" } : { tooLong: false, data: event.line ?? "" };
+    lane.request = lane.reply = null;
+    const { lines, rest } = lane.kept; // as they were after the last chunk
+    lane.kept = { lines: Math.max(0, lines - 1), rest: event.too_long && !lines ? "" : rest };
+  },
+
+  state(event, lane) {
+    lane.state = event.state;
+    if (event.state === "gone" && !lane.gone) lane.gone = "its thread has ended";
+  },
+
+  lock(event) {
+    const before = [this.lock.holder, ...this.lock.queue];
+    this.lock = { holder: whose(event.holder), queue: (event.queue ?? []).map(whose) };
+    Object.assign(event, this.lock);
+    for (const who of before.concat(this.lock.holder, this.lock.queue)) if (this.lanes.has(who)) this.changed.add(who);
+    const old = this.lanes.get(before[0]);
+    if (old && before[0] !== this.lock.holder && old.state === "holds") old.state = "works";
+    if (before[0] !== this.lock.holder && this.lanes.has(before[0])) this.touched.add(`${before[0]} lock`);
+    if (this.lanes.has(this.lock.holder)) this.touched.add(`${this.lock.holder} lock`);
+  },
+
+  request(event, lane) {
+    lane.request = event.error ? { error: event.error } : { verb: event.verb ?? "", params: event.params ?? [] };
+    lane.reply = null;
+  },
+
+  reply(event, lane) {
+    lane.reply = event.line ?? "";
+  },
+
+  put(event, lane) {
+    lane.items.push({ data: event.data ?? "", by: whose(event.by) });
+    if (lane.items.length > KEEP_ITEMS) lane.items.shift();
+    lane.queued = event.queued ?? lane.queued + (event.data ?? "").length;
+  },
+
+  sent(event, lane) {
+    lane.queued = event.queued ?? 0;
+    lane.unsent = event.unsent ?? 0;
+    lane.bound = event.bound ?? lane.bound;
+    lane.kernel = event.kernel;
+    lane.bytesOut += event.bytes ?? 0;
+    this.biggestKernel = Math.max(this.biggestKernel, event.kernel ?? 0);
+    // The oldest leave first; how much of them is left is told, so nothing can add up to a wrong sum.
+    const left = lane.queued + lane.unsent;
+    let sum = lane.items.reduce((total, item) => total + item.data.length, 0);
+    while (lane.items.length && sum - lane.items[0].data.length >= left) {
+      lane.lastOut = lane.items.shift().data;
+      sum -= lane.lastOut.length;
+    }
+  },
+
+  drainer(event, lane) {
+    lane.drainer = Boolean(event.runs);
+  },
+
+  cut(event, lane) {
+    lane.cut = true;
+  },
+
+  postman(event) {
+    for (const number of this.postman.outboxes) if (this.lanes.has(number)) this.changed.add(number);
+    this.postman = { state: event.state, outboxes: event.state === "walks" ? event.outboxes ?? [] : [] };
+    for (const number of this.postman.outboxes) if (this.lanes.has(number)) this.changed.add(number);
+  },
+
+  mode(event) {
+    if (event.server !== this.mode.server) for (const number of this.lanes.keys()) this.changed.add(number);
+    this.mode = { mode: event.mode ?? this.mode.mode, rate: event.rate ?? 0, server: event.server ?? this.mode.server };
+  },
+
+  skipped(event) {
+    this.skipped += event.count ?? 0;
+  },
+
+  scene(event) {
+    this.scene = event.scene ? event : null;
+  },
+
+  refused(event) {
+    this.refused = event.text ?? "";
+  },
+};

@@ -1,0 +1,73 @@
+// Words: one sentence for each event, for the line above the picture and for screen readers.
+
+import { asText, plural, size } from "./marks.js";
+
+const quoted = (data) => `“${asText(data ?? "", 40)}”`;
+
+const THREAD = {
+  reads: "waits in recv() until bytes come",
+  works: "works",
+  wants: "wants the lock",
+  holds: "has the lock now",
+  sends: "is inside a send that blocks until the peer reads",
+  waits: "waits until its reader has read more",
+  gone: "has ended",
+};
+
+function chunkInWords(who, event) {
+  if (event.reset) return `${who}: the connection was reset (RST). What was under way is lost.`;
+  if (event.eof && !event.data) return `${who}: recv() returned nothing. That is EOF: this peer sends no more.`;
+  const { data } = event;
+  const ends = data.split("\n").length - 1;
+  const rest = data.length - data.lastIndexOf("\n") - 1;
+  const holds = ends === 0 ? "no \\n: the line is not complete" :
+    ends === 1 && !rest ? "one whole line's end" :
+    `${plural(ends, "line end")}${rest ? `, then ${plural(rest, "byte")} of the next line` : ""}`;
+  return `${who}: recv() returned a chunk of ${plural(data.length, "byte")}, with ${holds}.`;
+}
+
+function keptInWords(who, { lines, rest }) {
+  if (!lines && !rest) return `${who}: the line buffer is empty.`;
+  const waits = lines ? `${plural(lines, "whole line")} ${lines === 1 ? "waits" : "wait"}` : "";
+  const keeps = rest ? `${plural(rest.length, "byte")} ${rest.length === 1 ? "is" : "are"} kept until the \\n comes` : "";
+  return `${who}: in the line buffer ${[waits, keeps].filter(Boolean).join(", and ")}.`;
+}
+
+function sentInWords(who, { bytes, queued, unsent, kernel }) {
+  const left = (queued ?? 0) + (unsent ?? 0);
+  const has = kernel == null ? "" : ` It holds ${size(kernel)} that the peer has not taken.`;
+  if (!bytes) return left ? `The kernel takes nothing for ${who}: its send buffer is full. ${size(left)} wait in the outbox.` : `${who}'s outbox is empty.`;
+  return `The kernel takes ${plural(bytes, "byte")} for ${who}; ${left ? `${size(left)} wait in the outbox.` : "the outbox is empty."}${has}`;
+}
+
+// Return what has happened, in one sentence or two.
+export function inWords(event, model) {
+  const who = typeof event.lane === "number" ? model.nameOf(event.lane) : "";
+  switch (event.kind) {
+    case "connected": return `Lane ${event.lane}: a new connection${event.peer ? ` from ${event.peer}` : ""}. A thread of its own serves it.`;
+    case "named": return `Lane ${event.lane} is ${event.name} from now on.`;
+    case "gone": return `${who} is gone${event.why ? `: ${event.why}` : ""}.`;
+    case "chunk": return chunkInWords(who, event);
+    case "kept": return keptInWords(who, event);
+    case "line": return event.too_long ? `${who}: a line that is too long; it is thrown away.` : `${who}: a whole line leaves the buffer: ${quoted(event.line)}.`;
+    case "state": return `${who}'s thread ${THREAD[event.state] ?? event.state}.`;
+    case "lock": {
+      const queue = event.queue.map((one) => model.nameOf(one));
+      const some = queue.length > 3 ? [...queue.slice(0, 3), `${queue.length - 3} more`] : queue;
+      const waiting = queue.length ? ` ${some.join(", ")} ${queue.length === 1 ? "waits" : "wait"} for it.` : "";
+      return event.holder == null ? `The lock is free.${waiting}` : `${model.nameOf(event.holder)} has the lock.${waiting}`;
+    }
+    case "request": return event.error ? `${who}'s line is refused: ${event.error}.` :
+      `${who} asks for ${event.verb}${event.params?.length ? ` with ${event.params.map((one) => `“${one}”`).join(" and ")}` : ""}.`;
+    case "reply": return `The answer for ${who}: ${quoted(event.line)}.`;
+    case "put": return event.by === event.lane || event.by == null ? `${quoted(event.data)} is put into ${who}'s outbox.` :
+      `${model.nameOf(event.by)}'s thread puts ${quoted(event.data)} into ${who}'s outbox, and does not wait for ${who}.`;
+    case "sent": return sentInWords(who, event);
+    case "drainer": return event.runs ? `${who} reads too slowly: a drainer, a second thread, waits for ${who} so that nobody else has to.` :
+      `${who}'s drainer has sent all, and ends.`;
+    case "cut": return `${who} is cut off: more waited in the outbox than its bound. A slow consumer.`;
+    case "postman": return event.state === "walks" ? `The postman walks to ${plural((event.outboxes ?? []).length, "outbox", "outboxes")}.` : "The postman sleeps until there is something to carry.";
+    case "skipped": return `${plural(event.count ?? 0, "event")} went by too fast to draw.`;
+    default: return "";
+  }
+}
