@@ -1,0 +1,347 @@
+"""The servers that can be watched, each with all its probes in place.
+
+    server = SERVERS["rooms"](("127.0.0.1", 9000))   # rooms, chat, small, naive, race
+
+rung   what the learner has typed by the end of a section of step 5.  Its files import each other by
+       her names, and keep their users in a global: so each server loads them anew
+"""
+
+import functools
+import importlib.util
+import queue
+import socket
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+
+from extras.glass.desk import Desk, obey
+from extras.glass.gate import Gate, Lane
+from extras.glass.players import Players
+from extras.glass.probes import (
+    TellingCodec,
+    TellingConnection,
+    TellingHandler,
+    TellingLineHandler,
+    TellingLock,
+    TellingPostman,
+    TellingSocket,
+    telling_buffer,
+    text_of,
+)
+from extras.rooms.server import RoomsServer
+from step1_echo.serving import POLL_INTERVAL_S, Server, log
+from step5_server.server import ChatServer
+
+ROOT = Path(__file__).resolve().parents[2]
+# Small enough to be full after some lines, which a learner can watch: the real bound is a megabyte.
+MAX_PENDING_BYTES = 16384
+# What the kernel is asked to hold for each direction (Linux doubles it): else it would take megabytes
+# before anybody sees that a peer does not read.
+KERNEL_BYTES = 4096
+MAX_WAITING = 50  # the small server's bound, in lines: a thousand in the chapter
+NEVER_S = 1e9  # no learner is sent away because the clock went on while the threads stood
+NEEDED = {  # by the rungs, under the learner's names; in this order, since each imports those before
+    "framing": "step4_framing/rungs/framing_2.py",
+    "protocol": "step3_protocol/rungs/protocol_3.py",
+    "line_server": "step4_framing/rungs/line_server_2.py",
+}
+
+
+class WatchedServer:
+    """What all have: the base of a class, before a server.
+
+    gate      the order of events, and slow motion
+    players   connections of our own, driven from the page
+    desk      the port for pages, if there is one
+    """
+
+    kind = ""
+
+    def __init__(self, address: tuple[str, int], *, rate: float = 0.0, **settings):
+        """Listen at the address.  `rate` is the gate's.  Raises: OSError when it cannot be had."""
+        self.gate = Gate(self.kind, rate)
+        self._lanes_by_address: dict[tuple, Lane] = {}
+        self.desk: Desk | None = None
+        super().__init__(address, **settings)
+        self.players = Players(self.server_address, self.gate)
+
+    def open_desk(self, address: tuple[str, int]) -> None:
+        """Listen for pages as well; before serve_forever().  Raises: OSError."""
+        self.desk = Desk(address, self)
+
+    def obey(self, command: dict) -> None:
+        """Do what a page asks for.  Blocks: never.  Raises: ValueError with what is wrong."""
+        obey(self, command)
+
+    def where(self) -> str:
+        """Return the address for terminals, and in a line of its own the one for browsers."""
+        return super().where() + (f"\nopen http://{self.desk.where()}" if self.desk else "")
+
+    def serve_forever(self, poll_interval=POLL_INTERVAL_S):
+        """Accept, and show it to pages.  Thread: the acceptor."""
+        if self.desk:
+            self.desk.start(poll_interval)
+        super().serve_forever(poll_interval)
+
+    def stop(self) -> None:
+        """Keep nobody any more, send our own players home, and stop as ever."""
+        self.gate.end()
+        self.players.end()
+        super().stop()
+        if self.desk:
+            self.desk.end()
+
+    def process_request(self, request, client_address):
+        """Number the connection before it has its thread: in the order in which they came."""
+        request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
+        ours = self.players.has(client_address)
+        self._lanes_by_address[client_address] = self.gate.connect(client_address, ours=ours)
+        super().process_request(request, client_address)
+
+    def lane_of(self, client_address: tuple) -> Lane:
+        """Return the lane of a connection that was just accepted.  Thread: its own."""
+        return self._lanes_by_address.pop(client_address)
+
+
+class WatchedLineServer(WatchedServer):
+    """What those have that stand on step 5's line server."""
+
+    def __init__(self, address: tuple[str, int], *, max_pending_bytes: int = MAX_PENDING_BYTES, **settings):
+        settings.setdefault("login_timeout_s", NEVER_S)
+        super().__init__(address, max_pending_bytes=max_pending_bytes, **settings)
+
+    def registry_class(self):
+        """Return a registry whose lock tells."""
+        registry = super().registry_class()
+        registry.lock = TellingLock(self.gate, registry.lock)
+        return registry
+
+    def service_actions(self):
+        """Sweep, now and then, and tell nobody: to look is not news.  Thread: the acceptor."""
+        with self.registry.lock.quietly() as is_ours:
+            # In slow motion everybody is overdue.
+            if is_ours and not self.gate.is_slow:
+                super().service_actions()
+
+
+def watched(server_class: type, name: str) -> type:
+    """Return the class of a server of step 5, or of an extra that stands on it, with all probes."""
+    base = server_class.handler_class
+    connection = type("WatchedConnection", (TellingConnection, base.connection_class), {})
+    hooks = {"connection_class": connection, "codec_class": TellingCodec}
+    handler = type("WatchedHandler", (TellingLineHandler, base), hooks)
+    return type("Watched", (WatchedLineServer, server_class), {"handler_class": handler, "kind": name})
+
+
+class WatchedRooms(watched(RoomsServer, "rooms")):
+    """The server with rooms, and its postman."""
+
+    def __init__(self, *args, **settings):
+        super().__init__(*args, **settings)
+        self.postman.end()
+        self.postman = TellingPostman(self.gate)
+        self.deliver = self.postman.deliver
+
+
+# The learner's own
+
+
+def load(path: Path, name: str) -> ModuleType:
+    """Load a file under the learner's name for it, and let those after it import it."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_rung(file: str) -> ModuleType:
+    """Load a rung with what it imports, as `module.line_server` too; nobody else sees these modules."""
+    before = {name: sys.modules.pop(name, None) for name in NEEDED}
+    try:
+        loaded = {name: load(ROOT / path, name) for name, path in NEEDED.items()}
+        module = load(ROOT / "step5_server/rungs" / file, f"glass_{Path(file).stem}")
+        module.line_server = loaded["line_server"]
+        return module
+    finally:
+        sys.modules.pop(f"glass_{Path(file).stem}", None)
+        for name, other in before.items():
+            sys.modules.pop(name, None)
+            if other:
+                sys.modules[name] = other
+
+
+class RungHandler(TellingHandler):
+    """What the learner's handler tells: the base of a class, before hers."""
+
+    def setup(self):
+        self.request = TellingSocket(self.request, self.server.gate, self.server.lane_at(self.client_address))
+        self.request.lane.has_outbox = False
+        super().setup()
+
+    def answer(self, line: bytes) -> bytes:
+        """Return the reply, and tell it."""
+        reply = super().answer(line)
+        if reply:
+            self.gate.tell("reply", self.lane, line=text_of(reply))
+        return reply
+
+
+class QueueHandler(RungHandler):
+    """What the small server's handler tells: it has an outbox, a queue of lines, and a thread that sends."""
+
+    def setup(self):
+        lane = self.server.lane_at(self.client_address)
+        lane.outbox_facts = {"bound": None, "bound_lines": MAX_WAITING, "waiting": 0}
+        super().setup()
+
+    @property
+    def outbox(self) -> queue.Queue:
+        """The lines for this user."""
+        return self.__dict__["outbox"]
+
+    @outbox.setter
+    def outbox(self, lines: queue.Queue) -> None:
+        self.request.lane.has_outbox = True
+        self.__dict__["outbox"] = TellingQueue(lines.maxsize, self.gate, self.lane)
+
+    def write(self):
+        """Send what is queued.  Thread: the user's second one."""
+        self.gate.enter(self.lane, f"drainer {self.lane.number}")
+        self.gate.tell("drainer", self.lane, runs=True)
+        super().write()
+        self.gate.tell("drainer", self.lane, runs=False)
+
+
+class TellingQueue(queue.Queue):
+    """A queue of lines that tells what is put.  The parent calls _put and _get under its own lock."""
+
+    def __init__(self, maxsize: int, gate: Gate, lane: Lane):
+        self._gate, self._lane = gate, lane
+        super().__init__(maxsize)
+
+    def put(self, line, block=True, timeout=None):
+        if self.full():
+            self._gate.state("waits", to=self._lane.number)
+        super().put(line, block, timeout)
+        self._gate.state("works")
+        self._gate.stop()
+
+    def _put(self, line):
+        super()._put(line)
+        if line is None:
+            return
+        with self._gate.moment:
+            self._lane.queued += len(line) + 1
+            self._lane.outbox_facts["waiting"] += 1
+            facts = {"by": self._gate.who(), "data": text_of(line) + "\n", "queued": self._lane.queued}
+            self._gate.tell("put", self._lane, **facts, waiting=self._lane.outbox_facts["waiting"])
+
+    def _get(self):
+        line = super()._get()
+        if line is not None:
+            with self._gate.moment:
+                self._lane.queued -= len(line) + 1
+                self._lane.unsent += len(line) + 1
+                self._lane.outbox_facts["waiting"] -= 1
+        return line
+
+
+class RungServer(WatchedServer, Server):
+    """One of the learner's servers: her handlers, and her files loaded for this server alone."""
+
+    file = ""
+    handler_base = RungHandler
+
+    def __init__(self, address: tuple[str, int], **settings):
+        settings.pop("max_pending_bytes", None)  # it has no bound in bytes
+        module = load_rung(self.file)
+        self.handler_class = type("WatchedHandler", (self.handler_base, module.ChatHandler), {})
+        super().__init__(address, **settings)
+        module.line_server.LineBuffer = self.buffer_class(module.line_server.LineBuffer)
+        module.line_server.parse_line = functools.partial(self.parse_line, module.line_server.parse_line)
+        if hasattr(module, "lock"):
+            module.lock = TellingLock(self.gate, module.lock)
+        if hasattr(module, "MAX_WAITING"):
+            module.MAX_WAITING = MAX_WAITING
+        self._lock = threading.Lock()  # guards _requests: who is connected, to end them when we stop
+        self._requests: set[socket.socket] = set()
+
+    def buffer_class(self, base: type) -> type:
+        """Return her buffer, which tells."""
+        return type("WatchedBuffer", (telling_buffer(base),), {"gate": self.gate})
+
+    def parse_line(self, parse_line, line: bytes, *args):
+        """Return the request, and tell it, or what is wrong with it."""
+        try:
+            request = parse_line(line, *args)
+        except Exception as error:  # hers; anything else is told as well, and goes on its way
+            self.gate.tell("request", error=getattr(error, "code", type(error).__name__))
+            self.gate.stop()
+            raise
+        if request:
+            self.gate.tell("request", verb=request[0], params=list(request[1]))
+            self.gate.stop()
+        return request
+
+    def lane_at(self, client_address: tuple) -> Lane:
+        """Return the lane of a connection, and leave it there for lane_of()."""
+        return self._lanes_by_address[client_address]
+
+    def process_request_thread(self, request, client_address):
+        """Serve a connection, and know of it."""
+        with self._lock:
+            self._requests.add(request)
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._requests.discard(request)
+
+    def shutdown_request(self, request):
+        """End a connection.  Its number must not be free while stop() uses it."""
+        with self._lock:
+            self._requests.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request, client_address):
+        """Say in the log what has ended a handler: here its mistakes are what is looked at."""
+        log.info("%s: %r", client_address, sys.exc_info()[1])
+
+    def stop(self) -> None:
+        """Stop, and end those who are connected: her server ends with its process."""
+        super().stop()
+        with self._lock:
+            for request in self._requests:
+                try:
+                    request.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass  # NOTE: the peer was faster
+
+
+class SmallServer(RungServer):
+    """The small server, with a bounded queue and a second thread for each user."""
+
+    kind, file, handler_base = "small", "chat_server_3.py", QueueHandler
+
+
+class NaiveServer(RungServer):
+    """The naive server: it sends while it holds the lock."""
+
+    kind, file = "naive", "chat_server_2.py"
+
+
+class RaceServer(RungServer):
+    """The server without a lock."""
+
+    kind, file = "race", "chat_server_1.py"
+
+
+SERVERS = {
+    "rooms": WatchedRooms,
+    "chat": watched(ChatServer, "chat"),
+    "small": SmallServer,
+    "naive": NaiveServer,
+    "race": RaceServer,
+}
