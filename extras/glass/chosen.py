@@ -1,6 +1,6 @@
 """The servers that can be watched, each with all its probes in place.
 
-    server = SERVERS["rooms"](("127.0.0.1", 9000))   # rooms, chat, small, naive, race
+    server = SERVERS["rooms"](("127.0.0.1", 9000), gate=Gate("rooms"))
 
 rung   what the learner has typed by the end of a section of step 5.  Its files import each other by
        her names, and keep their users in a global: so each server loads them anew
@@ -15,7 +15,6 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
-from extras.glass.desk import Desk, obey
 from extras.glass.gate import Gate, Lane
 from extras.glass.players import Players
 from extras.glass.probes import (
@@ -30,7 +29,7 @@ from extras.glass.probes import (
     text_of,
 )
 from extras.rooms.server import RoomsServer
-from step1_echo.serving import POLL_INTERVAL_S, Server, log
+from step1_echo.serving import Server, log
 from step5_server.server import ChatServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,44 +52,20 @@ class WatchedServer:
 
     gate      the order of events, and slow motion
     players   connections of our own, driven from the page
-    desk      the port for pages, if there is one
     """
 
-    kind = ""
-
-    def __init__(self, address: tuple[str, int], *, rate: float = 0.0, **settings):
-        """Listen at the address.  `rate` is the gate's.  Raises: OSError when it cannot be had."""
-        self.gate = Gate(self.kind, rate)
+    def __init__(self, address: tuple[str, int], *, gate: Gate, **settings):
+        """Listen at the address.  Raises: OSError when it cannot be had."""
+        self.gate = gate
+        # Those that were just accepted.  Written by the acceptor, and read by the lane's own thread.
         self._lanes_by_address: dict[tuple, Lane] = {}
-        self.desk: Desk | None = None
         super().__init__(address, **settings)
-        self.players = Players(self.server_address, self.gate)
-
-    def open_desk(self, address: tuple[str, int]) -> None:
-        """Listen for pages as well; before serve_forever().  Raises: OSError."""
-        self.desk = Desk(address, self)
-
-    def obey(self, command: dict) -> None:
-        """Do what a page asks for.  Blocks: never.  Raises: ValueError with what is wrong."""
-        obey(self, command)
-
-    def where(self) -> str:
-        """Return the address for terminals, and in a line of its own the one for browsers."""
-        return super().where() + (f"\nopen http://{self.desk.where()}" if self.desk else "")
-
-    def serve_forever(self, poll_interval=POLL_INTERVAL_S):
-        """Accept, and show it to pages.  Thread: the acceptor."""
-        if self.desk:
-            self.desk.start(poll_interval)
-        super().serve_forever(poll_interval)
+        self.players = Players(self.server_address, gate)
 
     def stop(self) -> None:
-        """Keep nobody any more, send our own players home, and stop as ever."""
-        self.gate.end()
+        """Send our own players home, and stop as ever.  The gate must be at an end: it would keep them."""
         self.players.end()
         super().stop()
-        if self.desk:
-            self.desk.end()
 
     def process_request(self, request, client_address):
         """Number the connection before it has its thread: in the order in which they came."""
@@ -125,16 +100,16 @@ class WatchedLineServer(WatchedServer):
                 super().service_actions()
 
 
-def watched(server_class: type, name: str) -> type:
+def watched(server_class: type) -> type:
     """Return the class of a server of step 5, or of an extra that stands on it, with all probes."""
     base = server_class.handler_class
     connection = type("WatchedConnection", (TellingConnection, base.connection_class), {})
     hooks = {"connection_class": connection, "codec_class": TellingCodec}
     handler = type("WatchedHandler", (TellingLineHandler, base), hooks)
-    return type("Watched", (WatchedLineServer, server_class), {"handler_class": handler, "kind": name})
+    return type("Watched", (WatchedLineServer, server_class), {"handler_class": handler})
 
 
-class WatchedRooms(watched(RoomsServer, "rooms")):
+class WatchedRooms(watched(RoomsServer)):
     """The server with rooms, and its postman."""
 
     def __init__(self, *args, **settings):
@@ -248,6 +223,43 @@ class TellingQueue(queue.Queue):
         return line
 
 
+class TellingTable(dict):
+    """The users by name, and who looks there and who takes a name: between the two is the race."""
+
+    def __init__(self, gate: Gate):
+        super().__init__()
+        self._gate = gate
+
+    def _tell(self, does: str, name: str, **facts) -> None:
+        self._gate.tell("table", does=does, name=name, **facts)
+
+    def __contains__(self, name):
+        with self._gate.moment:
+            found = super().__contains__(name)
+            self._tell("looks", name, found=found)
+        self._gate.stop()
+        return found
+
+    def get(self, name, default=None):
+        with self._gate.moment:
+            user = super().get(name, default)
+            self._tell("looks", name, found=user is not None)
+        self._gate.stop()
+        return user
+
+    def __setitem__(self, name, user):
+        with self._gate.moment:
+            super().__setitem__(name, user)
+            self._tell("takes", name)
+        self._gate.stop()
+
+    def __delitem__(self, name):
+        with self._gate.moment:
+            super().__delitem__(name)
+            self._tell("frees", name)
+        self._gate.stop()
+
+
 class RungServer(WatchedServer, Server):
     """One of the learner's servers: her handlers, and her files loaded for this server alone."""
 
@@ -261,6 +273,7 @@ class RungServer(WatchedServer, Server):
         super().__init__(address, **settings)
         module.line_server.LineBuffer = self.buffer_class(module.line_server.LineBuffer)
         module.line_server.parse_line = functools.partial(self.parse_line, module.line_server.parse_line)
+        module.users = TellingTable(self.gate)
         if hasattr(module, "lock"):
             module.lock = TellingLock(self.gate, module.lock)
         if hasattr(module, "MAX_WAITING"):
@@ -323,24 +336,24 @@ class RungServer(WatchedServer, Server):
 class SmallServer(RungServer):
     """The small server, with a bounded queue and a second thread for each user."""
 
-    kind, file, handler_base = "small", "chat_server_3.py", QueueHandler
+    file, handler_base = "chat_server_3.py", QueueHandler
 
 
 class NaiveServer(RungServer):
     """The naive server: it sends while it holds the lock."""
 
-    kind, file = "naive", "chat_server_2.py"
+    file = "chat_server_2.py"
 
 
 class RaceServer(RungServer):
     """The server without a lock."""
 
-    kind, file = "race", "chat_server_1.py"
+    file = "chat_server_1.py"
 
 
 SERVERS = {
     "rooms": WatchedRooms,
-    "chat": watched(ChatServer, "chat"),
+    "chat": watched(ChatServer),
     "small": SmallServer,
     "naive": NaiveServer,
     "race": RaceServer,

@@ -68,6 +68,7 @@ class Gate:
         self._queue: list[list[str]] = []  # first come, first served: a place for each thread, with its name
         self._rate, self._paused, self._ended = rate, False, False
         self._steps = 0  # how many may pass in spite of a pause
+        self._called: list[str] | None = None  # whose place it is that may pass, whoever stands before it
         self._next_at = 0.0
         self._keeps = rate > 0  # whether anybody is kept: read without the lock, at each stop
         self.tell_mode()
@@ -203,13 +204,19 @@ class Gate:
         """Let so many pass a second; 0: no limit.  Ends a pause."""
         self._change(paused=False, rate=rate)
 
-    def step(self) -> None:
-        """Let one pass, or the next who comes; pause if we do not yet."""
+    def step(self, thread: str | None = None) -> None:
+        """Let one pass, or the next who comes; pause if we do not yet.
+
+        With a thread let this one pass if it stands here, whoever came before it.
+        """
         if not self._paused:
             self.pause()
         with self._turn:
-            # Who asks again and again while nobody comes must not be surprised by a run later.
-            self._steps = min(self._steps + 1, max(len(self._queue), 1))
+            if thread:
+                self._called = next((place for place in self._queue if place[0] == thread), None)
+            else:
+                # Who asks again and again while nobody comes must not be surprised by a run later.
+                self._steps = min(self._steps + 1, max(len(self._queue), 1))
             self._turn.notify_all()
 
     def end(self) -> None:
@@ -219,6 +226,15 @@ class Gate:
             self._turn.notify_all()
         with self.moment:
             self.news.notify_all()
+
+    def begin(self, server: str) -> None:
+        """Begin with another server, at the same rate; a pause is over."""
+        with self.moment:
+            self.server = server
+            self._last.clear()
+        with self._turn:
+            self._ended = False
+        self.run()
 
     @property
     def ended(self) -> bool:
@@ -244,7 +260,7 @@ class Gate:
         with self._turn:
             self._paused = paused
             self._rate = self._rate if rate is None else rate
-            self._steps = 0
+            self._steps, self._called = 0, None
             self._next_at = time.monotonic()
             self._keeps = not self._ended and (paused or self._rate > 0)
             self._turn.notify_all()
@@ -253,6 +269,9 @@ class Gate:
     def _lets_pass(self, place: list) -> bool:
         """Tell whether a thread may pass, and count that it does.  Holds the turn's lock."""
         if not self._keeps:
+            return True
+        if self._called is place:
+            self._called = None
             return True
         if self._queue[0] is not place:
             return False

@@ -17,7 +17,6 @@ from extras.glass.gate import Gate, Lane
 
 MAX_PLAYERS = 250  # 200 talk in a demonstration; each is a file and a thread of the server
 RECEIVE_BYTES = 4096  # asked of the kernel: so one who does not read is noticed soon
-MAX_COUNT = 100_000  # lines of a flood: some seconds
 MAX_JOBS = 1000  # that wait: a page that is clicked and clicked must not fill the memory
 BLOCK_LINES = 50  # of a flood, in one send
 
@@ -82,6 +81,11 @@ class Player:
             worker = self._worker
         if worker:
             worker.join()
+
+    def wait_for_lane(self) -> int | None:
+        """Return the number of our lane; None if it has none any more.  Blocks: until we are accepted."""
+        lane = self._lane()
+        return lane and lane.number
 
     # Jobs
 
@@ -150,7 +154,7 @@ class Players:
         self._changes: collections.deque[tuple[Player, bool]] = collections.deque()
         self._reader: threading.Thread | None = None
 
-    def add(self, name: str | None) -> None:
+    def add(self, name: str) -> Player:
         """Connect one more, and log in; without a name say nothing.  Raises: ValueError."""
         with self._lock:
             if self._ended or len(self._players) >= MAX_PLAYERS:
@@ -165,7 +169,8 @@ class Players:
         self.watch(player, True)
         if name:
             player.name = name
-            player.do(player.send, [f"LOGIN {name}\n".encode()])
+            player.do(player.send, [f"LOGIN {name}\n".encode("utf-8", "replace")])
+        return player
 
     def of(self, number) -> Player:
         """Return who plays this lane.  Raises: ValueError."""

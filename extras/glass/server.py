@@ -10,6 +10,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step1_echo is found
 
 from extras.glass.chosen import MAX_PENDING_BYTES, SERVERS
+from extras.glass.house import House
 from extras.tls.tls_server import give_up
 from extras.web.websocket import missing_library
 from step1_echo.serving import explain_bind_error, main, port_number
@@ -19,22 +20,22 @@ HOST = "127.0.0.1"  # this machine only: whoever reaches the page can drive the 
 WEB_PORT = 9090
 
 
-class Glass:
-    """What main() builds: whichever server the command line names."""
+class Glass(House):
+    """A house as the command line asks for it."""
 
-    @staticmethod
-    def from_args(args: argparse.Namespace):
-        """Build the server and the page's port; or say why that cannot be, and exit."""
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> "Glass":
+        """Build it; or say why that cannot be, and exit."""
         if complaint := missing_library():
             give_up(complaint)
-        server = SERVERS[args.server]((HOST, args.port), rate=args.rate, max_pending_bytes=args.max_pending)
+        glass = cls((HOST, args.port), args.server, None, args.rate, args.max_pending)
         try:
-            server.open_desk((HOST, args.web_port))
+            glass.open_desk((HOST, args.web_port))
         except OSError as error:
             give_up(explain_bind_error(error, HOST, args.web_port, "--web-port"))
         if args.pause:
-            server.gate.pause()
-        return server
+            glass.gate.pause()
+        return glass
 
 
 def parser() -> argparse.ArgumentParser:
