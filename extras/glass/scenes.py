@@ -79,7 +79,7 @@ def reads(lane: str) -> dict:
 
 def flood(lane: str, to: str) -> dict:
     """Send more than all buffers hold, in messages of a kilobyte."""
-    return {"do": "flood", "lane": lane, "to": to, "lines": 20_000, "bytes": 1000}
+    return {"do": "flood", "lane": lane, "to": to, "lines": 200, "bytes": 1000}
 
 
 def starts(text: str) -> Callable:
@@ -220,7 +220,7 @@ SCENES = (
                 " kernel's buffers for Mallory are full. Then Alice's thread waits in its send to Mallory, and has"
                 " the lock.",
                 (
-                    rate(0),
+                    rate(40),
                     {"do": "stop_reading", "lane": "mallory"},
                     flood("alice", "mallory"),
                     {"states": {"alice": "sends"}},
@@ -237,7 +237,7 @@ SCENES = (
             ),
             Step(
                 "Mallory reads again. Alice's send comes back, she lets go of the lock, and Bob gets it.",
-                ({"do": "read_again", "lane": "mallory"}, {"kind": "named", "lane": "bob", "name": "bob"}),
+                ({"do": "read_again", "lane": "mallory"}, {"kind": "named", "lane": "bob", "name": "bob"}, rate(0)),
             ),
         ),
     ),
@@ -255,7 +255,7 @@ SCENES = (
                 " full, Mallory gets a thread that waits for her, the drainer, and what it cannot send waits in"
                 " her outbox. Alice's thread does not wait in a send. (Here we stop it for a moment.)",
                 (
-                    rate(0),
+                    rate(40),
                     {"do": "stop_reading", "lane": "mallory"},
                     flood("alice", "mallory"),
                     {"kind": "drainer", "lane": "mallory", "runs": True},
@@ -265,21 +265,21 @@ SCENES = (
             Step(
                 "Bob comes, in slow motion. The lock is free between two requests of Alice's, so he gets it at"
                 " once.",
-                (rate(20), *come_in("bob"), {"do": "pause"}),
+                (rate(8), *come_in("bob"), {"do": "pause"}),
             ),
             Step(
-                "On, in real time. The outbox has a bound, and when more than that waits, Mallory is a slow"
+                "On. The outbox has a bound, and when more than that waits, Mallory is a slow"
                 " consumer: she is cut off. Her thread wakes up in recv and frees her name. Then Alice is told that"
                 " nobody has it.",
                 (
-                    rate(0),
+                    rate(40),
                     {"kind": "cut", "lane": "mallory"},
                     {"kind": "reply", "lane": "alice", "line": starts("ERR no-such-user")},
                 ),
             ),
             Step(
                 "Bob has not noticed anything.",
-                (send("bob", "HELP\n"), {"kind": "reply", "lane": "bob", "line": starts("OK LOGIN")}),
+                (send("bob", "HELP\n"), {"kind": "reply", "lane": "bob", "line": starts("OK LOGIN")}, rate(0)),
             ),
         ),
     ),
@@ -352,7 +352,14 @@ SCENES = (
             Step(
                 "Four users of the rooms server. What one says to all goes into three outboxes, and into her own the"
                 " OK.",
-                (server("rooms"), rate(0), *come_in("alice", "bob", "carol", "dave"), {"do": "pause"}),
+                (
+                    server("rooms"),
+                    rate(0),
+                    *come_in("alice", "bob", "carol", "dave"),
+                    {"kind": "sent", "lane": "dave"},  # his welcome: it comes with the news of him for all others
+                    {"do": "pause"},
+                    {"let": ("postman",), "until": {"kind": "postman", "state": "sleeps"}},
+                ),
             ),
             Step(
                 "Alice says something to all. Her thread puts it into the outboxes, and does not send it: it wakes the"
