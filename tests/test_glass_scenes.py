@@ -7,9 +7,15 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+pytest.importorskip("websockets", reason="websockets is not installed: pip install -r extras/web/requirements.txt")
+
 from extras.glass.film import MAX_FRAMES, frames, runs, shown, svg
+from extras.glass.house import House
 from extras.glass.scenes import SCENES, Director, Scene, Step
+from step4_framing.framing import MAX_LINE_BYTES
+from step5_server.connection import CHUNK_BYTES
 from tests.chapter import ROOT
+from tests.conftest import running
 
 DEADLINE_S = 30.0  # on a busy machine
 
@@ -112,6 +118,131 @@ def test_another_scene_may_begin_at_any_moment(stage):
         small.tells(1, False)
     with pytest.raises(ValueError):
         small.director.start(2)
+
+
+# Each scene over the real server
+
+class Played:
+    """A scene that has been played to its end: what has happened, step by step."""
+
+    def __init__(self, house, key):
+        self.scene = next(scene for scene in SCENES if scene.key == key)
+        self.events: list[dict] = []
+        told: queue.SimpleQueue = queue.SimpleQueue()
+        house.gate.listeners.append(self.events.append)
+        house.gate.listeners.append(lambda event: told.put(event) if event["kind"] == "scene" else None)
+        house.director.haste, house.director.pace_s = 200, 0
+        house.director.start(SCENES.index(self.scene) + 1)
+        while (event := told.get(timeout=DEADLINE_S))["scene"]:
+            assert event["text"] == self.scene.steps[event["step"] - 1].text
+            if event["done"]:
+                house.director.next()
+        names = [(event["name"], event["lane"]) for event in self.events if event["kind"] == "named"]
+        self.lanes = dict(reversed(names))
+
+    def step(self, number):
+        """Return the events between the beginning of a step and the moment when it is done."""
+        edges = [place for place, event in enumerate(self.events)
+                 if event["kind"] == "scene" and event.get("step") == number]
+        return self.events[edges[0]:edges[1]]
+
+    def until(self, number):
+        """Return the events up to the moment when a step is done."""
+        return self.events[:self.events.index(self.step(number)[-1]) + 1]
+
+
+def of(events, kind, **fields):
+    """Return the events of a kind that have these fields."""
+    return [event for event in events if event["kind"] == kind and fields.items() <= event.items()]
+
+
+def holders_overlap(events):
+    """Tell whether somebody got the lock while another had it."""
+    holders = [event["holder"] for event in of(events, "lock")]
+    return any(a is not None and b is not None and a != b for a, b in zip(holders, holders[1:]))
+
+
+@pytest.fixture
+def play():
+    """Play a scene on a house of its own, and leave no thread behind."""
+    with running(House(("127.0.0.1", 0))) as house:
+        yield lambda key: Played(house, key)
+
+
+def test_scene_1_a_line_in_two_chunks_is_one_line(play):
+    played = play("two_chunks")
+    alice, bob = played.lanes["alice"], played.lanes["bob"]
+    chunks = [event["data"] for event in of(played.events, "chunk", lane=alice)]
+    assert chunks == ["LOGIN alice\n", "MSG bob hel", "lo\n", "MSG bob caf\xc3", "\xa9\n"]
+    assert not of(played.step(2), "line") and of(played.until(2), "kept")[-1]["rest"] == "MSG bob hel"
+    assert [event["line"] for event in of(played.step(3), "line")] == ["MSG bob hello"]
+    assert [event["data"] for event in of(played.events, "put", lane=bob, by=alice)] == [
+        "MSG alice hello\n", "MSG alice caf\xc3\xa9\n"]
+
+
+def test_scene_2_two_lines_in_a_chunk_are_two_and_leave_with_one_send(play):
+    played = play("one_chunk")
+    alice, bob = played.lanes["alice"], played.lanes["bob"]
+    assert len(of(played.step(2), "chunk", lane=alice)) == 1
+    assert [event["line"] for event in of(played.step(2), "line", lane=alice)] == ["MSG bob one", "MSG bob two"]
+    assert [event["bytes"] for event in of(played.step(2), "sent", lane=bob)] == [len("MSG alice one\nMSG alice two\n")]
+    assert [event["line"] for event in of(played.step(3), "line")] == ["MSG bob three"]
+    assert [event["line"] for event in of(played.step(4), "line")] == ["MSG bob four"]
+
+
+def test_scene_3_one_who_does_not_read_stops_everybody_until_she_does(play):
+    played = play("freeze")
+    alice, bob = played.lanes["alice"], played.lanes["bob"]
+    assert of(played.until(3), "lock")[-1] | {"holder": alice, "queue": [bob]} == of(played.until(3), "lock")[-1]
+    assert of(played.until(3), "state", lane=alice)[-1]["state"] == "sends"
+    assert of(played.until(3), "state", lane=bob)[-1]["state"] == "wants"
+    assert not of(played.until(3), "named", lane=bob) and of(played.step(4), "named", lane=bob)
+    assert not holders_overlap(played.events)
+
+
+def test_scene_4_the_slow_consumer_is_cut_off_and_nobody_has_waited_for_her(play):
+    played = play("slow_consumer")
+    alice, bob, mallory = (played.lanes[name] for name in ("alice", "bob", "mallory"))
+    assert of(played.step(2), "drainer", lane=mallory, runs=True)
+    assert of(played.step(3), "named", lane=bob) and not of(played.until(3), "cut")
+    assert len(of(played.events, "cut")) == len(of(played.events, "cut", lane=mallory)) == 1
+    bound = of(played.events, "sent", lane=mallory)[0]["bound"]
+    before = played.events[:played.events.index(of(played.events, "cut")[0])]
+    waited = [event["unsent"] for event in of(before, "sent", lane=mallory)]
+    assert max(waited) > bound > max(waited) - CHUNK_BYTES - MAX_LINE_BYTES, "cut with the first chunk that was too much"
+    assert not of(played.events, "state", lane=alice, state="sends")
+    assert of(played.step(5), "reply", lane=bob)
+    assert not holders_overlap(played.events)
+
+
+def test_scene_5_the_race_is_there_without_the_lock_and_not_with_it(play):
+    played = play("race")
+    looks = [(event["lane"], event["found"]) for event in of(played.step(2), "table", does="looks")]
+    left, right = looks[0][0], looks[1][0]
+    assert looks == [(left, False), (right, False)]
+    assert [event["lane"] for event in of(played.step(2), "table", does="takes")] == [left, right]
+    assert [event["line"] for event in of(played.step(2), "reply")] == ["OK welcome, alice"] * 2
+    assert not of(played.step(3), "sent", lane=left) and of(played.step(3), "sent", lane=right)
+    assert of(played.until(5), "lock")[-1]["holder"] is not None and len(of(played.until(5), "lock")[-1]["queue"]) == 1
+    assert [event["found"] for event in of(played.step(5) + played.step(6), "table", does="looks")] == [False, True]
+    assert len(of(played.step(6), "table", does="takes")) == 1
+    assert not holders_overlap(played.events)
+
+
+def test_scene_6_lines_of_three_users_leave_with_one_send(play):
+    played = play("postman")
+    dave = played.lanes["dave"]
+    assert not of(played.step(2) + played.step(3), "sent"), "the postman stood still"
+    waiting = [event["data"] for event in of(played.step(2) + played.step(3), "put", lane=dave)]
+    assert waiting == ["ALL alice one\n", "ALL bob two\n", "ALL carol three\n"]
+    assert [event["bytes"] for event in of(played.step(4), "sent", lane=dave)] == [sum(map(len, waiting))]
+
+
+def test_one_scene_after_the_other_begins_with_nobody_there(play):
+    first, second = play("one_chunk"), play("two_chunks")
+    assert min(second.lanes.values()) > max(first.lanes.values())
+    numbers = [event["n"] for event in second.events]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), "no gap"
 
 
 # The film

@@ -5,9 +5,9 @@ could give, too, and looks at every event.
 
 step   a text, and a plan: it is done when the plan is
 plan   dicts, in order: with "do" a command; with "kind" an event that must come, and those fields of
-       it that matter; with "let" threads that may pass the gate in turn, each at one event, until the
-       events "until" have come, in any order; with "states" the states that lanes must have had for
-       STILL_S
+       it that matter (a tuple: several events, in any order); with "let" threads that may pass the
+       gate in turn, each at one event, until the events "until" have come; with "states" the states
+       that lanes must have had for STILL_S
 lane   here a key, which "as" has given to a connection that was added, or else its name
 """
 
@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 # How long nothing must happen before we believe that nothing will: a server that is only busy does
 # something many times in that time.
-STILL_S = 1.0
+STILL_S = 0.5
 # How long a thread that was let pass may take to come to the gate again.  Then it waits somewhere
 # else (for a peer, for the lock), and somebody else's turn comes.
 PASS_S = 0.1
@@ -30,7 +30,7 @@ class Step(NamedTuple):
     """A text for the learner, and what happens meanwhile."""
 
     text: str
-    plan: tuple[dict, ...] = ()
+    plan: tuple[dict | tuple, ...] = ()
 
 
 class Scene(NamedTuple):
@@ -53,8 +53,12 @@ def rate(events_a_second: float) -> dict:
 
 
 def come_in(*names: str) -> tuple[dict, ...]:
-    """Let users log in, one after the other."""
-    return tuple(item for name in names for item in ({"do": "add", "name": name}, {"kind": "named", "lane": name}))
+    """Let users log in, one after the other, until each has had her answer."""
+    return tuple(
+        item
+        for name in names
+        for item in ({"do": "add", "name": name}, {"kind": "named", "lane": name}, reads(name))
+    )
 
 
 def send(lane: str, text: str) -> dict:
@@ -223,6 +227,7 @@ SCENES = (
                     rate(40),
                     {"do": "stop_reading", "lane": "mallory"},
                     flood("alice", "mallory"),
+                    {"kind": "sent", "lane": "mallory", "bytes": 0},  # the kernel takes nothing
                     {"states": {"alice": "sends"}},
                 ),
             ),
@@ -355,8 +360,10 @@ SCENES = (
                 (
                     server("rooms"),
                     rate(0),
-                    *come_in("alice", "bob", "carol", "dave"),
-                    {"kind": "sent", "lane": "dave"},  # his welcome: it comes with the news of him for all others
+                    *come_in("alice", "bob", "carol"),
+                    {"do": "add", "name": "dave"},
+                    {"kind": "named", "lane": "dave"},
+                    (reads("dave"), {"kind": "sent", "lane": "dave"}),  # his welcome leaves with the news of him for all
                     {"do": "pause"},
                     {"let": ("postman",), "until": {"kind": "postman", "state": "sleeps"}},
                 ),
@@ -483,7 +490,7 @@ class Director:
             done=done,
         )
 
-    def _carry_out(self, item: dict) -> bool:
+    def _carry_out(self, item: dict | tuple) -> bool:
         """Do what the plan says next; tell whether the scene goes on."""
         if "do" in item:
             return self._command(item)
@@ -491,10 +498,18 @@ class Director:
             return self._let(item["let"], item["until"])
         if "states" in item:
             return self._stay(item["states"])
-        while (event := self._events.get()) is not None:
-            if self._is(event, item):
-                return True
-        return False
+        missing = self._listed(item)
+        while missing and (event := self._events.get()) is not None:
+            missing = self._without(event, missing)
+        return not missing
+
+    @staticmethod
+    def _listed(wanted: dict | tuple) -> list[dict]:
+        return [wanted] if isinstance(wanted, dict) else list(wanted)
+
+    def _without(self, event: dict, missing: list[dict]) -> list[dict]:
+        """Return what is still missing when this event has come."""
+        return [wanted for wanted in missing if not self._is(event, wanted)]
 
     def _command(self, item: dict) -> bool:
         command = dict(item)
@@ -510,12 +525,12 @@ class Director:
 
     def _let(self, keys: tuple[str, ...], until: dict | tuple[dict, ...]) -> bool:
         """Let threads pass in turn, until the wanted events have come."""
-        missing = [until] if isinstance(until, dict) else list(until)
+        missing = self._listed(until)
         turn, patience_s = 0, 0.0
         while True:
             try:
                 while (event := self._events.get(timeout=patience_s)) is not None:
-                    missing = [wanted for wanted in missing if not self._is(event, wanted)]
+                    missing = self._without(event, missing)
                     if not missing:
                         return True
                     if event.get("thread") == self._thread_of(keys[turn % len(keys)]):
