@@ -266,7 +266,7 @@ def test_a_flood_makes_no_long_film_and_its_end_is_shown():
     flood = [event("put", lane=1, queued=number) for number in range(5000)]
     film = frames([scene(False), event("connected", lane=1), *flood, scene(True)])
     assert len(film) == MAX_FRAMES
-    assert film[-1][1][1, "outbox"] == "4999 bytes wait"
+    assert film[-1][1][0, "outbox"] == "4999 bytes wait"
 
 
 def test_each_text_is_shown_in_one_element_for_as_long_as_it_stands():

@@ -1,12 +1,15 @@
 """A film: events drawn as an animated SVG, which any browser shows, without a script.
 
 frame   what is to be read at one moment: slot -> text; an event that changes nothing makes no frame
-slot    a place in the picture: (lane or None, what)
+slot    a place in the picture: (row or None, what)
+row     of a lane: 0, 1, … in the order in which they came to this server
 run     frames in a row in which a slot has the same text: one element, which is visible for so long
 """
 
 import textwrap
 from html import escape
+
+from extras.glass.chosen import MAX_PENDING_BYTES
 
 FRAME_S = 0.5  # for each event: one can follow it
 READ_S = 5.0  # when a step is done, for its text
@@ -51,7 +54,10 @@ class Model:
     """What is known after the events so far, as texts."""
 
     def __init__(self):
-        self.names: dict[int, str] = {}  # of lanes that were ever there
+        self.server = ""
+        self.names: dict[int, str] = {}  # of the server's lanes, those that are gone too
+        self.rows: dict[int, int] = {}
+        self.bounds: dict[int, int | None] = {}  # row -> bytes; None where there is no outbox
         self.slots: dict[tuple, str] = {}
         self.done = False  # is the step done?
 
@@ -66,6 +72,10 @@ class Model:
             show(event)
 
     def _mode(self, event: dict) -> None:
+        if event["server"] != self.server:  # another one: of this nothing is known yet
+            self.server, self.names, self.rows = event["server"], {}, {}
+            self.bounds = {}
+            self.slots = {slot: text for slot, text in self.slots.items() if slot[1] in ("title", "text")}
         self.slots[None, "mode"] = f"server: {event['server']}"
 
     def _scene(self, event: dict) -> None:
@@ -76,54 +86,58 @@ class Model:
 
     def _connected(self, event: dict) -> None:
         self.names[event["lane"]] = ""
-        self.slots[event["lane"], "name"] = f"#{event['lane']}"
+        self.rows[event["lane"]] = len(self.rows)
+        self.slots[self.rows[event["lane"]], "name"] = f"#{event['lane']}"
 
     def _named(self, event: dict) -> None:
         self.names[event["lane"]] = event["name"]
-        self.slots[event["lane"], "name"] = f"#{event['lane']} {event['name']}"
+        self.slots[self.rows[event["lane"]], "name"] = f"#{event['lane']} {event['name']}"
 
     def _gone(self, event: dict) -> None:
         for what in ("chunk", "kept", "does", "outbox", "gauge"):
-            self.slots.pop((event["lane"], what), None)
-        self.slots[event["lane"], "state"] = "gone"
+            self.slots.pop((self.rows[event["lane"]], what), None)
+        self.slots[self.rows[event["lane"]], "state"] = "gone"
 
     def _state(self, event: dict) -> None:
-        self.slots[event["lane"], "state"] = event["state"]
+        self.slots[self.rows[event["lane"]], "state"] = event["state"]
 
     def _chunk(self, event: dict) -> None:
-        self.slots[event["lane"], "chunk"] = f"│{shown(event['data'])}│"
+        self.slots[self.rows[event["lane"]], "chunk"] = f"│{shown(event['data'])}│"
 
     def _kept(self, event: dict) -> None:
         lines = f"{event['lines']} whole, " if event["lines"] else ""
-        self.slots[event["lane"], "kept"] = lines + (shown(event["rest"]) or "no rest")
+        self.slots[self.rows[event["lane"]], "kept"] = lines + (shown(event["rest"]) or "no rest")
 
     def _line(self, event: dict) -> None:
-        self.slots[event["lane"], "does"] = f"line {shown(event.get('line') or 'too long')}"
+        self.slots[self.rows[event["lane"]], "does"] = f"line {shown(event.get('line') or 'too long')}"
 
     def _table(self, event: dict) -> None:
         found = {True: ": taken", False: ": free"}.get(event.get("found"), "")
-        self.slots[event["lane"], "does"] = f"{event['does']} {event['name']}{found if event['does'] == 'looks' else ''}"
+        self.slots[self.rows[event["lane"]], "does"] = f"{event['does']} {event['name']}{found if event['does'] == 'looks' else ''}"
 
     def _reply(self, event: dict) -> None:
-        self.slots[event["lane"], "does"] = f"reply {shown(event['line'])}"
+        self.slots[self.rows[event["lane"]], "does"] = f"reply {shown(event['line'])}"
 
     def _put(self, event: dict) -> None:
-        self._gauge(event["lane"], event.get("queued") or 0, 0, None)
+        self._outbox(event)
 
     def _sent(self, event: dict) -> None:
-        self._gauge(event["lane"], event.get("queued") or 0, event.get("unsent") or 0, event.get("bound"))
-        self.slots[event["lane"], "sent"] = f"one send: {event['bytes']} bytes"
+        self._outbox(event)
+        self.slots[self.rows[event["lane"]], "sent"] = f"one send: {event['bytes']} bytes"
 
-    def _gauge(self, lane: int, queued: int, unsent: int, bound: int | None) -> None:
-        waiting = queued + unsent
-        self.slots[lane, "outbox"] = f"{waiting} bytes wait" if waiting else "nothing waits"
-        self.slots[lane, "gauge"] = str(min(GAUGE, GAUGE * waiting // (bound or 1 << 20) or 2) if waiting else 0)
+    def _outbox(self, event: dict) -> None:
+        """Show how much waits for this peer."""
+        row, waiting = self.rows[event["lane"]], (event.get("queued") or 0) + (event.get("unsent") or 0)
+        bound = self.bounds[row] = event.get("bound", self.bounds.get(row, MAX_PENDING_BYTES))
+        self.slots[row, "outbox"] = f"{waiting} bytes wait" if waiting else "nothing waits"
+        if bound:
+            self.slots[row, "gauge"] = str(min(GAUGE, GAUGE * waiting // bound or 2) if waiting else 0)
 
     def _drainer(self, event: dict) -> None:
-        self.slots[event["lane"], "drainer"] = "a drainer waits for her" if event["runs"] else ""
+        self.slots[self.rows[event["lane"]], "drainer"] = "a drainer waits for her" if event["runs"] else ""
 
     def _cut(self, event: dict) -> None:
-        self.slots[event["lane"], "drainer"] = "slow consumer: cut off"
+        self.slots[self.rows[event["lane"]], "drainer"] = "slow consumer: cut off"
 
     def _lock(self, event: dict) -> None:
         queue = ", ".join(map(self.name, event["queue"])) or "nobody"
@@ -166,9 +180,7 @@ def svg(events: list[dict]) -> str:
         total += seconds
         ends.append(total)
     starts = [0.0, *ends[:-1]]
-    lanes = sorted({slot[0] for _, picture in film for slot in picture if slot[0] is not None})
-    rows = {lane: TOP + row * LANE for row, lane in enumerate(lanes)}
-    height = TOP + LANE * len(lanes) + 10
+    height = TOP + 10 + LANE * max(1 + slot[0] for _, picture in film for slot in picture if slot[0] is not None)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
         f"<title>{escape(film[0][1].get((None, 'title'), ''))}</title><style>{STYLE}</style>",
@@ -178,7 +190,7 @@ def svg(events: list[dict]) -> str:
         for first, last, text in runs([picture.get(slot, "") for _, picture in film]):
             always = first == 0 and last == len(film) - 1
             shows = "" if always else visible(starts[first] / total, ends[last] / total, total)
-            drawn = draw(slot, text, rows.get(slot[0], 0))
+            drawn = draw(slot, text, TOP + LANE * (slot[0] or 0))
             parts.append(drawn if always else f'<g visibility="hidden">{shows}{drawn}</g>')
     return "\n".join([*parts, "</svg>", ""])
 
@@ -236,7 +248,8 @@ def draw(slot: tuple, text: str, y: int) -> str:
         ink = "#111" if text in ("wants", "waits") else "#fff"  # white could not be read on these
         return f'{mark}<text x="28" y="{y + 57}" style="fill:{ink};font-weight:600">{escape(STATES.get(text, text))}</text>'
     if what == "gauge":
-        return f'<rect x="640" y="{y + 40}" width="{text}" height="12" fill="#d55e00"/>'
+        edge = f'<rect x="640" y="{y + 40}" width="{GAUGE}" height="12" fill="none" stroke="#555"/>'
+        return f'{edge}<rect x="640" y="{y + 40}" width="{text}" height="12" fill="#d55e00"/>'
     x, down, kind = {
         "chunk": (246, 26, "m"),
         "kept": (246, 50, "m"),
@@ -245,5 +258,4 @@ def draw(slot: tuple, text: str, y: int) -> str:
         "sent": (640, 72, "s"),
         "drainer": (640, 88, "s"),
     }[what]
-    frame = f'<rect x="640" y="{y + 40}" width="{GAUGE}" height="12" fill="none" stroke="#555"/>' if what == "outbox" else ""
-    return frame + words(x, y + down, text, kind)
+    return words(x, y + down, text, kind)
