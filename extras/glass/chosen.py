@@ -210,8 +210,7 @@ class TellingQueue(queue.Queue):
         with self._gate.moment:
             self._lane.queued += len(line) + 1
             self._lane.outbox_facts["waiting"] += 1
-            facts = {"by": self._gate.who(), "data": text_of(line) + "\n", "queued": self._lane.queued}
-            self._gate.tell("put", self._lane, **facts, waiting=self._lane.outbox_facts["waiting"])
+            self._gate.outbox("put", self._lane, by=self._gate.who(), data=text_of(line) + "\n")
 
     def _get(self):
         line = super()._get()

@@ -64,6 +64,7 @@ class Gate:
         self._lane_numbers = itertools.count(1)
         self._began = time.monotonic()
         # Guards all below.  Who waits at a stop waits here, and holds nothing of the gate's.
+        # Lock order: this one, then the moment.
         self._turn = threading.Condition(threading.Lock())
         self._queue: list[list[str]] = []  # first come, first served: a place for each thread, with its name
         self._rate, self._paused, self._ended = rate, False, False
@@ -125,7 +126,8 @@ class Gate:
 
     def state(self, state: str, **facts) -> None:
         """Tell what a lane's own thread does now; of other threads there is no state to tell."""
-        if self.is_own(self.me.lane):
+        lane = self.me.lane
+        if self.is_own(lane) and lane.last.get("state", {}).get("state") != state:
             self.tell("state", state=state, **facts)
 
     def outbox(self, kind: str, lane: Lane, **facts) -> None:
@@ -170,16 +172,14 @@ class Gate:
         if not (self._keeps and me.is_kept):
             return
         began = time.monotonic()
+        place = [me.thread]
         with self._turn:
-            place = [me.thread]
-            self._queue.append(place)
-            try:
-                while not self._lets_pass(place):
-                    wait_s = None if self._paused or self._queue[0] is not place else self._next_at - time.monotonic()
-                    self._turn.wait(wait_s)
-            finally:
-                self._queue = [other for other in self._queue if other is not place]
-                self._turn.notify_all()
+            self._set_queue([*self._queue, place])
+            while not self._lets_pass(place):
+                is_next = not self._paused and self._queue[0] is place
+                self._turn.wait(self._next_at - time.monotonic() if is_next else None)
+            self._set_queue([other for other in self._queue if other is not place])
+            self._turn.notify_all()
         me.kept_s += time.monotonic() - began
 
     def stop_if_due(self) -> None:
@@ -188,9 +188,14 @@ class Gate:
             self.stop()
 
     def waiting(self) -> list[str]:
-        """Return the threads that stand at a stop, who comes next first."""
-        with self._turn:
-            return [place[0] for place in self._queue]
+        """Return the threads that stand at a stop, who came first first.  `news` tells of changes, too."""
+        return [place[0] for place in self._queue]
+
+    def _set_queue(self, queue: list) -> None:
+        """Let others stand here from now on.  Holds the turn's lock."""
+        with self.moment:
+            self._queue = queue  # a new one each time: so whoever reads it needs no lock
+            self.news.notify_all()
 
     def pause(self) -> None:
         """Let nobody pass."""

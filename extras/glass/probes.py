@@ -299,7 +299,7 @@ class TellingOutbox(Outbox):
             if not data:
                 return
             lane.queued += len(data)
-            gate.tell("put", lane, by=gate.who(), data=text_of(data), queued=lane.queued)
+            gate.outbox("put", lane, by=gate.who(), data=text_of(data))
         gate.stop()
 
     def flush(self) -> None:
@@ -333,8 +333,7 @@ class TellingOutbox(Outbox):
         with self._gate.moment:
             self._lane.unsent += len(words)
             if words:
-                facts = {"by": self._gate.who(), "data": text_of(words), "last": True}
-                self._gate.tell("put", self._lane, **facts, queued=self._lane.queued)
+                self._gate.outbox("put", self._lane, by=self._gate.who(), data=text_of(words), last=True)
         return words
 
     def _keep(self, pieces: list[bytes]) -> None:
