@@ -2,12 +2,10 @@
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -338,7 +336,6 @@ def test_while_a_thread_stands_with_the_lock_others_come_and_want_it(watch, conn
         wire.fence()
     for wire in (alice, bob):
         wire.expect("OK ...")
-    house.stop()
     check_order(told.all)
 
 
@@ -382,3 +379,310 @@ def test_the_postman_gathers_what_comes_while_he_stands_at_the_door(watch, conne
         assert not [event for event in told.all[before:] if event["kind"] == "sent"]
     dave = told.until("sent", lane=lanes["dave"], after=before)
     assert (dave["bytes"], dave["thread"]) == (len("ALL alice hello\nALL bob hello\nALL carol hello\n"), "postman")
+
+
+# What goes wrong
+
+def add(house, told, *names):
+    """Let players log in, and wait until their threads wait in recv; return their lanes."""
+    lanes = []
+    for name in names:
+        lanes.append(house.do({"do": "add", "name": name}))
+        told.until("named", lane=lanes[-1], name=name)
+        told.until("state", lane=lanes[-1], state="reads", count=2)
+    return lanes
+
+
+def test_a_slow_consumer_is_cut_off_at_its_bound_and_nobody_waits_for_it(watch):
+    house, told = watch("chat", max_pending_bytes=8192)
+    mallory, alice = add(house, told, "mallory", "alice")
+    house.obey({"do": "stop_reading", "lane": mallory})
+    house.obey({"do": "flood", "lane": alice, "to": "mallory", "lines": 1000, "bytes": 100})
+    cut = told.until("cut", lane=mallory)
+    last = told.of("sent", "put", lane=mallory)
+    before = [event for event in last if event["n"] < cut["n"]][-1]
+    assert before["bound"] == 8192 < before["unsent"] and cut["dropped"] > 0
+    assert told.of("drainer", lane=mallory)[0]["runs"]
+    told.until("reply", lane=alice, line="ERR no-such-user nobody here has that name")
+    house.obey({"do": "read_again", "lane": mallory})
+    assert told.until("gone", lane=mallory)["why"].startswith("too slow")
+    assert told.of("put", lane=mallory, last=True)[0]["data"].startswith("ERR too-slow")
+    assert not told.of("state", lane=alice, state="sends")
+    house.obey({"do": "half_close", "lane": alice})
+    told.until("gone", lane=alice)
+    check_order(told.all)
+    assert [event["runs"] for event in told.of("drainer", lane=mallory)][:2] == [True, False]
+
+
+def test_at_the_naive_server_all_wait_for_the_lock_while_its_holder_waits_for_a_reader(watch):
+    house, told = watch("naive")
+    mallory, alice, bob = add(house, told, "mallory", "alice", "bob")
+    house.obey({"do": "stop_reading", "lane": mallory})
+    house.obey({"do": "flood", "lane": alice, "to": "mallory", "lines": 1000, "bytes": 100})
+    told.until("sent", lane=mallory, bytes=0)  # the kernel takes no more
+
+    def frozen():
+        hers, his = (house.gate.lanes[lane].last["state"] for lane in (alice, bob))
+        return (hers["state"], hers.get("to"), his["state"]) == ("sends", mallory, "wants")
+
+    answered = len(told.of("reply", lane=bob))
+    while not frozen():
+        house.obey({"do": "say", "lane": bob, "text": "MSG bob hello"})
+        told.wait(lambda: frozen() or len(told.of("reply", lane=bob)) > answered)
+        answered = len(told.of("reply", lane=bob))
+    before = len(told.all)
+    house.obey({"do": "read_again", "lane": mallory})
+    told.until("reply", lane=bob, after=before)
+
+
+def test_the_small_servers_queue_and_its_writer_are_an_outbox_and_a_drainer(watch):
+    house, told = watch("small")
+    mallory, alice = add(house, told, "mallory", "alice")
+    house.obey({"do": "stop_reading", "lane": mallory})
+    house.obey({"do": "flood", "lane": alice, "to": "mallory", "lines": 300, "bytes": 100})
+    full = told.until("put", lane=mallory, waiting=50)
+    assert full["bound_lines"] == 50 and full["by"] == alice
+    told.until("state", lane=alice, state="waits")
+    told.until("gone", lane=mallory)  # cut off after a second of that
+    house.obey({"do": "half_close", "lane": alice})
+    told.until("gone", lane=alice)
+    assert [event["runs"] for event in told.of("drainer", lane=alice)] == [True, False]
+    check_order(told.all)
+
+
+# Players
+
+def test_what_a_player_sends_in_pieces_arrives_in_these_pieces(watch):
+    house, told = watch("chat")
+    alice, = add(house, told, "alice")
+
+    def chunks(count, **command):
+        before = len(told.all)
+        house.obey({"lane": alice, **command})
+        told.until("chunk", lane=alice, count=count, after=before)
+        return [event["data"] for event in told.all[before:] if event["kind"] == "chunk"]
+
+    assert chunks(6, do="bytewise", text="HELLO") == ["H", "E", "L", "L", "O", "\n"]
+    assert chunks(2, do="cut_in_char", text="MSG alice né") == ["MSG alice n\xc3", "\xa9\n"]
+    assert chunks(1, do="glue", lines=["HELP", "HELP", "HELP"]) == ["HELP\nHELP\nHELP\n"]
+    assert chunks(3, do="send", data="MSG alice a\r\n", cuts=[3, 12]) == ["MSG", " alice a\r", "\n"]
+    assert chunks(1, do="say", text="MSG alice hi é") == ["MSG alice hi \xc3\xa9\n"]
+    assert "".join(chunks(1, do="flood", text="HELP", lines=20)).startswith("HELP\n")
+    told.until("chunk", lane=alice)
+    house.obey({"do": "half_close", "lane": alice})
+    told.until("eof", lane=alice)
+    assert told.until("gone", lane=alice)["why"] == "EOF"
+    bob, silent = add(house, told, "bob")[0], house.do({"do": "silent"})
+    house.obey({"do": "reset", "lane": bob})
+    told.until("reset", lane=bob)
+    assert told.until("gone", lane=bob)["why"] != "EOF"
+    told.until("state", lane=silent, state="reads")
+    assert not told.of("chunk", lane=silent)
+
+
+@pytest.mark.parametrize("command", [
+    None, [], "pause", {}, {"do": 1}, {"do": "fly"}, {"do": "say", "lane": 9, "text": "x"}, {"do": "say", "text": "x"},
+    {"do": "say", "lane": True}, {"do": "rate", "rate": -1}, {"do": "rate", "rate": "1"}, {"do": "rate", "rate": float("nan")},
+    {"do": "send", "lane": 1, "data": "€"}, {"do": "send", "lane": 1, "data": "ab", "cuts": [0]}, {"do": "add", "name": 7},
+    {"do": "send", "lane": 1, "data": "ab", "cuts": "1"}, {"do": "glue", "lane": 1, "lines": [1]}, {"do": "say", "lane": 1, "text": "x" * 20_000},
+    {"do": "cut_in_char", "lane": 1, "text": "x"}, {"do": "flood", "lane": 1, "lines": 1e9}, {"do": "server", "server": "best"},
+    {"do": "scene", "scene": 99}, {"do": "step", "thread": 3}, {"do": [1]},
+], ids=str)
+def test_a_command_that_is_none_is_refused_and_does_nothing(command, watch):
+    house, told = watch("chat")
+    house.do({"do": "silent"})
+    told.until("state", state="reads")
+    before = len(told.all)
+    with pytest.raises(ValueError):
+        house.obey(command)
+    assert len(told.all) == before and house.gate.mode == "runs"
+
+
+def test_only_what_a_page_drives_can_be_driven(watch, connect):
+    house, told = watch("chat")
+    connect(house)
+    assert not told.until("connected")["ours"]
+    for do in PLAYS:
+        with pytest.raises(ValueError, match="not played from here"):
+            house.obey({"do": do, "lane": 1, "text": "x"})
+
+
+def test_another_server_takes_the_port_and_the_numbers_go_on(watch, connect):
+    house, told = watch("rooms")
+    connect(house, "alice", sift=Chat.without_news).ask("LOGIN alice", "OK ...")
+    for lane, kind in enumerate(("naive", "chat", "rooms"), 2):
+        with stands_still(house):
+            house.obey({"do": "server", "server": kind})
+            assert told.all[-1]["kind"] in ("mode", "postman") and not house.gate.lanes
+            told.until("mode", server=kind, mode="runs")
+            wire = connect(house, "alice", sift=Chat.without_news)
+            wire.ask("LOGIN alice", "OK ...")
+            assert told.until("named", lane=lane)["name"] == "alice"
+    assert [event["n"] for event in told.all] == list(range(1, len(told.all) + 1))
+
+
+# The page's end
+
+class Page:
+    """A page that has opened its WebSocket, and what it got."""
+
+    def __init__(self, house, **options):
+        self.sock = web_sock.WebSock(house.desk.server_address, **options)
+        self.lists, self._rest = [], b""
+
+    @property
+    def events(self):
+        return [event for events in self.lists for event in events]
+
+    def tell(self, **command):
+        self.sock.sendall(json.dumps(command).encode() + b"\n")
+
+    def until(self, kind, **facts):
+        """Read until there is such an event; return it."""
+        while True:
+            for event in self.events:
+                if event["kind"] == kind and facts.items() <= event.items():
+                    return event
+            chunk = self.sock.recv(65536)
+            assert chunk, f"the end, and no {kind}"
+            *lines, self._rest = (self._rest + chunk).split(b"\n")
+            self.lists += map(json.loads, lines)
+
+
+@pytest.fixture
+def page(watch):
+    with contextlib.ExitStack() as stack:
+        def page(house, **options):
+            page = Page(house, **options)
+            stack.callback(page.sock.close)
+            return page
+
+        yield page
+
+
+def test_a_page_drives_users_and_gets_each_event_once_in_order(watch, page):
+    house, told = watch("rooms", desk=True)
+    mine = page(house, origin="http://{}:{}".format(*house.desk.server_address))
+    mine.until("mode", mode="runs", server="rooms", present=True)
+    mine.tell(do="add", name="alice")
+    lane = mine.until("named", name="alice")["lane"]
+    mine.tell(do="say", lane=lane, text="MSG alice <b>hé</b>")
+    mine.until("put", lane=lane, data="MSG alice <b>h\xc3\xa9</b>\n")
+    mine.tell(do="half_close", lane=lane)
+    mine.until("gone", lane=lane)
+    mine.tell(do="fly")
+    assert mine.until("refused")["text"] == "there is no command 'fly'"
+    events = [event for event in mine.events if not event.get("present") and event["kind"] != "refused"]
+    assert [event["n"] for event in events] == list(range(events[0]["n"], events[-1]["n"] + 1))
+    assert events[0]["kind"] == "skipped" and events[1:] == told.all[events[0]["n"]:events[-1]["n"]]
+
+
+def test_a_page_that_comes_later_gets_what_is_so_now(watch, page):
+    house, told = watch("chat", desk=True)
+    alice, bob = add(house, told, "alice", "bob")
+    with stands_still(house):
+        house.obey({"do": "say", "lane": alice, "text": "MSG bob hello"})
+        told.walk(f"lane {alice}", lambda: told.of("put", lane=bob, by=alice))
+        late = page(house)
+        late.until("skipped")
+        first, = late.lists
+        assert first[0]["count"] == first[0]["n"] == len(told.all)
+        assert all(event["present"] and event["n"] == len(told.all) for event in first[1:])
+        now = {(event["kind"], event["lane"]): event for event in first[1:]}
+        assert now["mode", None]["mode"] == "paused"
+        assert now["lock", alice]["holder"] == alice
+        assert (now["named", alice]["name"], now["named", bob]["name"]) == ("alice", "bob")
+        assert (now["state", alice]["state"], now["state", bob]["state"]) == ("holds", "reads")
+        assert now["sent", bob]["queued"] == len("MSG alice hello\n") and now["sent", alice]["queued"] == 0
+        late.tell(do="step")
+        assert late.until("reply", lane=alice)["n"] == len(told.all) - 1  # and its put
+
+
+def test_a_page_that_cannot_keep_up_is_told_how_much_it_misses_and_what_is_so_now():
+    gate = Gate("chat")
+    lane = gate.connect(("127.0.0.1", 4711))
+    with gate.moment:
+        for number in range(MAX_EVENTS):
+            gate.tell("line", lane, line=str(number))
+        events = DeskHandler.list_from(gate, 2, False)
+        assert [event["n"] for event in events] == list(range(3, MAX_EVENTS + 3))
+        gate.tell("named", lane, name="alice")
+        skipped, *present = DeskHandler.list_from(gate, 2, False)
+        assert (skipped["kind"], skipped["count"], skipped["n"]) == ("skipped", MAX_EVENTS + 1, MAX_EVENTS + 3)
+        assert {event["kind"] for event in present} == {"mode", "connected", "named", "sent"}
+        for _ in range(2 * KEPT_EVENTS):
+            gate.tell("line", lane, line="")
+        assert len(gate.events()) == KEPT_EVENTS and gate.events()[-1]["n"] == gate.count
+        assert [event["n"] for event in gate.events(gate.count - 2)] == [gate.count - 1, gate.count]
+
+
+def test_a_page_from_elsewhere_and_a_host_of_another_name_are_refused(watch):
+    house, _ = watch("chat", desk=True)
+    with pytest.raises(ConnectionError, match="403"):
+        Page(house, origin="http://evil.example")
+    with Wire(house.desk.server_address) as wire:
+        wire.send(b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        assert wire.read_to_eof().startswith(b"HTTP/1.1 421 ")
+
+
+@pytest.mark.long
+def test_with_two_hundred_users_talking_a_page_gets_bounded_lists_that_end_with_the_truth(watch, page):
+    house, told = watch("rooms", desk=True)
+    mine = page(house)
+    for number in range(200):
+        house.obey({"do": "add", "name": f"user{number}"})
+    told.until("named", count=200)
+    for lane in list(house.gate.lanes):
+        house.obey({"do": "flood", "lane": lane, "text": "ALL hello", "lines": 2})
+    told.until("request", verb="ALL", count=400)
+    house.obey({"do": "add", "name": "last"})
+    last = mine.until("named", name="last")
+    assert len(mine.lists) < 60 * last["t"] + 60
+    assert max(len(events) for events in mine.lists) < 200 * 8 + 20
+    n = 0
+    for event in mine.events:
+        if event.get("present") or event["kind"] == "refused":
+            assert event.get("n", n) == n
+        else:
+            assert event["n"] == n + event.get("count", 1)
+            n = event["n"]
+
+
+# From outside
+
+def test_ctrl_c_ends_all_even_when_it_stands_still():
+    command = [sys.executable, ROOT / "extras/glass/server.py", "--port=0", "--web-port=0", "--pause"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            port = int(process.stdout.readline().rpartition(":")[2])
+            web = process.stdout.readline()
+            assert web.startswith("open http://127.0.0.1:")
+            page = web_sock.WebSock(("127.0.0.1", int(web.rpartition(":")[2])))
+            with Wire(("127.0.0.1", port)) as wire:
+                wire.send("HELP")
+                while b'"wants"' not in page.recv(65536):
+                    pass
+                process.send_signal(signal.SIGINT)
+                assert process.wait(DEADLINE_S) == 0
+            page.close()
+            assert process.stderr.read() == "stopping\n"
+        finally:
+            process.kill()
+
+
+def test_no_step_and_no_other_extra_knows_of_the_glass():
+    files = [path for folder in (*STEPS, "extras") for path in (ROOT / folder).rglob("*.py")
+             if (ROOT / "extras" / "glass") not in path.parents]
+    assert len(files) > 100
+    assert not [path for path in files if "extras.glass" in path.read_text(encoding="utf-8")]
+
+
+def test_the_glass_leaves_the_classes_that_it_watches_as_they_were(watch, connect):
+    watched = (RoomsServer, RoomsHandler, FanOutConnection, Connection, Outbox, Postman, Registry, LineBuffer, socket.socket)
+    before = [dict(vars(each)) for each in watched]
+    modules = set(sys.modules)
+    for kind in KINDS:
+        house, _ = watch(kind)
+        connect(house, sift=Chat.without_news).ask("LOGIN alice", "OK ...")
+    assert [dict(vars(each)) for each in watched] == before
+    assert not {"framing", "protocol", "line_server"} & (set(sys.modules) - modules)

@@ -174,7 +174,7 @@ class Players:
 
     def of(self, number) -> Player:
         """Return who plays this lane.  Raises: ValueError."""
-        lane = self.gate.lanes.get(number) if isinstance(number, int) else None
+        lane = self.gate.lanes.get(number) if type(number) is int else None  # True is no lane
         with self._lock:
             player = next((p for p in self._players.values() if lane and peer_of(p.address) == lane.peer), None)
         if player is None:
