@@ -3,6 +3,7 @@
 import { byId, make } from "./marks.js";
 
 const RATES = [1, 2, 4, 8, 16, 32, 0]; // steps a second, a stop of the slider each; 0 is real time
+const FLOOD_CHARS = 900; // a line may have 1024 bytes
 const NAMES = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"];
 
 const NARROW = matchMedia("(max-width: 56rem)"); // as in glass.css
@@ -24,14 +25,19 @@ export function cutAtBars(text) {
 export class Controls {
   constructor(model, tell, on) {
     this.model = model;
-    this.tell = tell;
-    this.on = on; // {pick(number)}
+    this.tell = (command) => {
+      this.refuse(""); // that was about the command before
+      tell(command);
+    };
+    this.on = on; // {pick(number), follow()}
+    this.deaf = new Set(); // lanes whose users we have told not to read
     this.shown = ""; // the choices of "You are", as they stand there
     byId("pause").addEventListener("click", () => this.pauseOrRun());
-    byId("step").addEventListener("click", () => tell({ do: "step" }));
+    byId("step").addEventListener("click", () => this.step());
+    byId("server").addEventListener("change", () => this.tell({ do: "server", server: byId("server").value }));
     byId("rate").addEventListener("input", () => this.setRate());
-    byId("scene").addEventListener("change", () => byId("scene").value && tell({ do: "scene", scene: Number(byId("scene").value) }));
-    byId("next").addEventListener("click", () => tell({ do: "next" }));
+    byId("scene").addEventListener("change", () => byId("scene").value && this.tell({ do: "scene", scene: Number(byId("scene").value) }));
+    byId("next").addEventListener("click", () => this.model.scene?.done && this.tell({ do: "next" }));
     byId("add").addEventListener("submit", (event) => this.add(event));
     byId("say").addEventListener("submit", (event) => this.say(event));
     byId("me").addEventListener("change", () => on.pick(Number(byId("me").value)));
@@ -46,15 +52,19 @@ export class Controls {
 
   key(event) {
     if (!event.altKey || event.ctrlKey || event.metaKey) return;
-    const action = { KeyP: () => this.pauseOrRun(), KeyN: () => this.tell({ do: "step" }), KeyT: () => byId("text").focus() }[event.code];
+    const action = { KeyP: () => this.pauseOrRun(), KeyN: () => this.step(), KeyT: () => byId("text").focus() }[event.code];
     if (!action) return;
     event.preventDefault();
     action();
   }
 
   pauseOrRun() {
-    if (this.model.mode.mode === "paused") this.setRate();
-    else this.tell({ do: "pause" });
+    this.tell({ do: this.model.mode.mode === "paused" ? "run" : "pause" });
+  }
+
+  step() {
+    this.on.follow();
+    this.tell({ do: "step" });
   }
 
   setRate() {
@@ -87,7 +97,19 @@ export class Controls {
     if (action === "cuts") {
       if (text) this.tell({ do: "send", lane: this.me, ...cutAtBars(text) });
       else this.refuse("Type a line first, such as MSG b|ob hi\\n");
-    } else this.tell(text ? { do: action, lane: this.me, text } : { do: action, lane: this.me });
+    } else if (action === "silent") this.tell({ do: "silent" });
+    else {
+      const line = text || (action === "flood" ? this.floodLine() : "");
+      this.tell(line ? { do: action, lane: this.me, text: line } : { do: action, lane: this.me });
+    }
+    if (action === "stop_reading") this.deaf.add(this.me);
+    if (action === "read_again") this.deaf.delete(this.me);
+  }
+
+  // A flood is for somebody who does not read, if there is one; a long line fills the buffers sooner.
+  floodLine() {
+    const whom = this.model.living.find((lane) => this.deaf.has(lane.number) && lane.number !== this.me && lane.name);
+    return whom ? `MSG ${whom.name} ${"x".repeat(FLOOD_CHARS)}` : "";
   }
 
   refuse(text) {
@@ -95,9 +117,9 @@ export class Controls {
   }
 
   draw(online) {
-    const { mode, scene, refused, server } = this.model;
+    const { mode, scene, refused } = this.model;
     const paused = mode.mode === "paused";
-    byId("server-title").textContent = server.title;
+    if (document.activeElement !== byId("server")) byId("server").value = mode.server;
     byId("pause").textContent = paused ? "Run on" : "Pause";
     byId("step").classList.toggle("main-button", paused);
     byId("pause").classList.toggle("main-button", !paused);
@@ -127,12 +149,13 @@ export class Controls {
     if (!scene) return;
     if (document.activeElement !== byId("scene")) byId("scene").value = String(scene.scene);
     if (byId("scene-text").textContent !== scene.text) byId("scene-text").textContent = scene.text;
-    byId("scene-state").textContent = scene.done ? "seen" : "not seen yet";
+    byId("scene-state").textContent = `${scene.steps ? `step ${scene.step} of ${scene.steps}: ` : ""}${scene.done ? "seen ✓" : "watch …"}`;
+    byId("next").setAttribute("aria-disabled", !scene.done); // "disabled" would take the focus from it
     byId("next").classList.toggle("main-button", Boolean(scene.done));
   }
 
   drawUsers() {
-    const users = this.model.living.map((lane) => [lane.number, `${lane.name || "no name"} (lane ${lane.number})`]);
+    const users = this.model.living.filter((lane) => lane.isOurs).map((lane) => [lane.number, `${lane.name || "no name"} (lane ${lane.number})`]);
     const newcomer = this.wanted && this.model.living.find((lane) => lane.name === this.wanted);
     const key = users.join();
     if (key !== this.shown) {

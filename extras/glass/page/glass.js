@@ -15,7 +15,7 @@ const TELL_MS = 4000; // at full speed a screen reader hears a summary, and not 
 const model = new Model();
 const lanes = new Lanes(model, { pick });
 const travel = new Travel(byId("flight"), lanes);
-const controls = new Controls(model, (command) => desk.tell(command), { pick });
+const controls = new Controls(model, (command) => desk.tell(command), { pick, follow: () => (lanes.follows = true) });
 let online = false;
 let fresh = []; // events that are not drawn yet
 let due = 0;

@@ -45,6 +45,7 @@ export class Lanes {
     this.rows = new Map();
     this.tiles = new Map();
     this.touched = [];
+    this.follows = false; // scroll to where something happens
   }
 
   // Return the element where a part of a lane is drawn now; lane 0 is the whole server.
@@ -248,7 +249,7 @@ export class Lanes {
       row.lockShape.replaceChildren(...(role === "none" ? [] : [icon(holds ? "holds" : "wants")]));
     }
     const stuck = holds && state === "sends";
-    write(row.lockText, !server.lock ? "no lock here" : stuck ? "has it, and is stuck in send()" : holds ? "has it" :
+    write(row.lockText, lane.table && !(lane.reply !== null) ? lane.table : !server.lock ? "no lock here" : stuck ? "has it, and is stuck in send()" : holds ? "has it" :
       at >= 0 ? (ORDINALS[at] ?? `${at + 1}th`) : "");
   }
 
@@ -256,9 +257,10 @@ export class Lanes {
     const { model } = this;
     const total = lane.queued + lane.unsent;
     row.gauge.hidden = row.items.hidden = !model.server.outbox;
-    const text = lane.bound ? `${total ? size(total) : "empty,"} of ${size(lane.bound)}` : total ? size(total) : "empty";
-    set(row.gauge, "full", String(Boolean(lane.bound) && total > lane.bound * 0.75));
-    this.fillGauge(row.gauge, lane.unsent, lane.queued, lane.bound ?? Math.max(total, 1024), text);
+    const text = lane.boundLines ? `${lane.waiting} of ${plural(lane.boundLines, "line")}` : lane.bound ? `${total ? size(total) : "empty,"} of ${size(lane.bound)}` : total ? size(total) : "empty";
+    set(row.gauge, "full", String(lane.boundLines ? lane.waiting > lane.boundLines * 0.75 : Boolean(lane.bound) && total > lane.bound * 0.75));
+    if (lane.boundLines) this.fillGauge(row.gauge, 0, lane.waiting, lane.boundLines, text);
+    else this.fillGauge(row.gauge, lane.unsent, lane.queued, lane.bound ?? Math.max(total, 1024), text);
     const items = lane.items.slice(-ITEMS).map((item) => {
       const own = item.by === null || item.by === lane.number;
       const line = make("li", own ? "item own" : "item", asText(item.data, 30));
@@ -273,7 +275,7 @@ export class Lanes {
       element.prepend(icon(shape));
       flags.push(element);
     };
-    if (lane.drainer) flag("drop", "drainer", "a drainer waits for this peer");
+    if (lane.drainer) flag("drop", "drainer", model.mode.server === "small" ? "a writer thread sends" : "a drainer waits for this peer");
     if (lane.cut) flag("gone", "cut-off", "cut off: too slow");
     if (model.postman.outboxes.includes(lane.number)) flag("bag", "on-round", "on the postman's round");
     if (!model.server.outbox) flags.push(make("span", "quiet", "none: whoever has a line for this peer waits in send()"));
@@ -348,14 +350,13 @@ export class Lanes {
   markTouched() {
     for (const element of this.touched) element.classList.remove("touched");
     this.touched = [];
-    const paused = this.model.mode.mode === "paused";
     for (const key of this.model.touched) {
       const [number, part] = key.split(" ");
-      const element = this.where(Number(number), part === "state" ? "who" : part);
+      const element = this.where(Number(number), part);
       if (!element) continue;
       element.classList.add("touched");
       this.touched.push(element);
-      if (paused && Number(number)) element.scrollIntoView({ block: "nearest" }); // who steps wants to see it
+      if (this.follows && Number(number)) element.scrollIntoView({ block: "nearest" }); // who steps wants to see it
     }
   }
 

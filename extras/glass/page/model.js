@@ -3,6 +3,7 @@
 // lane     one connection: its bytes, its line buffer, its request, its thread, its outbox
 // holder   who has the lock: a lane's number, or the name of another thread, or null
 // item     a piece that was put into an outbox, and that the kernel has not taken yet
+// present  an event that is no news: it says what is so now, after events that we were not told
 // touched  "lane part" of what the newest events were about; lane 0 is the whole server
 
 const KEEP_BYTES = 160; // of what has arrived: a strip of more would be wider than any screen
@@ -11,26 +12,22 @@ const KEEP_GONE = 2; // connections that have ended, so that one sees why
 const KEEP_HISTORY = 200; // sentences
 const NEWEST = 2; // events whose parts are marked: an eye cannot look at more places at once
 
-// Servers without a lock, or without outboxes: then the picture says so.
-export const SERVERS = {
-  rooms: { title: "the chat server with rooms", lock: true, outbox: true },
-  chat: { title: "step 5's full server", lock: true, outbox: true },
-  small: { title: "step 5's small server: a queue and a writer thread for each user", lock: true, outbox: true },
-  naive: { title: "the naive server: it sends while it holds the lock", lock: true, outbox: false },
-  race: { title: "the server without a lock", lock: false, outbox: false },
-};
+// Which servers have no lock, and which no outboxes: then the picture says so.
+const WITHOUT_LOCK = new Set(["race"]);
+const WITHOUT_OUTBOX = new Set(["race", "naive"]);
 
 function newLane(number) {
   return {
     number, peer: "", name: "", thread: `lane ${number}`, state: "works", gone: "",
+    isOurs: true, isSure: true,
     chunks: [], chunkCount: 0, bytesIn: 0, ended: "",
-    kept: { lines: 0, rest: "" }, line: null, request: null, reply: null,
-    items: [], queued: 0, unsent: 0, bound: null, bytesOut: 0, lastOut: "", kernel: undefined, drainer: false, cut: false,
+    kept: { lines: 0, rest: "" }, line: null, request: null, reply: null, table: null,
+    items: [], queued: 0, unsent: 0, bound: null, boundLines: null, waiting: 0, bytesOut: 0, lastOut: "", kernel: undefined, drainer: false, cut: false,
   };
 }
 
 // Return a lane's number, or the name of a thread that serves no connection, or null.
-export function whose(thread) {
+function whose(thread) {
   const found = /^lane (\d+)$/.exec(String(thread ?? ""));
   return found ? Number(found[1]) : thread ?? null;
 }
@@ -57,7 +54,7 @@ export class Model {
   }
 
   get server() {
-    return SERVERS[this.mode.server] ?? { title: this.mode.server, lock: true, outbox: true };
+    return { lock: !WITHOUT_LOCK.has(this.mode.server), outbox: !WITHOUT_OUTBOX.has(this.mode.server) };
   }
 
   get living() {
@@ -70,10 +67,13 @@ export class Model {
     return this.lanes.get(who)?.name || `lane ${who}`;
   }
 
-  lane(number) {
-    if (!this.lanes.has(number)) this.lanes.set(number, newLane(number));
-    this.changed.add(number);
-    return this.lanes.get(number);
+  // Return the lane of an event, if it is there; who has gone does not come back by a late event.
+  laneOf(event) {
+    if (event.kind === "connected" && !this.lanes.has(event.lane)) this.lanes.set(event.lane, newLane(event.lane));
+    const lane = this.lanes.get(event.lane) ?? null;
+    if (lane) this.changed.add(lane.number);
+    if (lane && event.present) lane.isSure = true;
+    return lane;
   }
 
   // Take a list of events: what the last of them were about is marked as new.
@@ -83,16 +83,19 @@ export class Model {
       if (at <= Math.max(0, events.length - NEWEST)) this.touched.clear();
       this.apply(event);
     });
+    // Of those whom the present does not name, the end was left out.
+    for (const lane of this.lanes.values()) if (!lane.isSure) this.lanes.delete(lane.number);
   }
 
   apply(event) {
     const change = CHANGES[event.kind];
     if (!change) return; // of a newer server
     if (event.n) this.number = event.n;
-    const lane = typeof event.lane === "number" && event.kind !== "skipped" ? this.lane(event.lane) : null;
-    if (PARTS[event.kind] && !(event.kind === "state" && event.state === "gone")) this.touched.add(`${lane?.number ?? 0} ${PARTS[event.kind]}`);
+    const lane = this.laneOf(event);
+    if (!lane && OF_A_LANE.has(event.kind)) return;
+    if (PARTS[event.kind] && !event.present) this.touched.add(`${OF_A_LANE.has(event.kind) ? lane.number : 0} ${PARTS[event.kind]}`);
     change.call(this, event, lane);
-    if (QUIET.has(event.kind)) return;
+    if (event.present || QUIET.has(event.kind) || QUIET.has(event.state) || event.state === "gone") return;
     this.history.push(event);
     if (this.history.length > KEEP_HISTORY) this.history.shift();
   }
@@ -104,18 +107,20 @@ export class Model {
   }
 }
 
+const OF_A_LANE = new Set(["connected", "named", "gone", "state", "chunk", "eof", "reset", "kept", "line", "request", "reply", "put", "sent", "drainer",
+  "cut", "table"]);
 // Which part of the picture an event is about.
 const PARTS = {
-  connected: "who", named: "who", gone: "who", state: "state", chunk: "bytes", kept: "buffer", line: "request", request: "request",
-  reply: "request", lock: "lock", put: "outbox", sent: "kernel", drainer: "outbox", cut: "outbox", postman: "postman",
+  connected: "who", named: "who", gone: "who", state: "who", chunk: "bytes", eof: "bytes", reset: "bytes", kept: "buffer",
+  line: "request", request: "request", reply: "request", lock: "lock", table: "lock", put: "outbox", sent: "kernel", drainer: "outbox", cut: "outbox", postman: "postman",
 };
 
-const QUIET = new Set(["mode", "scene", "refused"]); // not about the server's inside
+// Not about the server's inside; and states that other events tell as well.
+const QUIET = new Set(["mode", "scene", "refused", "works", "wants", "holds"]);
 
 const CHANGES = {
   connected(event, lane) {
-    Object.assign(lane, newLane(lane.number), { peer: event.peer ?? "", thread: event.thread ?? lane.thread });
-    if (event.name && !/^lane \d+$/.test(event.name)) lane.thread = event.name;
+    Object.assign(lane, { peer: event.peer ?? "", thread: event.name ?? lane.thread, isOurs: event.ours !== false });
     this.forgetTheGone();
   },
 
@@ -145,26 +150,38 @@ const CHANGES = {
     if (lane.state === "reads") lane.state = "works";
   },
 
+  eof(event, lane) {
+    lane.ended = "EOF";
+  },
+
+  reset(event, lane) {
+    lane.ended = "reset";
+  },
+
+  table(event, lane) {
+    lane.table = event.does === "takes" ? "takes the name" : event.found ? "looks: name is taken" : "looks: name is free";
+  },
+
   kept(event, lane) {
     lane.kept = { lines: event.lines ?? 0, rest: event.rest ?? "" };
   },
 
   line(event, lane) {
     lane.line = event.too_long ? { tooLong: true, data: "" } : { tooLong: false, data: event.line ?? "" };
-    lane.request = lane.reply = null;
+    lane.request = lane.reply = lane.table = null;
     const { lines, rest } = lane.kept; // as they were after the last chunk
     lane.kept = { lines: Math.max(0, lines - 1), rest: event.too_long && !lines ? "" : rest };
   },
 
   state(event, lane) {
     lane.state = event.state;
-    if (event.state === "gone" && !lane.gone) lane.gone = "its thread has ended";
+    if (event.state === "gone") lane.gone ||= "its thread has ended";
   },
 
   lock(event) {
     const before = [this.lock.holder, ...this.lock.queue];
     this.lock = { holder: whose(event.holder), queue: (event.queue ?? []).map(whose) };
-    Object.assign(event, this.lock);
+    Object.assign(event, this.lock, { newcomer: this.lock.queue.find((who) => !before.includes(who)) });
     for (const who of before.concat(this.lock.holder, this.lock.queue)) if (this.lanes.has(who)) this.changed.add(who);
     const old = this.lanes.get(before[0]);
     if (old && before[0] !== this.lock.holder && old.state === "holds") old.state = "works";
@@ -185,12 +202,16 @@ const CHANGES = {
     lane.items.push({ data: event.data ?? "", by: whose(event.by) });
     if (lane.items.length > KEEP_ITEMS) lane.items.shift();
     lane.queued = event.queued ?? lane.queued + (event.data ?? "").length;
+    lane.unsent = event.unsent ?? lane.unsent;
+    lane.waiting = event.waiting ?? lane.waiting;
   },
 
   sent(event, lane) {
     lane.queued = event.queued ?? 0;
     lane.unsent = event.unsent ?? 0;
     lane.bound = event.bound ?? lane.bound;
+    lane.boundLines = event.bound_lines ?? lane.boundLines;
+    lane.waiting = event.waiting ?? lane.waiting;
     lane.kernel = event.kernel;
     lane.bytesOut += event.bytes ?? 0;
     this.biggestKernel = Math.max(this.biggestKernel, event.kernel ?? 0);
@@ -224,6 +245,10 @@ const CHANGES = {
 
   skipped(event) {
     this.skipped += event.count ?? 0;
+    for (const lane of this.lanes.values()) {
+      lane.isSure = Boolean(lane.gone);
+      lane.items = [];
+    }
   },
 
   scene(event) {

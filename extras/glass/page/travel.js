@@ -18,7 +18,7 @@ export class Travel {
   // Let the lines of these events travel; only so many that one can follow them.
   show(events, model) {
     if (STILL.matches || document.hidden) return;
-    const moving = events.filter((event) => event.kind === "put" || (event.kind === "sent" && event.bytes));
+    const moving = events.filter((event) => !event.present && (event.kind === "put" || (event.kind === "sent" && event.bytes)));
     const time = model.mode.mode === "runs" ? FAST_MS : SLOW_MS;
     for (const event of moving.slice(0, MOST - this.count)) {
       if (event.kind === "sent") this.fly(event.lane, "outbox", event.lane, "kernel", "", time);

@@ -15,8 +15,7 @@ const THREAD = {
 };
 
 function chunkInWords(who, event) {
-  if (event.reset) return `${who}: the connection was reset (RST). What was under way is lost.`;
-  if (event.eof && !event.data) return `${who}: recv() returned nothing. That is EOF: this peer sends no more.`;
+  if (event.dropped) return `${who}: ${plural(event.data.length, "byte")} more come after the end, and are thrown away.`;
   const { data } = event;
   const ends = data.split("\n").length - 1;
   const rest = data.length - data.lastIndexOf("\n") - 1;
@@ -33,7 +32,8 @@ function keptInWords(who, { lines, rest }) {
   return `${who}: in the line buffer ${[waits, keeps].filter(Boolean).join(", and ")}.`;
 }
 
-function sentInWords(who, { bytes, queued, unsent, kernel }) {
+function sentInWords(who, { bytes, queued, unsent, kernel, dropped }) {
+  if (dropped) return `${size(dropped)} for ${who} are thrown away: there is nobody to read them.`;
   const left = (queued ?? 0) + (unsent ?? 0);
   const has = kernel == null ? "" : ` It holds ${size(kernel)} that the peer has not taken.`;
   if (!bytes) return left ? `The kernel takes nothing for ${who}: its send buffer is full. ${size(left)} wait in the outbox.` : `${who}'s outbox is empty.`;
@@ -48,12 +48,20 @@ export function inWords(event, model) {
     case "named": return `Lane ${event.lane} is ${event.name} from now on.`;
     case "gone": return `${who} is gone${event.why ? `: ${event.why}` : ""}.`;
     case "chunk": return chunkInWords(who, event);
+    case "eof": return `${who}: recv() returned nothing. That is EOF: this peer sends no more.`;
+    case "reset": return `${who}: the connection was reset (RST). What was under way is lost.`;
+    case "table": return event.does === "takes" ? `${who}'s thread writes the name into the table: it is taken now.` :
+      `${who}'s thread looks into the table of names: the name is ${event.found ? "taken" : "free"}.`;
     case "kept": return keptInWords(who, event);
     case "line": return event.too_long ? `${who}: a line that is too long; it is thrown away.` : `${who}: a whole line leaves the buffer: ${quoted(event.line)}.`;
     case "state": return `${who}'s thread ${THREAD[event.state] ?? event.state}.`;
     case "lock": {
       const queue = event.queue.map((one) => model.nameOf(one));
       const some = queue.length > 3 ? [...queue.slice(0, 3), `${queue.length - 3} more`] : queue;
+      if (event.newcomer !== undefined) {
+        const has = event.holder == null ? "it is free" : `${model.nameOf(event.holder)} has it`;
+        return `${model.nameOf(event.newcomer)}'s thread wants the lock; ${has}.`;
+      }
       const waiting = queue.length ? ` ${some.join(", ")} ${queue.length === 1 ? "waits" : "wait"} for it.` : "";
       return event.holder == null ? `The lock is free.${waiting}` : `${model.nameOf(event.holder)} has the lock.${waiting}`;
     }
@@ -63,7 +71,7 @@ export function inWords(event, model) {
     case "put": return event.by === event.lane || event.by == null ? `${quoted(event.data)} is put into ${who}'s outbox.` :
       `${model.nameOf(event.by)}'s thread puts ${quoted(event.data)} into ${who}'s outbox, and does not wait for ${who}.`;
     case "sent": return sentInWords(who, event);
-    case "drainer": return event.runs ? `${who} reads too slowly: a drainer, a second thread, waits for ${who} so that nobody else has to.` :
+    case "drainer": return model.mode.server === "small" ? `${who}'s writer thread ${event.runs ? "begins: it sends what is in the outbox" : "ends"}.` : event.runs ? `${who} reads too slowly: a drainer, a second thread, waits for ${who} so that nobody else has to.` :
       `${who}'s drainer has sent all, and ends.`;
     case "cut": return `${who} is cut off: more waited in the outbox than its bound. A slow consumer.`;
     case "postman": return event.state === "walks" ? `The postman walks to ${plural((event.outboxes ?? []).length, "outbox", "outboxes")}.` : "The postman sleeps until there is something to carry.";
