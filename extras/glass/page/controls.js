@@ -62,9 +62,10 @@ export class Controls {
     this.tell({ do: this.model.mode.mode === "paused" ? "run" : "pause" });
   }
 
-  step() {
+  // Let the next thread do one step, whichever it is; or this one.
+  step(thread) {
     this.on.follow();
-    this.tell({ do: "step" });
+    this.tell(thread ? { do: "step", thread } : { do: "step" });
   }
 
   setRate() {

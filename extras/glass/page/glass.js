@@ -13,7 +13,7 @@ const SHOWN_HISTORY = 14;
 const TELL_MS = 4000; // at full speed a screen reader hears a summary, and not too often
 
 const model = new Model();
-const lanes = new Lanes(model, { pick });
+const lanes = new Lanes(model, { pick, step: (thread) => controls.step(thread) });
 const travel = new Travel(byId("flight"), lanes);
 const controls = new Controls(model, (command) => desk.tell(command), { pick, follow: () => (lanes.follows = true) });
 let online = false;

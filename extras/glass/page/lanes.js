@@ -40,10 +40,11 @@ function stateOf(lane, model) {
 export class Lanes {
   constructor(model, on) {
     this.model = model;
-    this.on = on; // {pick(number)}
+    this.on = on; // {pick(number), step(thread)}
     this.picked = null;
     this.rows = new Map();
     this.tiles = new Map();
+    byId("step-postman").addEventListener("click", () => on.step("postman"));
     this.touched = [];
     this.follows = false; // scroll to where something happens
   }
@@ -62,6 +63,7 @@ export class Lanes {
     const first = model.living[0]?.number;
     const shown = crowded ? lanes.filter((lane) => lane.number === (this.picked ?? first) || lane.number === model.lock.holder).slice(0, 2) : lanes;
     set(byId("stage"), "view", crowded ? "grid" : "lanes");
+    set(byId("stage"), "mode", model.mode.mode);
     byId("empty").hidden = lanes.length > 0;
     byId("heads").hidden = byId("lanes").hidden = lanes.length === 0;
     byId("grid").hidden = byId("grid-help").hidden = !crowded;
@@ -114,7 +116,11 @@ export class Lanes {
     row.pick.addEventListener("click", () => this.on.pick(Number(row.dataset.lane)));
     row.state = make("span", "state");
     row.peer = make("span", "peer quiet");
-    who.body.append(row.pick, row.state, row.peer);
+    row.step = make("button", "step", "step");
+    row.step.type = "button";
+    row.step.title = "Let only this thread do one step";
+    row.step.addEventListener("click", () => this.on.step(`lane ${row.dataset.lane}`));
+    who.body.append(row.pick, row.state, row.step, row.peer);
     row.strip = make("div", "strip");
     row.strip.setAttribute("role", "img");
     row.count = make("span", "quiet count");
@@ -173,6 +179,7 @@ export class Lanes {
     row.pick.setAttribute("aria-pressed", this.picked === lane.number);
     row.pick.setAttribute("aria-label", `Lane ${lane.number}, ${name}: be this user`);
     this.drawState(row.state, state, lane);
+    row.step.setAttribute("aria-label", `Let ${lane.name || `lane ${lane.number}`}'s thread do one step`);
     write(row.peer, lane.gone ? lane.gone : lane.peer);
     this.drawStrip(row, lane);
     this.drawBuffer(row, lane);
@@ -338,7 +345,7 @@ export class Lanes {
   drawPostman() {
     const { postman } = this.model;
     const element = byId("postman");
-    element.hidden = !postman.state;
+    element.hidden = byId("step-postman").hidden = !postman.state;
     const words = postman.state === "walks" ? `the postman walks to ${plural(postman.outboxes.length, "outbox", "outboxes")}` : "the postman sleeps";
     set(element, "state", postman.state);
     if (element.textContent === words) return;

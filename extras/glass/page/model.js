@@ -100,6 +100,16 @@ export class Model {
     if (this.history.length > KEEP_HISTORY) this.history.shift();
   }
 
+  // Another server has begun: whoever was at the one before is of no interest.
+  beginAnew() {
+    for (const lane of this.lanes.values()) {
+      if (lane.gone) this.lanes.delete(lane.number);
+      else this.changed.add(lane.number);
+    }
+    this.lock = { holder: null, queue: [] };
+    this.postman = { state: "", outboxes: [] };
+  }
+
   // A connection that has ended stays for a while, but not for ever.
   forgetTheGone() {
     const gone = [...this.lanes.values()].filter((lane) => lane.gone);
@@ -239,7 +249,7 @@ const CHANGES = {
   },
 
   mode(event) {
-    if (event.server !== this.mode.server) for (const number of this.lanes.keys()) this.changed.add(number);
+    if (event.server !== this.mode.server) this.beginAnew();
     this.mode = { mode: event.mode ?? this.mode.mode, rate: event.rate ?? 0, server: event.server ?? this.mode.server };
   },
 

@@ -66,7 +66,7 @@ export function inWords(event, model) {
       return event.holder == null ? `The lock is free.${waiting}` : `${model.nameOf(event.holder)} has the lock.${waiting}`;
     }
     case "request": return event.error ? `${who}'s line is refused: ${event.error}.` :
-      `${who} asks for ${event.verb}${event.params?.length ? ` with ${event.params.map((one) => `“${one}”`).join(" and ")}` : ""}.`;
+      `${who} asks for ${event.verb}${event.params?.length ? ` with ${event.params.map((one) => `“${String(one).slice(0, 40)}”`).join(" and ")}` : ""}.`;
     case "reply": return `The answer for ${who}: ${quoted(event.line)}.`;
     case "put": return event.by === event.lane || event.by == null ? `${quoted(event.data)} is put into ${who}'s outbox.` :
       `${model.nameOf(event.by)}'s thread puts ${quoted(event.data)} into ${who}'s outbox, and does not wait for ${who}.`;
