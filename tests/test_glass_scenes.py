@@ -1,7 +1,13 @@
-"""The guided scenes of extras/glass: the data, who carries them out, the film; then each over the real server."""
+"""The guided scenes of extras/glass: the data, who carries them out, each over the real server, the film; then in Chromium.
 
+With CHAT_PICTURE=new in the environment it also makes the chapters' pictures anew.
+"""
+
+import os
 import queue
 import re
+import subprocess
+import sys
 import threading
 import xml.etree.ElementTree as ElementTree
 
@@ -16,8 +22,10 @@ from step4_framing.framing import MAX_LINE_BYTES
 from step5_server.connection import CHUNK_BYTES
 from tests.chapter import ROOT
 from tests.conftest import running
+from tests.test_web_browser import DESK, MAX_PICTURE_BYTES, chromium, expect  # noqa: F401: a fixture among them
 
 DEADLINE_S = 30.0  # on a busy machine
+MAX_FILM_BYTES = 300_000
 
 
 # The data
@@ -276,3 +284,175 @@ def test_each_text_is_shown_in_one_element_for_as_long_as_it_stands():
 def test_bytes_that_are_no_text_have_marks():
     assert shown("caf\xc3\xa9\r\n") == "café\\r⏎"
     assert shown("caf\xc3") == "caf\\xc3"
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.key)
+def test_a_recorded_scene_is_small_and_tells_every_step(scene):
+    film = subprocess.run([sys.executable, ROOT / "extras" / "glass" / "record.py", scene.key],
+                          capture_output=True, text=True, encoding="utf-8", check=True, timeout=60).stdout
+    assert len(film.encode()) < MAX_FILM_BYTES
+    texts = " ".join(text.text for text in ElementTree.fromstring(film).iter("{http://www.w3.org/2000/svg}text"))
+    assert all(step.text[:30] in texts for step in scene.steps)
+
+
+def test_the_film_in_the_chapter_is_one_that_was_recorded():
+    film = (ROOT / "extras" / "glass" / "race.svg").read_text(encoding="utf-8")
+    assert len(film.encode()) < MAX_FILM_BYTES
+    assert "ERR name-taken" in film and SCENES[4].title in film
+
+
+# Each scene in Chromium: what its picture says when a step is done
+
+class Watched:
+    """A page on a house of its own."""
+
+    def __init__(self, house, page):
+        self.house, self.page = house, page
+        self.faults: list[str] = []
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.goto(f"http://{house.desk.where()}/")
+
+    def row(self, name):
+        """Return the lane of whoever has this name."""
+        return self.page.locator("#lanes > li:not([data-state=gone])").filter(has=self.page.locator(".pick .name").get_by_text(name, exact=True))
+
+    def cell(self, name, part):
+        """Return a part of a lane."""
+        return self.row(name).locator(f".cell.{part}")
+
+    def shows_state(self, name, state):
+        """Check what a lane's thread does."""
+        expect(self.row(name)).to_have_attribute("data-state", state)
+
+    def lock(self, holder, *queue):
+        """Check who has the lock, and who waits."""
+        expect(self.page.locator("#lock-text")).to_have_text(f"{holder} has the lock" if holder else "The lock is free")
+        expect(self.page.locator("#lock-queue li")).to_have_count(len(queue))
+        for place, name in enumerate(queue):
+            expect(self.page.locator("#lock-queue li").nth(place)).to_contain_text(name)
+
+
+def half_a_line_is_kept(page):
+    expect(page.cell("alice", "buffer").locator(".rest")).to_have_attribute("aria-label", "kept: MSG bob hel")
+    expect(page.cell("alice", "bytes").locator(".chunk")).to_have_count(2)
+    expect(page.cell("bob", "outbox")).not_to_contain_text("hel")
+
+
+def the_line_is_whole(page):
+    expect(page.cell("alice", "request").locator(".param")).to_have_text(["bob", "hello"])
+    expect(page.cell("alice", "buffer")).to_contain_text("empty")
+    expect(page.cell("alice", "bytes")).to_contain_text("in 3 chunks")
+
+
+def half_a_letter_made_no_harm(page):
+    expect(page.cell("alice", "request").locator(".param")).to_have_text(["bob", "café"])
+    expect(page.cell("alice", "bytes")).to_contain_text("in 5 chunks")
+
+
+def two_lines_came_in_one_chunk(page):
+    expect(page.cell("alice", "bytes")).to_contain_text("in 2 chunks")
+    expect(page.cell("alice", "request").locator(".param")).to_have_text(["bob", "two"])
+
+
+def half_a_line_waits_behind_a_whole_one(page):
+    expect(page.cell("alice", "request").locator(".param")).to_have_text(["bob", "three"])
+    expect(page.cell("alice", "buffer").locator(".rest")).to_have_attribute("aria-label", "kept: MSG bob fo")
+
+
+def all_is_frozen(page):
+    page.lock("alice", "lane")  # he has no name yet: he waits to get it
+    page.shows_state("alice", "sends")
+    page.shows_state("no name yet", "wants")
+
+
+def nobody_is_frozen(page):
+    page.lock("")
+    page.shows_state("bob", "reads")
+
+
+def a_drainer_waits(page):
+    expect(page.cell("mallory", "outbox")).to_contain_text("a drainer waits for this peer")
+    expect(page.cell("mallory", "outbox").get_by_role("meter")).not_to_have_attribute("aria-valuenow", "0")
+
+
+def bob_is_there(page):
+    a_drainer_waits(page)
+    expect(page.row("bob")).to_have_count(1)
+
+
+def mallory_is_cut_off(page):
+    gone = page.page.locator("#lanes > li[data-state=gone]")
+    expect(gone).to_contain_text(["mallory"])
+    expect(gone.locator(".outbox")).to_contain_text(["cut off: too slow"])
+
+
+def bob_has_his_answer(page):
+    expect(page.cell("bob", "request").locator(".reply")).to_contain_text("OK LOGIN")
+
+
+def two_are_alice(page):
+    expect(page.row("alice")).to_have_count(2)
+    expect(page.page.locator("#lock-text")).to_have_text("This server has no lock")
+
+
+def one_waits_at_the_lock(page):
+    page.lock("lane 4", "lane 5")
+
+
+def one_is_alice(page):
+    expect(page.row("alice")).to_have_count(1)
+    expect(page.cell("no name yet", "request").locator(".reply")).to_contain_text("ERR name-taken")
+    page.lock("")
+
+
+def three_lines_wait(page):
+    expect(page.cell("dave", "outbox").locator("li")).to_have_count(3)
+    expect(page.page.locator("#postman")).to_contain_text("the postman walks")
+
+
+def all_have_left(page):
+    expect(page.cell("dave", "outbox").locator("li")).to_have_count(0)
+    expect(page.page.locator("#postman")).to_have_text("the postman sleeps")
+
+
+SEEN = {
+    "two_chunks": {2: half_a_line_is_kept, 3: the_line_is_whole, 4: half_a_letter_made_no_harm},
+    "one_chunk": {2: two_lines_came_in_one_chunk, 3: half_a_line_waits_behind_a_whole_one},
+    "freeze": {3: all_is_frozen, 4: nobody_is_frozen},
+    "slow_consumer": {2: a_drainer_waits, 3: bob_is_there, 4: mallory_is_cut_off, 5: bob_has_his_answer},
+    "race": {2: two_are_alice, 5: one_waits_at_the_lock, 6: one_is_alice},
+    "postman": {3: three_lines_wait, 4: all_have_left},
+}
+# The steps whose pictures stand in the chapters.
+PICTURES = {"two_chunks": 2, "freeze": 3, "slow_consumer": 3, "postman": 3}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(1, 7), ids=[scene.key for scene in SCENES])
+def test_the_picture_shows_what_each_step_says(chromium, tmp_path, number):  # noqa: F811
+    scene = SCENES[number - 1]
+    with running(House(("127.0.0.1", 0), "rooms", ("127.0.0.1", 0))) as house:
+        house.director.haste, house.director.pace_s = 100, 0
+        context = chromium.new_context(viewport=DESK)
+        watched = Watched(house, context.new_page())
+        page = watched.page
+        page.get_by_label("A guided scene").select_option(str(number))
+        for place, step in enumerate(scene.steps, 1):
+            expect(page.locator("#scene-text")).to_have_text(step.text)
+            expect(page.locator("#scene-state")).to_contain_text(f"{place} of {len(scene.steps)}")
+            expect(page.get_by_role("button", name="Next", exact=True)).to_have_attribute("aria-disabled", "false")
+            if seen := SEEN[scene.key].get(place):
+                seen(watched)
+            if PICTURES.get(scene.key) == place:
+                take_picture(page, scene.key, tmp_path)
+            page.get_by_role("button", name="Next", exact=True).click()
+        expect(page.locator("#scene-text")).to_be_hidden()
+        assert not watched.faults
+        context.close()
+
+
+def take_picture(page, key, tmp_path):
+    folder = ROOT / "extras" / "glass" if os.environ.get("CHAT_PICTURE") == "new" else tmp_path
+    picture = folder / f"{key}.png"
+    picture.write_bytes(page.locator("#stage").screenshot(animations="disabled"))
+    assert picture.stat().st_size < MAX_PICTURE_BYTES
