@@ -7,6 +7,7 @@ job     what a player is to do, one after the other, in a thread that ends when 
 
 import collections
 import contextlib
+import select
 import selectors
 import socket
 import struct
@@ -18,6 +19,7 @@ from extras.glass.gate import Gate, Lane
 MAX_PLAYERS = 250  # 200 talk in a demonstration; each is a file and a thread of the server
 RECEIVE_BYTES = 4096  # asked of the kernel: so one who does not read is noticed soon
 MAX_JOBS = 1000  # that wait: a page that is clicked and clicked must not fill the memory
+LOOK_AGAIN_MS = 50  # how late a player that waits for the server may notice that it is to do something else
 BLOCK_LINES = 50  # of a flood, in one send
 
 
@@ -43,6 +45,7 @@ class Player:
             raise
         self.sent_bytes = 0  # the worker's own
         self.over = False
+        self._dropped = 0  # how often all jobs were dropped: the one that is under way ends, too
         self._lock = threading.Lock()  # guards the two below
         self._jobs: collections.deque[Callable] = collections.deque()
         self._worker: threading.Thread | None = None
@@ -58,9 +61,10 @@ class Player:
                 self._worker.start()
 
     def drop_jobs(self) -> None:
-        """Do nothing of what is still to be done."""
+        """Do nothing of what is still to be done, and no more of what is being done."""
         with self._lock:
             self._jobs.clear()
+            self._dropped += 1
 
     def _work(self) -> None:
         """Do the jobs.  Thread: the worker."""
@@ -94,17 +98,28 @@ class Player:
         lane = self._lane()
         for piece in pieces:
             if piece and self._heard(lane):
-                self.sock.sendall(piece)
-                self.sent_bytes += len(piece)
+                self._send_all(piece)
 
     def flood(self, line: bytes, count: int) -> None:
         """Send this line so often, as fast as the server reads."""
+        dropped = self._dropped
         for start in range(0, count, BLOCK_LINES):
-            if self.over:
+            if self.over or self._dropped != dropped:
                 return
-            data = line * min(BLOCK_LINES, count - start)
-            self.sock.sendall(data)
-            self.sent_bytes += len(data)
+            self._send_all(line * min(BLOCK_LINES, count - start))
+
+    def _send_all(self, data: bytes) -> None:
+        """Send all of it, unless our jobs are dropped while the server does not read: a crash cannot wait."""
+        dropped, room = self._dropped, select.poll()
+        room.register(self.sock, select.POLLOUT)
+        while data and self._dropped == dropped:
+            try:
+                sent = self.sock.send(data, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                room.poll(LOOK_AGAIN_MS)
+                continue
+            self.sent_bytes += sent
+            data = data[sent:]
 
     def half_close(self) -> None:
         """Send nothing more, and go on reading."""
@@ -114,12 +129,16 @@ class Player:
 
     def reset(self) -> None:
         """End as a crash would: RST instead of FIN.  Source: SO_LINGER in socket(7)."""
-        self.drop_jobs()
         self.over = True
         self.players.hear_no_more(self)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
+        self.close()
+
+    def close(self) -> None:
+        """Be gone."""
+        self.over = True
         self.players.forget(self)
+        self.sock.close()
 
     def _lane(self) -> Lane | None:
         """Return our lane, once the server has accepted us."""
@@ -192,8 +211,10 @@ class Players:
         return next((lane.number for lane in self.gate.lanes.values() if lane.peer == peer), None)
 
     def know(self, player: Player) -> None:
-        """Count one more."""
+        """Count one more.  Raises: OSError."""
         with self._lock:
+            if self._ended:
+                raise OSError("all are going")
             self._players[player.address] = player
 
     def forget(self, player: Player) -> None:
@@ -204,7 +225,8 @@ class Players:
     def watch(self, player: Player, reads: bool) -> None:
         """Read what comes for this player, or no more of it."""
         self._changes.append((player, reads))
-        self._ring.send(b"x")
+        with contextlib.suppress(OSError):  # NOTE: all are going
+            self._ring.send(b"x")
 
     def hear_no_more(self, player: Player) -> None:
         """Take a player from the reader before its socket is closed."""
@@ -252,6 +274,12 @@ class Players:
                     came = b""  # NOTE: RST
                 if not came:
                     self._selector.unregister(key.fileobj)
+                    self._end(key.data)
+
+    def _end(self, player: Player) -> None:
+        """Let a player go whose connection the server has ended: in its own thread, which may be sending."""
+        player.drop_jobs()
+        player.do(player.close)
 
     def _make_changes(self) -> None:
         """Watch what is to be watched from now on.  Thread: the reader."""
@@ -261,7 +289,7 @@ class Players:
                 self._selector.unregister(player.sock)
             if reads is True and not player.over:
                 with contextlib.suppress(ValueError):
-                    self._selector.register(player.sock, selectors.EVENT_READ)
+                    self._selector.register(player.sock, selectors.EVENT_READ, player)
             elif reads is not False and reads is not True:
                 reads.set()
 

@@ -12,6 +12,7 @@ import fcntl
 import select
 import socket
 import struct
+import sys
 import termios
 import threading
 
@@ -408,8 +409,9 @@ class TellingHandler:
             self.gate.leave()
 
     def why(self) -> str:
-        """Return why the connection has ended."""
-        return "reset" if "reset" in self.lane.last else "EOF"
+        """Return why the connection has ended: with an error, if one is on its way through finish()."""
+        error = sys.exc_info()[1]
+        return f"{type(error).__name__}: {error}" if error else "EOF"
 
     @property
     def name(self) -> str | None:
