@@ -38,6 +38,8 @@ export class Controls {
     byId("rate").addEventListener("input", () => this.setRate());
     byId("scene").addEventListener("change", () => byId("scene").value && this.tell({ do: "scene", scene: Number(byId("scene").value) }));
     byId("next").addEventListener("click", () => this.model.scene?.done && this.tell({ do: "next" }));
+    byId("first-users").addEventListener("click", () => NAMES.slice(0, 2).forEach((name) => this.tell({ do: "add", name })));
+    byId("first-scene").addEventListener("click", () => this.tell({ do: "scene", scene: 1 }));
     byId("add").addEventListener("submit", (event) => this.add(event));
     byId("say").addEventListener("submit", (event) => this.say(event));
     byId("me").addEventListener("change", () => on.pick(Number(byId("me").value)));

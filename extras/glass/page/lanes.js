@@ -220,7 +220,7 @@ export class Lanes {
     row.waiting.hidden = !lines;
     if (row.rest.dataset.key !== rest) {
       row.rest.dataset.key = rest;
-      drawBytes(row.rest, rest, 32);
+      drawBytes(row.rest, rest, 24);
       row.rest.setAttribute("aria-label", rest ? `kept: ${spell(rest)}` : "nothing kept");
     }
     row.rest.hidden = !rest;
@@ -256,7 +256,7 @@ export class Lanes {
       row.lockShape.replaceChildren(...(role === "none" ? [] : [icon(holds ? "holds" : "wants")]));
     }
     const stuck = holds && state === "sends";
-    write(row.lockText, lane.table && !(lane.reply !== null) ? lane.table : !server.lock ? "no lock here" : stuck ? "has it, and is stuck in send()" : holds ? "has it" :
+    write(row.lockText, stuck ? "has it, and is stuck in send()" : lane.table && (holds || !server.lock) ? lane.table : !server.lock ? "no lock here" : holds ? "has it" :
       at >= 0 ? (ORDINALS[at] ?? `${at + 1}th`) : "");
   }
 
@@ -270,8 +270,8 @@ export class Lanes {
     else this.fillGauge(row.gauge, lane.unsent, lane.queued, lane.bound ?? Math.max(total, 1024), text);
     const items = lane.items.slice(-ITEMS).map((item) => {
       const own = item.by === null || item.by === lane.number;
-      const line = make("li", own ? "item own" : "item", asText(item.data, 30));
-      line.prepend(icon(own ? "sends" : "letter"), make("span", "from", own ? "" : `${model.nameOf(item.by)}: `));
+      const line = make("li", own ? "item own" : "item");
+      line.append(icon(own ? "sends" : "letter"), make("span", "item-text", (own ? "" : `${model.nameOf(item.by)}: `) + asText(item.data, 40)));
       return line;
     });
     if (lane.items.length > ITEMS) items.unshift(make("li", "quiet", `${lane.items.length - ITEMS} more before`));

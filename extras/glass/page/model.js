@@ -169,7 +169,8 @@ const CHANGES = {
   },
 
   table(event, lane) {
-    lane.table = event.does === "takes" ? "takes the name" : event.found ? "looks: name is taken" : "looks: name is free";
+    const name = event.name ?? "the name";
+    lane.table = event.does === "takes" ? `takes ${name}` : event.does === "frees" ? `frees ${name}` : `looks: ${name} is ${event.found ? "there" : "free"}`;
   },
 
   kept(event, lane) {

@@ -35,7 +35,7 @@ function keptInWords(who, { lines, rest }) {
 function sentInWords(who, { bytes, queued, unsent, kernel, dropped }) {
   if (dropped) return `${size(dropped)} for ${who} are thrown away: there is nobody to read them.`;
   const left = (queued ?? 0) + (unsent ?? 0);
-  const has = kernel == null ? "" : ` It holds ${size(kernel)} that the peer has not taken.`;
+  const has = !kernel ? "" : ` It holds ${size(kernel)} that the peer has not taken.`;
   if (!bytes) return left ? `The kernel takes nothing for ${who}: its send buffer is full. ${size(left)} wait in the outbox.` : `${who}'s outbox is empty.`;
   return `The kernel takes ${plural(bytes, "byte")} for ${who}; ${left ? `${size(left)} wait in the outbox.` : "the outbox is empty."}${has}`;
 }
@@ -50,8 +50,12 @@ export function inWords(event, model) {
     case "chunk": return chunkInWords(who, event);
     case "eof": return `${who}: recv() returned nothing. That is EOF: this peer sends no more.`;
     case "reset": return `${who}: the connection was reset (RST). What was under way is lost.`;
-    case "table": return event.does === "takes" ? `${who}'s thread writes the name into the table: it is taken now.` :
-      `${who}'s thread looks into the table of names: the name is ${event.found ? "taken" : "free"}.`;
+    case "table": {
+      const name = event.name ? `“${event.name}”` : "the name";
+      if (event.does === "takes") return `${who}'s thread writes ${name} into the table of names: it is taken now.`;
+      if (event.does === "frees") return `${who}'s thread takes ${name} out of the table of names: it is free now.`;
+      return `${who}'s thread looks for ${name} in the table of names: it is ${event.found ? "there" : "not there, so it is free"}.`;
+    }
     case "kept": return keptInWords(who, event);
     case "line": return event.too_long ? `${who}: a line that is too long; it is thrown away.` : `${who}: a whole line leaves the buffer: ${quoted(event.line)}.`;
     case "state": return `${who}'s thread ${THREAD[event.state] ?? event.state}.`;
