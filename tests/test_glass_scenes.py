@@ -13,6 +13,11 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+try:
+    from playwright.sync_api import expect
+except ImportError:
+    expect = None  # the fixture `chromium` says how to get it
+
 pytest.importorskip("websockets", reason="websockets is not installed: pip install -r extras/web/requirements.txt")
 
 from extras.glass.film import MAX_FRAMES, frames, runs, shown, svg
@@ -22,7 +27,7 @@ from step4_framing.framing import MAX_LINE_BYTES
 from step5_server.connection import CHUNK_BYTES
 from tests.chapter import ROOT
 from tests.conftest import running
-from tests.test_web_browser import DESK, MAX_PICTURE_BYTES, chromium, expect  # noqa: F401: a fixture among them
+from tests.test_web_browser import DESK, MAX_PICTURE_BYTES, chromium  # noqa: F401: a fixture among them
 
 DEADLINE_S = 30.0  # on a busy machine
 MAX_FILM_BYTES = 300_000

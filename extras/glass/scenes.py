@@ -306,8 +306,8 @@ SCENES = (
                     {"let": ("right",), "until": {"kind": "table", "lane": "right", "does": "looks", "found": False}},
                     {"let": ("left",), "until": {"kind": "table", "lane": "left", "does": "takes"}},
                     {"let": ("right",), "until": {"kind": "table", "lane": "right", "does": "takes"}},
-                    {"let": ("left",), "until": {"kind": "reply", "lane": "left", "line": starts("OK")}},
-                    {"let": ("right",), "until": {"kind": "reply", "lane": "right", "line": starts("OK")}},
+                    {"let": ("left",), "until": ({"kind": "reply", "lane": "left", "line": starts("OK")}, reads("left"))},
+                    {"let": ("right",), "until": ({"kind": "reply", "lane": "right", "line": starts("OK")}, reads("right"))},
                     rate(0),
                 ),
             ),
@@ -335,14 +335,15 @@ SCENES = (
                 " name is taken. To look and to take have become one step.",
                 (
                     {"let": ("left",), "until": {"kind": "table", "lane": "left", "does": "takes"}},
-                    {"let": ("left", "right"), "until": {"kind": "lock", "holder": "right"}},
                     {
                         "let": ("left", "right"),
-                        "until": {"kind": "table", "lane": "right", "does": "looks", "found": True},
-                    },
-                    {
-                        "let": ("left", "right"),
-                        "until": {"kind": "reply", "lane": "right", "line": starts("ERR name-taken")},
+                        "until": (
+                            {"kind": "lock", "holder": "right"},
+                            {"kind": "table", "lane": "right", "does": "looks", "found": True},
+                            {"kind": "reply", "lane": "right", "line": starts("ERR name-taken")},
+                            reads("left"),
+                            reads("right"),
+                        ),
                     },
                     rate(0),
                 ),
