@@ -20,17 +20,19 @@ except ImportError:
 
 pytest.importorskip("websockets", reason="websockets is not installed: pip install -r extras/web/requirements.txt")
 
+from extras.glass.director import Director
 from extras.glass.film import MAX_FRAMES, frames, runs, shown, svg
 from extras.glass.house import House
-from extras.glass.scenes import SCENES, Director, Scene, Step
+from extras.glass.scenes import SCENES, Scene, Step
 from step4_framing.framing import MAX_LINE_BYTES
 from step5_server.connection import CHUNK_BYTES
 from tests.chapter import ROOT
 from tests.conftest import running
-from tests.test_web_browser import DESK, MAX_PICTURE_BYTES, chromium  # noqa: F401: a fixture among them
+from tests.test_web_browser import DESK, chromium  # noqa: F401: a fixture among them
 
 DEADLINE_S = 30.0  # on a busy machine
 MAX_FILM_BYTES = 300_000
+MAX_PICTURE_BYTES = 200_000
 
 
 # The data
@@ -58,7 +60,7 @@ class Stage:
 
     def __init__(self, monkeypatch, *plans):
         scene = Scene("small", "A small one", "step5_server", tuple(Step(f"step {n}", plan) for n, plan in enumerate(plans, 1)))
-        monkeypatch.setattr("extras.glass.scenes.SCENES", (scene,))
+        monkeypatch.setattr("extras.glass.director.SCENES", (scene,))
         self.commands, self.told = queue.SimpleQueue(), queue.SimpleQueue()
         self.director = Director(self.do, lambda kind, **event: self.told.put({"kind": kind, **event}))
         self.director.pace_s = 0
@@ -144,7 +146,7 @@ class Played:
         told: queue.SimpleQueue = queue.SimpleQueue()
         house.gate.listeners.append(self.events.append)
         house.gate.listeners.append(lambda event: told.put(event) if event["kind"] == "scene" else None)
-        house.director.haste, house.director.pace_s = 200, 0
+        house.director.haste, house.director.pace_s, house.director.still_s = 200, 0, 0.1
         house.director.start(SCENES.index(self.scene) + 1)
         while (event := told.get(timeout=DEADLINE_S))["scene"]:
             assert event["text"] == self.scene.steps[event["step"] - 1].text
@@ -291,6 +293,7 @@ def test_bytes_that_are_no_text_have_marks():
     assert shown("caf\xc3") == "caf\\xc3"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.key)
 def test_a_recorded_scene_is_small_and_tells_every_step(scene):
     film = subprocess.run([sys.executable, ROOT / "extras" / "glass" / "record.py", scene.key],
@@ -368,6 +371,7 @@ def all_is_frozen(page):
     page.lock("alice", "lane")  # he has no name yet: he waits to get it
     page.shows_state("alice", "sends")
     page.shows_state("no name yet", "wants")
+    expect(page.cell("alice", "lock")).to_contain_text("stuck in send()")
 
 
 def nobody_is_frozen(page):
@@ -437,7 +441,7 @@ PICTURES = {"two_chunks": 2, "freeze": 3, "slow_consumer": 3, "postman": 3}
 def test_the_picture_shows_what_each_step_says(chromium, tmp_path, number):  # noqa: F811
     scene = SCENES[number - 1]
     with running(House(("127.0.0.1", 0), "rooms", ("127.0.0.1", 0))) as house:
-        house.director.haste, house.director.pace_s = 100, 0
+        house.director.haste, house.director.pace_s, house.director.still_s = 100, 0, 0.1
         context = chromium.new_context(viewport=DESK)
         watched = Watched(house, context.new_page())
         page = watched.page

@@ -9,8 +9,8 @@ import threading
 from extras.glass.chosen import MAX_PENDING_BYTES, SERVERS
 from extras.glass.commands import obey
 from extras.glass.desk import Desk
+from extras.glass.director import Director
 from extras.glass.gate import Gate
-from extras.glass.scenes import Director
 from step1_echo.serving import POLL_INTERVAL_S
 
 LAST_EVENTS_S = 5.0  # how long to wait for the threads of a server that has stopped

@@ -1,29 +1,17 @@
 """Six guided scenes: what is to be read, what is done, and what must be seen before it goes on.
 
-A scene is data.  The director carries it out on the real server: it gives the commands that a page
-could give, too, and looks at every event.
+A scene is data: director.py carries it out.
 
 step   a text, and a plan: it is done when the plan is
 plan   dicts, in order: with "do" a command; with "kind" an event that must come, and those fields of
        it that matter (a tuple: several events, in any order); with "let" threads that may pass the
        gate in turn, each at one event, until the events "until" have come; with "states" the states
-       that lanes must have had for STILL_S
+       that lanes must be in when nothing happens any more
 lane   here a key, which "as" has given to a connection that was added, or else its name
 """
 
-import queue
-import threading
 from collections.abc import Callable
 from typing import NamedTuple
-
-# How long nothing must happen before we believe that nothing will: a server that is only busy does
-# something many times in that time.
-STILL_S = 0.5
-# How long a thread that was let pass may take to come to the gate again.  Then it waits somewhere
-# else (for a peer, for the lock), and somebody else's turn comes.
-PASS_S = 0.1
-PACE_S = 0.4  # between two that are let pass: time enough to see each
-LANE_FIELDS = ("lane", "by", "holder")  # the fields of an event that may name a lane
 
 
 class Step(NamedTuple):
@@ -105,15 +93,15 @@ def two_of_one_name(kind_of_server: str) -> tuple[dict, ...]:
     """Let two connections stand in their threads with `LOGIN alice` in the hand, neither of them further."""
     return (
         server(kind_of_server),
-        {"do": "add", "name": "", "as": "left"},
-        {"kind": "connected", "lane": "left"},
-        {"do": "add", "name": "", "as": "right"},
-        {"kind": "connected", "lane": "right"},
+        {"do": "add", "name": "", "as": "first"},
+        {"kind": "connected", "lane": "first"},
+        {"do": "add", "name": "", "as": "second"},
+        {"kind": "connected", "lane": "second"},
         {"do": "pause"},
-        send("left", "LOGIN alice\n"),
-        {"let": ("left",), "until": chunk("left", "LOGIN alice\n")},
-        send("right", "LOGIN alice\n"),
-        {"let": ("right",), "until": chunk("right", "LOGIN alice\n")},
+        send("first", "LOGIN alice\n"),
+        {"let": ("first",), "until": chunk("first", "LOGIN alice\n")},
+        send("second", "LOGIN alice\n"),
+        {"let": ("second",), "until": chunk("second", "LOGIN alice\n")},
     )
 
 
@@ -299,15 +287,15 @@ SCENES = (
                 two_of_one_name("race"),
             ),
             Step(
-                "They go on in turn, which may happen at any time. The left one looks into the table: alice is free."
-                " The right one looks: still free. Both take it, and both are welcome.",
+                "They go on in turn, which may happen at any time. The first one looks into the table: alice is free."
+                " The second one looks: still free. Both take it, and both are welcome.",
                 (
-                    {"let": ("left",), "until": {"kind": "table", "lane": "left", "does": "looks", "found": False}},
-                    {"let": ("right",), "until": {"kind": "table", "lane": "right", "does": "looks", "found": False}},
-                    {"let": ("left",), "until": {"kind": "table", "lane": "left", "does": "takes"}},
-                    {"let": ("right",), "until": {"kind": "table", "lane": "right", "does": "takes"}},
-                    {"let": ("left",), "until": ({"kind": "reply", "lane": "left", "line": starts("OK")}, reads("left"))},
-                    {"let": ("right",), "until": ({"kind": "reply", "lane": "right", "line": starts("OK")}, reads("right"))},
+                    {"let": ("first",), "until": {"kind": "table", "lane": "first", "does": "looks", "found": False}},
+                    {"let": ("second",), "until": {"kind": "table", "lane": "second", "does": "looks", "found": False}},
+                    {"let": ("first",), "until": {"kind": "table", "lane": "first", "does": "takes"}},
+                    {"let": ("second",), "until": {"kind": "table", "lane": "second", "does": "takes"}},
+                    {"let": ("first",), "until": ({"kind": "reply", "lane": "first", "line": starts("OK")}, reads("first"))},
+                    {"let": ("second",), "until": ({"kind": "reply", "lane": "second", "line": starts("OK")}, reads("second"))},
                     rate(0),
                 ),
             ),
@@ -317,32 +305,32 @@ SCENES = (
                 (
                     *come_in("carol"),
                     send("carol", "MSG alice which of you?\n"),
-                    {"kind": "sent", "lane": "right", "bytes": len("MSG carol which of you?\n")},
+                    {"kind": "sent", "lane": "second", "bytes": len("MSG carol which of you?\n")},
                 ),
             ),
             Step("Now the same with a lock. Again two connections have read LOGIN alice.", two_of_one_name("naive")),
             Step(
-                "The left thread takes the lock, looks, and stands still between looking and taking. The right one"
+                "The first thread takes the lock, looks, and stands still between looking and taking. The second one"
                 " may run as long as it likes: it waits for the lock.",
                 (
-                    {"let": ("left",), "until": {"kind": "table", "lane": "left", "does": "looks", "found": False}},
-                    {"let": ("right",), "until": {"kind": "state", "lane": "right", "state": "wants"}},
-                    {"let": ("right",), "until": {"kind": "lock", "holder": "left", "queue": has("right")}},
+                    {"let": ("first",), "until": {"kind": "table", "lane": "first", "does": "looks", "found": False}},
+                    {"let": ("second",), "until": {"kind": "state", "lane": "second", "state": "wants"}},
+                    {"let": ("second",), "until": {"kind": "lock", "holder": "first", "queue": has("second")}},
                 ),
             ),
             Step(
-                "The left one takes the name and lets go of the lock. The right one gets it, looks, and finds that the"
+                "The first one takes the name and lets go of the lock. The second one gets it, looks, and finds that the"
                 " name is taken. To look and to take have become one step.",
                 (
-                    {"let": ("left",), "until": {"kind": "table", "lane": "left", "does": "takes"}},
+                    {"let": ("first",), "until": {"kind": "table", "lane": "first", "does": "takes"}},
                     {
-                        "let": ("left", "right"),
+                        "let": ("first", "second"),
                         "until": (
-                            {"kind": "lock", "holder": "right"},
-                            {"kind": "table", "lane": "right", "does": "looks", "found": True},
-                            {"kind": "reply", "lane": "right", "line": starts("ERR name-taken")},
-                            reads("left"),
-                            reads("right"),
+                            {"kind": "lock", "holder": "second"},
+                            {"kind": "table", "lane": "second", "does": "looks", "found": True},
+                            {"kind": "reply", "lane": "second", "line": starts("ERR name-taken")},
+                            reads("first"),
+                            reads("second"),
                         ),
                     },
                     rate(0),
@@ -403,167 +391,3 @@ SCENES = (
         ),
     ),
 )
-
-
-class Director:
-    """Carries out one scene at a time, in a thread of its own.
-
-    do     carries out a command, with the lane's number, and returns what it has made: for `add` a lane
-    tell   makes an event
-    see    must be called with every event, in order; it never blocks
-    """
-
-    def __init__(self, do: Callable[[dict], object], tell: Callable[..., None]):
-        self._do, self._tell = do, tell
-        self.pace_s = PACE_S  # a test has no need to see it
-        self.haste = 1.0  # and can do with less slow motion
-        self._events: queue.SimpleQueue = queue.SimpleQueue()  # those since the step began; None: give up
-        self._lock = threading.Lock()  # guards all below: held to look and to set, never to wait
-        self._number = self._step = 0  # from 1; 0: no scene
-        self._done = False  # the step, and nobody has asked for the next yet
-        self._thread: threading.Thread | None = None
-        self._lanes: dict[str, int] = {}  # key -> number
-        self._states: dict[int, str] = {}
-
-    def start(self, number: int) -> None:
-        """Begin a scene; one that is under way is given up.  Raises: ValueError."""
-        if not 1 <= number <= len(SCENES):
-            raise ValueError(f"there are scenes 1 to {len(SCENES)}")
-        self.end()
-        self._lanes.clear()
-        self._begin(number, 1)
-
-    def next(self) -> None:
-        """Go on to the next step; after the last one the scene is over.  Does nothing while a step is under way."""
-        with self._lock:
-            number, step = self._number, self._step
-            if not self._done:
-                return
-            self._done = False
-        if step < len(SCENES[number - 1].steps):
-            self._begin(number, step + 1)
-        else:
-            self._number = 0
-            self._tell("scene", scene=0)
-
-    def see(self, event: dict) -> None:
-        """Notice an event.  Thread: any.  Blocks: never."""
-        if event["kind"] == "state":
-            self._states[event["lane"]] = event["state"]
-        if self._thread is not None:
-            self._events.put(event)
-
-    def end(self) -> None:
-        """Give up the scene that is under way.  Blocks: until the command that is just carried out has been."""
-        thread = self._thread
-        if thread and thread is not threading.current_thread():
-            self._events.put(None)
-            thread.join()
-        self._thread, self._number, self._done = None, 0, False
-
-    def _begin(self, number: int, step: int) -> None:
-        with self._lock:
-            self._number, self._step = number, step
-            self._events = queue.SimpleQueue()
-            self._thread = threading.Thread(target=self._play, name="director", daemon=True)
-            self._thread.start()
-
-    def _play(self) -> None:
-        """Carry out a step.  Thread: the director."""
-        self._tell_step(done=False)
-        for item in SCENES[self._number - 1].steps[self._step - 1].plan:
-            if not self._carry_out(item):
-                return
-        self._done = True
-        self._tell_step(done=True)
-
-    def _tell_step(self, done: bool) -> None:
-        scene = SCENES[self._number - 1]
-        self._tell(
-            "scene",
-            scene=self._number,
-            of=len(SCENES),
-            step=self._step,
-            steps=len(scene.steps),
-            title=scene.title,
-            chapter=scene.chapter,
-            text=scene.steps[self._step - 1].text,
-            done=done,
-        )
-
-    def _carry_out(self, item: dict | tuple) -> bool:
-        """Do what the plan says next; tell whether the scene goes on."""
-        if "do" in item:
-            return self._command(item)
-        if "let" in item:
-            return self._let(item["let"], item["until"])
-        if "states" in item:
-            return self._stay(item["states"])
-        missing = self._listed(item)
-        while missing and (event := self._events.get()) is not None:
-            missing = self._without(event, missing)
-        return not missing
-
-    @staticmethod
-    def _listed(wanted: dict | tuple) -> list[dict]:
-        return [wanted] if isinstance(wanted, dict) else list(wanted)
-
-    def _without(self, event: dict, missing: list[dict]) -> list[dict]:
-        """Return what is still missing when this event has come."""
-        return [wanted for wanted in missing if not self._is(event, wanted)]
-
-    def _command(self, item: dict) -> bool:
-        command = dict(item)
-        key = command.pop("as", command.get("name"))
-        if "lane" in command:
-            command["lane"] = self._lanes[command["lane"]]
-        if "rate" in command:
-            command["rate"] *= self.haste
-        made = self._do(command)
-        if command["do"] == "add":
-            self._lanes[key] = made
-        return True
-
-    def _let(self, keys: tuple[str, ...], until: dict | tuple[dict, ...]) -> bool:
-        """Let threads pass in turn, until the wanted events have come."""
-        missing = self._listed(until)
-        turn, patience_s = 0, 0.0
-        while True:
-            try:
-                while (event := self._events.get(timeout=patience_s)) is not None:
-                    missing = self._without(event, missing)
-                    if not missing:
-                        return True
-                    if event.get("thread") == self._thread_of(keys[turn % len(keys)]):
-                        patience_s = self.pace_s  # it has done something, and stands still again
-                return False
-            except queue.Empty:
-                pass
-            turn += 1
-            patience_s = PASS_S
-            self._do({"do": "step", "thread": self._thread_of(keys[turn % len(keys)])})
-
-    def _thread_of(self, key: str) -> str:
-        """Return the name of a lane's thread; others have names that are no keys."""
-        return f"lane {self._lanes[key]}" if key in self._lanes else key
-
-    def _stay(self, states: dict[str, str]) -> bool:
-        """Wait until these lanes are in these states, and nothing happens for STILL_S."""
-        while True:
-            try:
-                if self._events.get(timeout=STILL_S) is None:
-                    return False
-            except queue.Empty:
-                if all(self._states.get(self._lanes[key]) == state for key, state in states.items()):
-                    return True
-
-    def _is(self, event: dict, wanted: dict) -> bool:
-        """Tell whether the event has all that is wanted."""
-        for field, value in wanted.items():
-            found = event.get(field)
-            if callable(value):
-                if not value(found, self._lanes):
-                    return False
-            elif found != (self._lanes.get(value) if field in LANE_FIELDS else value):
-                return False
-        return True
