@@ -16,9 +16,11 @@ except ImportError:
     expect = None  # the fixture `chromium` says how to get it
 
 from extras.glass.chosen import SERVERS
+from extras.glass.house import House
 from extras.glass.scenes import SCENES
 from extras.web.website import Website
 from tests.chapter import ROOT
+from tests.conftest import running
 from tests.test_web_browser import CONTRAST, DESK, HOSTILE, WIDE, chromium  # noqa: F401: a fixture among them
 
 pytestmark = pytest.mark.long
@@ -321,7 +323,7 @@ def test_after_a_gap_the_picture_is_what_is_said_to_be_so_now(desk):
               {"kind": "sent", "lane": 2, "bytes": 0, "queued": 0, "unsent": 0, "bound": BOUND, "kernel": 0, "present": True})
     expect(desk.page.locator("#lanes > li")).to_have_count(1)  # of the others the end was left out
     expect(desk.cell(2, "outbox").locator(".item")).to_have_count(0)
-    expect(desk.now()).to_have_text("5,000 events went by too fast to draw.")
+    expect(desk.now()).to_have_text("5,000 events went by too fast to draw. Slow the server down to see each.")
 
 
 def test_when_the_server_comes_back_the_picture_begins_anew(desk):
@@ -637,3 +639,78 @@ def test_the_states_that_matter_have_colours_that_everybody_can_tell_apart(open_
     for one, other in itertools.combinations(colours, 2):
         distance = sum((a - b) ** 2 for a, b in zip(lab(one, eyes), lab(other, eyes))) ** 0.5
         assert distance > 12, (one, other, distance)  # from 2.3 on one sees a difference, if the two touch
+
+
+# With the real server
+
+@pytest.fixture
+def house():
+    """A glass server."""
+    with running(House(("127.0.0.1", 0), desk_address=("127.0.0.1", 0))) as house:
+        yield house
+
+
+@pytest.fixture
+def real_page(chromium, house):  # noqa: F811
+    """The page of the real server."""
+    context = chromium.new_context(viewport=DESK)
+    page = context.new_page()
+    faults = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: said.type == "error" and faults.append(said.text))
+    page.goto(house.where().split("open ")[1])
+    yield page
+    context.close()
+    assert faults == []
+
+
+def real_lane(page, name):
+    return page.locator("#lanes > li").filter(has=page.locator(".name", has_text=re.compile(f"^{name}$")))
+
+
+def be(page, name):
+    """Type as this user from now on."""
+    real_lane(page, name).locator(".pick").click()
+    expect(page.locator("#wrong-who")).to_have_text(name)
+
+
+def test_users_come_and_talk_over_the_real_server(real_page):
+    page = real_page
+    page.get_by_role("button", name="Add alice and bob").click()
+    alice, bob = real_lane(page, "alice"), real_lane(page, "bob")
+    expect(bob.locator(".state")).to_contain_text("waits in recv()")
+    expect(alice.locator(".state")).to_contain_text("waits in recv()")
+    be(page, "alice")
+    page.locator("#text").fill("MSG bob h|ello\\nHEL")
+    page.get_by_role("button", name="cut at each |").click()
+    expect(alice.locator(".buffer")).to_contain_text("keeps 3 B, no \\n yet")
+    expect(alice.locator(".chunk").nth(1).locator(".cut")).to_have_text("chunk 2 · 9 B")
+    expect(alice.locator(".chunk").nth(0).locator(".cut")).to_have_text("chunk 3 · 8 B")
+    expect(alice.locator(".verb")).to_have_text("MSG")
+    expect(bob.locator(".kernel")).to_contain_text("last MSG alice hello")
+    page.get_by_role("button", name="half-close").click()
+    expect(alice.locator(".ended")).to_have_text("EOF")
+    expect(alice.locator(".state")).to_contain_text("gone")
+    expect(bob.locator(".state")).to_contain_text("waits in recv()")
+
+
+def test_a_pause_stops_the_real_server_and_a_step_lets_one_thread_pass(real_page):
+    page = real_page
+    page.get_by_role("button", name="Add alice and bob").click()
+    bob = real_lane(page, "bob")
+    expect(bob.locator(".reply")).to_contain_text("OK")
+    expect(bob.locator(".state")).to_contain_text("waits in recv()")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#mode")).to_have_text("paused")
+    be(page, "bob")
+    page.locator("#text").fill("HELP")
+    page.keyboard.press("Enter")
+    expect(bob.locator(".chunk").first).to_contain_text("HELP")
+    expect(bob.locator(".state")).to_contain_text("works")
+    expect(bob.locator(".verb")).to_have_text("LOGIN")  # it goes no further
+    for part, text in ((".buffer", "1 whole line waits"), (".state", "wants the lock"), (".state", "has the lock"), (".line", "HELP"),
+                       (".verb", "HELP")):
+        page.get_by_role("button", name="Let bob's thread do one step").click()
+        expect(bob.locator(part)).to_contain_text(text)
+    page.get_by_role("button", name="Run on").click()
+    expect(bob.locator(".reply")).to_contain_text("OK LOGIN")

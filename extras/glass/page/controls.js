@@ -31,7 +31,7 @@ export class Controls {
     };
     this.on = on; // {pick(number), follow()}
     this.deaf = new Set(); // lanes whose users we have told not to read
-    this.shown = ""; // the choices of "You are", as they stand there
+    this.shown = null; // the choices of "You are", as they stand there
     byId("pause").addEventListener("click", () => this.pauseOrRun());
     byId("step").addEventListener("click", () => this.step());
     byId("server").addEventListener("change", () => this.tell({ do: "server", server: byId("server").value }));

@@ -26,6 +26,10 @@ function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+function say(element, attribute, value) {
+  if (element.getAttribute(attribute) !== String(value)) element.setAttribute(attribute, value);
+}
+
 function set(element, key, value) {
   if (element.dataset[key] !== value) element.dataset[key] = value;
 }
@@ -162,9 +166,9 @@ export class Lanes {
     const share = (bytes) => `${bytes ? Math.max(2, Math.min(100, (100 * bytes) / (bound || 1))) : 0}%`;
     gauge.first.style.width = share(first);
     gauge.second.style.width = share(second);
-    gauge.setAttribute("aria-valuemax", bound || first + second || 1);
-    gauge.setAttribute("aria-valuenow", first + second);
-    gauge.setAttribute("aria-valuetext", text);
+    say(gauge, "aria-valuemax", bound || first + second || 1);
+    say(gauge, "aria-valuenow", first + second);
+    say(gauge, "aria-valuetext", text);
     write(gauge.label, text);
   }
 
@@ -176,10 +180,10 @@ export class Lanes {
     set(row, "mine", String(this.picked === lane.number));
     write(row.pick.children[0], String(lane.number));
     write(row.pick.children[1], name);
-    row.pick.setAttribute("aria-pressed", this.picked === lane.number);
-    row.pick.setAttribute("aria-label", `Lane ${lane.number}, ${name}: be this user`);
+    say(row.pick, "aria-pressed", this.picked === lane.number);
+    say(row.pick, "aria-label", `Lane ${lane.number}, ${name}: be this user`);
     this.drawState(row.state, state, lane);
-    row.step.setAttribute("aria-label", `Let ${lane.name || `lane ${lane.number}`}'s thread do one step`);
+    say(row.step, "aria-label", `Let ${lane.name || `lane ${lane.number}`}'s thread do one step`);
     write(row.peer, lane.gone ? lane.gone : lane.peer);
     this.drawStrip(row, lane);
     this.drawBuffer(row, lane);
@@ -196,7 +200,7 @@ export class Lanes {
   }
 
   drawStrip(row, lane) {
-    const key = `${lane.chunkCount} ${lane.ended}`;
+    const key = `${lane.chunkCount} ${lane.bytesIn} ${lane.ended} ${lane.isPartial}`;
     if (row.strip.dataset.key === key) return;
     row.strip.dataset.key = key;
     const parts = lane.chunks.slice(-6).map((chunk) => {
@@ -209,9 +213,10 @@ export class Lanes {
     if (lane.ended) parts.push(make("span", `chunk ended ${lane.ended}`, lane.ended === "EOF" ? "EOF" : "RST"));
     row.strip.replaceChildren(...parts.reverse()); // drawn from the right: the newest is never cut off
     const newest = lane.chunks.at(-1);
-    row.strip.setAttribute("aria-label", newest ?
+    say(row.strip, "aria-label", newest ?
       `newest chunk, ${plural(newest.data.length, "byte")}: ${spell(newest.data)}${lane.ended ? `, then ${lane.ended}` : ""}` : lane.ended || "nothing yet");
-    write(row.count, lane.chunkCount ? `${size(lane.bytesIn)} in ${plural(lane.chunkCount, "chunk")}` : "nothing yet");
+    const count = lane.chunkCount ? `${size(lane.bytesIn)} in ${plural(lane.chunkCount, "chunk")}` : "";
+    write(row.count, lane.isPartial ? `${count || "bytes"} ${count ? "lately" : "came too fast to draw"}` : count || "nothing yet");
   }
 
   drawBuffer(row, lane) {
@@ -221,7 +226,7 @@ export class Lanes {
     if (row.rest.dataset.key !== rest) {
       row.rest.dataset.key = rest;
       drawBytes(row.rest, rest, 24);
-      row.rest.setAttribute("aria-label", rest ? `kept: ${spell(rest)}` : "nothing kept");
+      say(row.rest, "aria-label", rest ? `kept: ${spell(rest)}` : "nothing kept");
     }
     row.rest.hidden = !rest;
     write(row.bufferText, rest ? `keeps ${size(rest.length)}, no \\n yet` : lines ? "" : "empty");
@@ -322,8 +327,8 @@ export class Lanes {
     const total = lane.queued + lane.unsent;
     const share = lane.bound ? Math.min(1, total / lane.bound) : 0;
     tile.children[2].firstChild.style.width = `${total ? Math.max(4, 100 * share) : 0}%`;
-    tile.setAttribute("aria-pressed", this.picked === lane.number);
-    tile.setAttribute("aria-label", `Lane ${lane.number}, ${name}, ${STATES[state] ?? state}, ${size(total)} in the outbox`);
+    say(tile, "aria-pressed", this.picked === lane.number);
+    say(tile, "aria-label", `Lane ${lane.number}, ${name}, ${STATES[state] ?? state}, ${size(total)} in the outbox`);
   }
 
   drawLock() {

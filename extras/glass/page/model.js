@@ -4,6 +4,7 @@
 // holder   who has the lock: a lane's number, or the name of another thread, or null
 // item     a piece that was put into an outbox, and that the kernel has not taken yet
 // present  an event that is no news: it says what is so now, after events that we were not told
+// isSure   whether the lane is known to be there still; isPartial: whether events of it were left out
 // touched  "lane part" of what the newest events were about; lane 0 is the whole server
 
 const KEEP_BYTES = 160; // of what has arrived: a strip of more would be wider than any screen
@@ -16,13 +17,15 @@ const NEWEST = 2; // events whose parts are marked: an eye cannot look at more p
 const WITHOUT_LOCK = new Set(["race"]);
 const WITHOUT_OUTBOX = new Set(["race", "naive"]);
 
+// What is known of the bytes and lines of a lane before any have come.
+const nothingSeen = () => ({
+  chunks: [], chunkCount: 0, bytesIn: 0, line: null, request: null, reply: null, table: null, items: [], bytesOut: 0, lastOut: "",
+});
+
 function newLane(number) {
   return {
     number, peer: "", name: "", thread: `lane ${number}`, state: "works", gone: "",
-    isOurs: true, isSure: true,
-    chunks: [], chunkCount: 0, bytesIn: 0, ended: "",
-    kept: { lines: 0, rest: "" }, line: null, request: null, reply: null, table: null,
-    items: [], queued: 0, unsent: 0, bound: null, boundLines: null, waiting: 0, bytesOut: 0, lastOut: "", kernel: undefined, drainer: false, cut: false,
+    isOurs: true, isSure: true, isPartial: false, ended: "", kept: { lines: 0, rest: "" }, queued: 0, unsent: 0, bound: null, boundLines: null, waiting: 0, kernel: undefined, drainer: false, cut: false, ...nothingSeen(),
   };
 }
 
@@ -257,8 +260,8 @@ const CHANGES = {
   skipped(event) {
     this.skipped += event.count ?? 0;
     for (const lane of this.lanes.values()) {
-      lane.isSure = Boolean(lane.gone);
-      lane.items = [];
+      // What we knew of their bytes and lines may be old by now; what is so follows.
+      Object.assign(lane, nothingSeen(), { isSure: Boolean(lane.gone), isPartial: true });
     }
   },
 

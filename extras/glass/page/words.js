@@ -79,7 +79,7 @@ export function inWords(event, model) {
       `${who}'s drainer has sent all, and ends.`;
     case "cut": return `${who} is cut off: more waited in the outbox than its bound. A slow consumer.`;
     case "postman": return event.state === "walks" ? `The postman walks to ${plural((event.outboxes ?? []).length, "outbox", "outboxes")}.` : "The postman sleeps until there is something to carry.";
-    case "skipped": return `${plural(event.count ?? 0, "event")} went by too fast to draw.`;
+    case "skipped": return `${plural(event.count ?? 0, "event")} went by too fast to draw. Slow the server down to see each.`;
     default: return "";
   }
 }
