@@ -95,7 +95,7 @@ def missing_tool(fence):
             return "redis-py is not installed: pip install -r extras/cluster/requirements.txt"
         if not shutil.which("redis-server"):
             return "redis-server is not installed (apt install redis-server)"
-    if "extras/web/" in " ".join(commands) and not importlib.util.find_spec("websockets"):
+    if re.search("extras/(web|glass)/", " ".join(commands)) and not importlib.util.find_spec("websockets"):
         return "websockets is not installed: pip install -r extras/web/requirements.txt"
     return None
 
