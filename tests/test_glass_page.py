@@ -326,6 +326,28 @@ def test_after_a_gap_the_picture_is_what_is_said_to_be_so_now(desk):
     expect(desk.now()).to_have_text("5,000 events went by too fast to draw. Slow the server down to see each.")
 
 
+def test_a_page_that_comes_late_says_what_is_so_now_and_claims_no_more(open_desk):
+    desk = open_desk()
+    desk.sockets[-1].close()
+    expect(desk.page.locator("#mode")).to_have_text("no server")
+    expect(desk.page.locator("#mode")).not_to_have_text("no server")
+    desk.tell({"kind": "skipped", "count": 700}, *[event | {"present": True} for event in comes(1, "alice")],
+              {"kind": "kept", "lane": 1, "lines": 0, "rest": "MSG", "present": True},
+              {"kind": "sent", "lane": 1, "bytes": 0, "queued": 0, "unsent": 7, "bound": BOUND, "kernel": 9, "present": True})
+    expect(desk.cell(1, "buffer")).to_contain_text("keeps 3 B")
+    expect(desk.cell(1, "outbox").get_by_role("meter")).to_have_attribute("aria-valuenow", "7")
+    expect(desk.cell(1, "bytes")).to_contain_text("nothing new")
+    expect(desk.now()).to_have_text("All is quiet. Whatever happens next is told here.")
+    expect(desk.page.locator(".touched, .token, #history li")).to_have_count(0)
+
+
+def test_who_gives_bytes_to_the_kernel_is_said(desk):
+    facts = {"bytes": 42, "queued": 0, "unsent": 0, "bound": BOUND, "kernel": 0}
+    for thread, words in (("postman", "The postman"), ("drainer 2", "The drainer"), ("lane 1", "alice's thread"), ("lane 2", "Its own thread")):
+        desk.tell({"kind": "sent", "lane": 2, "thread": thread} | facts)
+        expect(desk.now()).to_have_text(f"{words} gives the kernel 42 bytes for bob; the outbox is empty.")
+
+
 def test_when_the_server_comes_back_the_picture_begins_anew(desk):
     desk.sockets[-1].close()
     expect(desk.page.locator("#mode")).to_have_text("no server")

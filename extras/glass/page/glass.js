@@ -66,7 +66,7 @@ function say(events) {
   const last = model.history.slice(-SHOWN_HISTORY).reverse();
   const sentences = last.map((event) => [event.n ?? "", inWords(event, model)]);
   byId("now-text").textContent = !online ? "The server is away. Start it with: python extras/glass/server.py" :
-    sentences[0]?.[1] ?? "All is quiet: nothing has happened yet.";
+    sentences[0]?.[1] ?? "All is quiet. Whatever happens next is told here.";
   byId("now-number").textContent = model.number ? `event ${model.number.toLocaleString("en")}` : "";
   const list = byId("history");
   while (list.children.length > sentences.length) list.lastChild.remove();

@@ -216,7 +216,7 @@ export class Lanes {
     say(row.strip, "aria-label", newest ?
       `newest chunk, ${plural(newest.data.length, "byte")}: ${spell(newest.data)}${lane.ended ? `, then ${lane.ended}` : ""}` : lane.ended || "nothing yet");
     const count = lane.chunkCount ? `${size(lane.bytesIn)} in ${plural(lane.chunkCount, "chunk")}` : "";
-    write(row.count, lane.isPartial ? `${count || "bytes"} ${count ? "lately" : "came too fast to draw"}` : count || "nothing yet");
+    write(row.count, lane.isPartial ? (count ? `${count} lately` : "nothing new") : count || "nothing yet");
   }
 
   drawBuffer(row, lane) {
@@ -298,7 +298,7 @@ export class Lanes {
     const most = Math.max(this.model.biggestKernel, 65536);
     row.kernelGauge.hidden = lane.kernel == null;
     this.fillGauge(row.kernelGauge, lane.kernel ?? 0, 0, most, size(lane.kernel ?? 0));
-    const told = lane.kernel === null ? "this system does not tell" : lane.bytesOut ? `${size(lane.bytesOut)} sent so far` : "nothing sent";
+    const told = lane.kernel === null ? "this system does not tell" : lane.bytesOut ? `${size(lane.bytesOut)} sent ${lane.isPartial ? "lately" : "so far"}` : lane.isPartial ? "nothing new" : "nothing sent";
     write(row.lastOut, lane.lastOut ? `${told}; last ${asText(lane.lastOut, 24)}` : told);
   }
 

@@ -48,6 +48,7 @@ export class Model {
     this.mode = { mode: "runs", rate: 0, server: "rooms" };
     this.scene = null;
     this.refused = "";
+    this.isNew = true; // until the first list is taken: it tells what is so now
     this.number = 0;
     this.skipped = 0;
     this.biggestKernel = 0;
@@ -86,6 +87,7 @@ export class Model {
       if (at <= Math.max(0, events.length - NEWEST)) this.touched.clear();
       this.apply(event);
     });
+    this.isNew = false;
     // Of those whom the present does not name, the end was left out.
     for (const lane of this.lanes.values()) if (!lane.isSure) this.lanes.delete(lane.number);
   }
@@ -98,7 +100,7 @@ export class Model {
     if (!lane && OF_A_LANE.has(event.kind)) return;
     if (PARTS[event.kind] && !event.present) this.touched.add(`${OF_A_LANE.has(event.kind) ? lane.number : 0} ${PARTS[event.kind]}`);
     change.call(this, event, lane);
-    if (event.present || QUIET.has(event.kind) || QUIET.has(event.state) || event.state === "gone") return;
+    if (event.present || (event.kind === "skipped" && this.isNew) || QUIET.has(event.kind) || QUIET.has(event.state) || event.state === "gone") return;
     this.history.push(event);
     if (this.history.length > KEEP_HISTORY) this.history.shift();
   }
@@ -134,6 +136,7 @@ const QUIET = new Set(["mode", "scene", "refused", "works", "wants", "holds"]);
 const CHANGES = {
   connected(event, lane) {
     Object.assign(lane, { peer: event.peer ?? "", thread: event.name ?? lane.thread, isOurs: event.ours !== false });
+    lane.isPartial ||= Boolean(event.present);
     this.forgetTheGone();
   },
 

@@ -32,12 +32,20 @@ function keptInWords(who, { lines, rest }) {
   return `${who}: in the line buffer ${[waits, keeps].filter(Boolean).join(", and ")}.`;
 }
 
-function sentInWords(who, { bytes, queued, unsent, kernel, dropped }) {
+// Return who does something for a lane: its own thread, another lane's, or one that serves all.
+function doer(event, model) {
+  const number = Number(/^lane (\d+)$/.exec(event.thread ?? "")?.[1]);
+  if (number) return number === event.lane ? "Its own thread" : `${model.nameOf(number)}'s thread`;
+  if (/^drainer/.test(event.thread ?? "")) return model.mode.server === "small" ? "The writer thread" : "The drainer";
+  return event.thread === "postman" ? "The postman" : "The server";
+}
+
+function sentInWords(who, { bytes, queued, unsent, kernel, dropped }, does) {
   if (dropped) return `${size(dropped)} for ${who} are thrown away: there is nobody to read them.`;
   const left = (queued ?? 0) + (unsent ?? 0);
   const has = !kernel ? "" : ` It holds ${size(kernel)} that the peer has not taken.`;
   if (!bytes) return left ? `The kernel takes nothing for ${who}: its send buffer is full. ${size(left)} wait in the outbox.` : `${who}'s outbox is empty.`;
-  return `The kernel takes ${plural(bytes, "byte")} for ${who}; ${left ? `${size(left)} wait in the outbox.` : "the outbox is empty."}${has}`;
+  return `${does} gives the kernel ${plural(bytes, "byte")} for ${who}; ${left ? `${size(left)} wait in the outbox.` : "the outbox is empty."}${has}`;
 }
 
 // Return what has happened, in one sentence or two.
@@ -74,7 +82,7 @@ export function inWords(event, model) {
     case "reply": return `The answer for ${who}: ${quoted(event.line)}.`;
     case "put": return event.by === event.lane || event.by == null ? `${quoted(event.data)} is put into ${who}'s outbox.` :
       `${model.nameOf(event.by)}'s thread puts ${quoted(event.data)} into ${who}'s outbox, and does not wait for ${who}.`;
-    case "sent": return sentInWords(who, event);
+    case "sent": return sentInWords(who, event, doer(event, model));
     case "drainer": return model.mode.server === "small" ? `${who}'s writer thread ${event.runs ? "begins: it sends what is in the outbox" : "ends"}.` : event.runs ? `${who} reads too slowly: a drainer, a second thread, waits for ${who} so that nobody else has to.` :
       `${who}'s drainer has sent all, and ends.`;
     case "cut": return `${who} is cut off: more waited in the outbox than its bound. A slow consumer.`;
