@@ -23,7 +23,7 @@ pytest.importorskip("websockets", reason="websockets is not installed: pip insta
 from extras.glass.director import Director
 from extras.glass.film import MAX_FRAMES, frames, runs, shown, svg
 from extras.glass.house import House
-from extras.glass.scenes import SCENES, Scene, Step
+from extras.glass.scenes import SCENES, Scene, Step, let
 from step4_framing.framing import MAX_LINE_BYTES
 from step5_server.connection import CHUNK_BYTES
 from tests.chapter import ROOT
@@ -113,7 +113,7 @@ def test_a_step_is_done_when_all_has_been_seen_in_order(stage):
 def test_a_thread_is_let_pass_until_the_event_has_come_and_no_further(stage):
     small = stage((
         {"do": "add", "name": "alice"},
-        {"let": ("alice", "postman"), "until": {"kind": "sent", "lane": "alice"}},
+        let("alice postman", {"kind": "sent", "lane": "alice"}),
         {"do": "pause"},
     ))
     small.director.start(1)

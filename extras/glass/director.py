@@ -111,17 +111,14 @@ class Director:
         if "do" in item:
             return self._command(item)
         if "let" in item:
-            return self._let(item["let"], item["until"])
+            pace_s = self.pace_s if item["pace_s"] is None else min(item["pace_s"], self.pace_s)
+            return self._let(item["let"], list(item["until"]), pace_s)
         if "states" in item:
             return self._stay(item["states"])
-        missing = self._listed(item)
+        missing = [item] if isinstance(item, dict) else list(item)
         while missing and (event := self._events.get()) is not None:
             missing = self._without(event, missing)
         return not missing
-
-    @staticmethod
-    def _listed(wanted: dict | tuple) -> list[dict]:
-        return [wanted] if isinstance(wanted, dict) else list(wanted)
 
     def _without(self, event: dict, missing: list[dict]) -> list[dict]:
         """Return what is still missing when this event has come."""
@@ -139,9 +136,8 @@ class Director:
             self._lanes[key] = made
         return True
 
-    def _let(self, keys: tuple[str, ...], until: dict | tuple[dict, ...]) -> bool:
-        """Let threads pass in turn, until the wanted events have come."""
-        missing = self._listed(until)
+    def _let(self, keys: tuple[str, ...], missing: list[dict], pace_s: float) -> bool:
+        """Let threads pass in turn, until what is missing has come."""
         turn, patience_s = 0, 0.0
         while True:
             try:
@@ -150,7 +146,7 @@ class Director:
                     if not missing:
                         return True
                     if event.get("thread") == self._thread_of(keys[turn % len(keys)]):
-                        patience_s = self.pace_s  # it has done something, and stands still again
+                        patience_s = pace_s  # it has done something, and stands still again
                 return False
             except queue.Empty:
                 pass

@@ -112,8 +112,8 @@ class Model:
         self.slots[self.rows[event["lane"]], "does"] = f"line {shown(event.get('line') or 'too long')}"
 
     def _table(self, event: dict) -> None:
-        found = {True: ": taken", False: ": free"}.get(event.get("found"), "")
-        self.slots[self.rows[event["lane"]], "does"] = f"{event['does']} {event['name']}{found if event['does'] == 'looks' else ''}"
+        found = {True: ": taken", False: ": free", None: ""}[event.get("found")]
+        self.slots[self.rows[event["lane"]], "does"] = f"{event['does']} {event['name']}{found}"
 
     def _reply(self, event: dict) -> None:
         self.slots[self.rows[event["lane"]], "does"] = f"reply {shown(event['line'])}"
@@ -145,7 +145,7 @@ class Model:
 
     def _postman(self, event: dict) -> None:
         outboxes = ", ".join(map(self.name, event.get("outboxes") or ()))
-        self.slots[None, "postman"] = f"the postman walks: {outboxes}" if event["state"] == "walks" else "the postman sleeps"
+        self.slots[None, "postman"] = f"the postman walks: {outboxes}" if outboxes else "the postman sleeps"
 
 
 def frames(events: list[dict]) -> list[tuple[float, dict]]:
@@ -246,7 +246,8 @@ def draw(slot: tuple, text: str, y: int) -> str:
     if what == "state":
         mark = f'<rect x="16" y="{y + 40}" width="150" height="24" rx="12" fill="{COLOURS.get(text, "#777")}"/>'
         ink = "#111" if text in ("wants", "waits") else "#fff"  # white could not be read on these
-        return f'{mark}<text x="28" y="{y + 57}" style="fill:{ink};font-weight:600">{escape(STATES.get(text, text))}</text>'
+        label = escape(STATES.get(text, text))
+        return f'{mark}<text x="28" y="{y + 57}" style="fill:{ink};font-weight:600">{label}</text>'
     if what == "gauge":
         edge = f'<rect x="640" y="{y + 40}" width="{GAUGE}" height="12" fill="none" stroke="#555"/>'
         return f'{edge}<rect x="640" y="{y + 40}" width="{text}" height="12" fill="#d55e00"/>'

@@ -23,7 +23,10 @@ STEP_S = 60.0  # no step takes so long, even on a busy machine
 
 
 def record(key: str) -> list[dict]:
-    """Play a scene to its end, and return all events.  Blocks: until then.  Raises: queue.Empty when it stands still."""
+    """Play a scene to its end, and return all events.
+
+    Blocks: until then.  Raises: queue.Empty when it stands still.
+    """
     house = House(("127.0.0.1", 0))
     thread = threading.Thread(target=house.serve_forever, name="house")
     thread.start()

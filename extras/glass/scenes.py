@@ -79,18 +79,33 @@ def starts(text: str) -> Callable:
     return lambda found, lanes: found is not None and found.startswith(text)
 
 
-def over(number: int) -> Callable:
-    """Match a number that is greater."""
-    return lambda found, lanes: found is not None and found > number
-
-
 def has(key: str) -> Callable:
     """Match a list in which this lane is."""
     return lambda found, lanes: lanes.get(key) in found
 
 
+def let(keys: str, *until: dict, pace_s: float | None = None) -> dict:
+    """Let only these threads pass the gate, in turn, until all this has come, and no further."""
+    return {"let": tuple(keys.split()), "until": until, "pace_s": pace_s}
+
+
+def looks(lane: str, found: bool) -> dict:
+    """Expect that its thread looks whether a name is in the table."""
+    return {"kind": "table", "lane": lane, "does": "looks", "found": found}
+
+
+def takes(lane: str) -> dict:
+    """Expect that its thread puts a name into the table."""
+    return {"kind": "table", "lane": lane, "does": "takes"}
+
+
+def reply(lane: str, text: str) -> dict:
+    """Expect a reply that begins like this."""
+    return {"kind": "reply", "lane": lane, "line": starts(text)}
+
+
 def two_of_one_name(kind_of_server: str) -> tuple[dict, ...]:
-    """Let two connections stand in their threads with `LOGIN alice` in the hand, neither of them further."""
+    """Let two connections stand in their threads with `LOGIN alice` read, and no further."""
     return (
         server(kind_of_server),
         {"do": "add", "name": "", "as": "first"},
@@ -99,9 +114,9 @@ def two_of_one_name(kind_of_server: str) -> tuple[dict, ...]:
         {"kind": "connected", "lane": "second"},
         {"do": "pause"},
         send("first", "LOGIN alice\n"),
-        {"let": ("first",), "until": chunk("first", "LOGIN alice\n")},
+        let("first", chunk("first", "LOGIN alice\n")),
         send("second", "LOGIN alice\n"),
-        {"let": ("second",), "until": chunk("second", "LOGIN alice\n")},
+        let("second", chunk("second", "LOGIN alice\n")),
     )
 
 
@@ -109,8 +124,8 @@ def says_to_all(name: str, text: str) -> tuple[dict, ...]:
     """Let one user say something to all, and let her thread do all of its work; the postman stands still."""
     return (
         send(name, f"ALL {text}\n"),
-        {"let": (name,), "until": chunk(name, f"ALL {text}\n")},
-        {"let": (name,), "until": {"kind": "put", "by": name, "lane": "dave"}},
+        let(name, chunk(name, f"ALL {text}\n")),
+        let(name, {"kind": "put", "by": name, "lane": "dave"}),
     )
 
 
@@ -248,17 +263,19 @@ SCENES = (
                 " full, Mallory gets a thread that waits for her, the drainer, and what it cannot send waits in"
                 " her outbox. Alice's thread does not wait in a send. (Here we stop it for a moment.)",
                 (
-                    rate(40),
+                    {"do": "pause"},
                     {"do": "stop_reading", "lane": "mallory"},
                     flood("alice", "mallory"),
-                    {"kind": "drainer", "lane": "mallory", "runs": True},
-                    {"do": "pause"},
+                    let("alice", {"kind": "drainer", "lane": "mallory", "runs": True}, pace_s=0.03),
                 ),
             ),
             Step(
-                "Bob comes, in slow motion. The lock is free between two requests of Alice's, so he gets it at"
-                " once.",
-                (rate(8), *come_in("bob"), {"do": "pause"}),
+                "Bob comes, and does a step for each of Alice's. The lock is free between two requests of hers, so"
+                " he gets it soon.",
+                (
+                    {"do": "add", "name": "bob"},
+                    let("alice bob", {"kind": "named", "lane": "bob"}, reads("bob"), pace_s=0.2),
+                ),
             ),
             Step(
                 "On. The outbox has a bound, and when more than that waits, Mallory is a slow"
@@ -267,12 +284,12 @@ SCENES = (
                 (
                     rate(40),
                     {"kind": "cut", "lane": "mallory"},
-                    {"kind": "reply", "lane": "alice", "line": starts("ERR no-such-user")},
+                    reply("alice", "ERR no-such-user"),
                 ),
             ),
             Step(
                 "Bob has not noticed anything.",
-                (send("bob", "HELP\n"), {"kind": "reply", "lane": "bob", "line": starts("OK LOGIN")}, rate(0)),
+                (send("bob", "HELP\n"), reply("bob", "OK LOGIN"), rate(0)),
             ),
         ),
     ),
@@ -290,12 +307,12 @@ SCENES = (
                 "They go on in turn, which may happen at any time. The first one looks into the table: alice is free."
                 " The second one looks: still free. Both take it, and both are welcome.",
                 (
-                    {"let": ("first",), "until": {"kind": "table", "lane": "first", "does": "looks", "found": False}},
-                    {"let": ("second",), "until": {"kind": "table", "lane": "second", "does": "looks", "found": False}},
-                    {"let": ("first",), "until": {"kind": "table", "lane": "first", "does": "takes"}},
-                    {"let": ("second",), "until": {"kind": "table", "lane": "second", "does": "takes"}},
-                    {"let": ("first",), "until": ({"kind": "reply", "lane": "first", "line": starts("OK")}, reads("first"))},
-                    {"let": ("second",), "until": ({"kind": "reply", "lane": "second", "line": starts("OK")}, reads("second"))},
+                    let("first", looks("first", found=False)),
+                    let("second", looks("second", found=False)),
+                    let("first", takes("first")),
+                    let("second", takes("second")),
+                    let("first", reply("first", "OK"), reads("first")),
+                    let("second", reply("second", "OK"), reads("second")),
                     rate(0),
                 ),
             ),
@@ -313,26 +330,24 @@ SCENES = (
                 "The first thread takes the lock, looks, and stands still between looking and taking. The second one"
                 " may run as long as it likes: it waits for the lock.",
                 (
-                    {"let": ("first",), "until": {"kind": "table", "lane": "first", "does": "looks", "found": False}},
-                    {"let": ("second",), "until": {"kind": "state", "lane": "second", "state": "wants"}},
-                    {"let": ("second",), "until": {"kind": "lock", "holder": "first", "queue": has("second")}},
+                    let("first", looks("first", found=False)),
+                    let("second", {"kind": "state", "lane": "second", "state": "wants"}),
+                    let("second", {"kind": "lock", "holder": "first", "queue": has("second")}),
                 ),
             ),
             Step(
-                "The first one takes the name and lets go of the lock. The second one gets it, looks, and finds that the"
-                " name is taken. To look and to take have become one step.",
+                "The first one takes the name and lets go of the lock. The second one gets it, looks, and finds that"
+                " the name is taken. To look and to take have become one step.",
                 (
-                    {"let": ("first",), "until": {"kind": "table", "lane": "first", "does": "takes"}},
-                    {
-                        "let": ("first", "second"),
-                        "until": (
-                            {"kind": "lock", "holder": "second"},
-                            {"kind": "table", "lane": "second", "does": "looks", "found": True},
-                            {"kind": "reply", "lane": "second", "line": starts("ERR name-taken")},
-                            reads("first"),
-                            reads("second"),
-                        ),
-                    },
+                    let("first", takes("first")),
+                    let(
+                        "first second",
+                        {"kind": "lock", "holder": "second"},
+                        looks("second", found=True),
+                        reply("second", "ERR name-taken"),
+                        reads("first"),
+                        reads("second"),
+                    ),
                     rate(0),
                 ),
             ),
@@ -352,9 +367,10 @@ SCENES = (
                     *come_in("alice", "bob", "carol"),
                     {"do": "add", "name": "dave"},
                     {"kind": "named", "lane": "dave"},
-                    (reads("dave"), {"kind": "sent", "lane": "dave"}),  # his welcome leaves with the news of him for all
+                    # His welcome leaves with the news of him for all others.
+                    (reads("dave"), {"kind": "sent", "lane": "dave"}),
                     {"do": "pause"},
-                    {"let": ("postman",), "until": {"kind": "postman", "state": "sleeps"}},
+                    let("postman", {"kind": "postman", "state": "sleeps"}),
                 ),
             ),
             Step(
@@ -362,29 +378,25 @@ SCENES = (
                 " postman, who is about to go past all of them. Here we stop him at the door.",
                 (
                     *says_to_all("alice", "one"),
-                    {"let": ("alice",), "until": (reads("alice"), {"kind": "postman", "state": "walks"})},
+                    let("alice", reads("alice"), {"kind": "postman", "state": "walks"}),
                 ),
             ),
             Step(
                 "Meanwhile Bob and Carol say something, too. In Dave's outbox, three lines have come together.",
                 (
                     *says_to_all("bob", "two"),
-                    {"let": ("bob",), "until": reads("bob")},
+                    let("bob", reads("bob")),
                     *says_to_all("carol", "three"),
-                    {"let": ("carol",), "until": reads("carol")},
+                    let("carol", reads("carol")),
                 ),
             ),
             Step(
                 "The postman goes. For Dave, who gets three lines, he needs one send.",
                 (
-                    {
-                        "let": ("postman",),
-                        "until": {
-                            "kind": "sent",
-                            "lane": "dave",
-                            "bytes": len("ALL alice one\nALL bob two\nALL carol three\n"),
-                        },
-                    },
+                    let(
+                        "postman",
+                        {"kind": "sent", "lane": "dave", "bytes": len("ALL alice one\nALL bob two\nALL carol three\n")},
+                    ),
                     rate(0),
                 ),
             ),
