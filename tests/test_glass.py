@@ -19,11 +19,14 @@ from extras.glass.commands import PLAYS
 from extras.glass.desk import MAX_EVENTS, DeskHandler
 from extras.glass.gate import KEPT_EVENTS, Gate
 from extras.glass.house import House
+from extras.glass.probes import TellingOutbox, TellingSocket
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step4_framing.framing import LineBuffer, LineTooLong
+from step5_server.codec import LineCodec
 from step5_server.connection import Connection
 from step5_server.outbox import Outbox
 from step5_server.registry import Registry
+from step5_server.stream import Stream
 from tests.chapter import ROOT, STEPS
 from tests.conftest import Chat
 from tests.wire import DEADLINE_S, Wire
@@ -459,6 +462,22 @@ def test_at_the_naive_server_the_lock_is_free_again_when_who_did_not_read_has_cr
     told.wait(lambda: told.of("gone", lane=alice) or told.of("reply", lane=alice, line="ERR no-such-user nobody here has that name"))
     bob, = add(house, told, "bob")
     assert told.of("lock")[-1]["holder"] is None
+
+
+def test_what_is_put_after_the_end_is_told_as_dropped():
+    near, far = socket.socketpair()
+    with near, far:
+        gate = Gate("chat")
+        told, lane = Told(gate), gate.connect(("127.0.0.1", 4711))
+        sock = TellingSocket(near, gate, lane)
+        outbox = TellingOutbox(sock, Stream(sock), LineCodec(), 1000, b"")
+        outbox.end(b"bye")
+        outbox.put(b"too late\n")
+        outbox.flush()
+        assert far.recv(100) == b"bye\n"
+        assert [event["bytes"] for event in told.of("sent")] == [4, 0]
+        assert told.of("sent")[-1]["dropped"] == len(b"too late\n")
+        check_order(told.all)
 
 
 @pytest.mark.long
