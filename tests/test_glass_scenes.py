@@ -220,6 +220,7 @@ def test_scene_4_the_slow_consumer_is_cut_off_and_nobody_has_waited_for_her(play
     alice, bob, mallory = (played.lanes[name] for name in ("alice", "bob", "mallory"))
     assert of(played.step(2), "drainer", lane=mallory, runs=True)
     assert of(played.step(3), "named", lane=bob) and not of(played.until(3), "cut")
+    assert of(played.step(3), "sent", lane=bob) and of(played.until(3), "state", lane=bob)[-1]["state"] == "reads"
     assert len(of(played.events, "cut")) == len(of(played.events, "cut", lane=mallory)) == 1
     bound = of(played.events, "sent", lane=mallory)[0]["bound"]
     before = played.events[:played.events.index(of(played.events, "cut")[0])]
@@ -386,7 +387,7 @@ def a_drainer_waits(page):
 
 def bob_is_there(page):
     a_drainer_waits(page)
-    expect(page.row("bob")).to_have_count(1)
+    page.shows_state("bob", "reads")
 
 
 def mallory_is_cut_off(page):

@@ -274,7 +274,8 @@ SCENES = (
                 " he gets it soon.",
                 (
                     {"do": "add", "name": "bob"},
-                    let("alice bob", {"kind": "named", "lane": "bob"}, reads("bob"), pace_s=0.2),
+                    let("alice bob", {"kind": "named", "lane": "bob"}, pace_s=0.2),
+                    let("alice bob", reads("bob"), pace_s=0.2),
                 ),
             ),
             Step(
