@@ -8,7 +8,8 @@ import { Model } from "./model.js";
 import { Travel } from "./travel.js";
 import { inWords } from "./words.js";
 
-const FRAME_MS = 50; // at full speed: 20 pictures a second are fluid, and leave time for the rest
+// At full speed 20 pictures a second are fluid, and leave time for the rest; who wants less motion gets two.
+const FRAME_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 500 : 50;
 const SHOWN_HISTORY = 14;
 const TELL_MS = 4000; // at full speed a screen reader hears a summary, and not too often
 
@@ -19,6 +20,7 @@ const controls = new Controls(model, (command) => desk.tell(command), { pick, fo
 let online = false;
 let fresh = []; // events that are not drawn yet
 let due = 0;
+let drawnAt = 0;
 let told = 0; // when the screen reader was told last, and of how many events
 let toldNumber = 0;
 
@@ -48,11 +50,12 @@ function pick(number) {
 
 // Draw soon: once, however much changes until then.
 function draw() {
-  due ||= setTimeout(() => requestAnimationFrame(drawNow), model.mode.mode === "runs" && fresh.length > 4 ? FRAME_MS : 0);
+  due ||= setTimeout(() => requestAnimationFrame(drawNow), model.mode.mode === "runs" ? Math.max(0, drawnAt + FRAME_MS - performance.now()) : 0);
 }
 
 function drawNow() {
   due = 0;
+  drawnAt = performance.now();
   const events = fresh;
   fresh = [];
   lanes.draw();

@@ -6,6 +6,7 @@
 import { asText, byId, drawBytes, icon, make, plural, size, spell } from "./marks.js";
 
 const MOST_ROWS = 12; // more rows than that fit no screen
+const CALM_RATE = 2; // steps a second: what flashes more often than three times may harm.  Source: WCAG 2.2, 2.3.1
 const ITEMS = 3; // of an outbox that are drawn
 
 export const STATES = {
@@ -68,6 +69,7 @@ export class Lanes {
     const shown = crowded ? lanes.filter((lane) => lane.number === (this.picked ?? first) || lane.number === model.lock.holder).slice(0, 2) : lanes;
     set(byId("stage"), "view", crowded ? "grid" : "lanes");
     set(byId("stage"), "mode", model.mode.mode);
+    set(byId("stage"), "calm", String(model.mode.mode === "paused" || (model.mode.rate > 0 && model.mode.rate <= CALM_RATE)));
     byId("empty").hidden = lanes.length > 0;
     byId("heads").hidden = byId("lanes").hidden = lanes.length === 0;
     byId("grid").hidden = byId("grid-help").hidden = !crowded;
@@ -350,7 +352,7 @@ export class Lanes {
   drawPostman() {
     const { postman } = this.model;
     const element = byId("postman");
-    element.hidden = byId("step-postman").hidden = !postman.state;
+    element.hidden = byId("step-postman").hidden = !postman.state || !this.model.server.postman;
     const words = postman.state === "walks" ? `the postman walks to ${plural(postman.outboxes.length, "outbox", "outboxes")}` : "the postman sleeps";
     set(element, "state", postman.state);
     if (element.textContent === words) return;

@@ -13,9 +13,10 @@ const KEEP_GONE = 2; // connections that have ended, so that one sees why
 const KEEP_HISTORY = 200; // sentences
 const NEWEST = 2; // events whose parts are marked: an eye cannot look at more places at once
 
-// Which servers have no lock, and which no outboxes: then the picture says so.
+// Which servers have no lock, and which no outboxes, and who has a postman: then the picture says so.
 const WITHOUT_LOCK = new Set(["race"]);
 const WITHOUT_OUTBOX = new Set(["race", "naive"]);
+const WITH_POSTMAN = new Set(["rooms"]);
 
 // What is known of the bytes and lines of a lane before any have come.
 const nothingSeen = () => ({
@@ -58,7 +59,7 @@ export class Model {
   }
 
   get server() {
-    return { lock: !WITHOUT_LOCK.has(this.mode.server), outbox: !WITHOUT_OUTBOX.has(this.mode.server) };
+    return { lock: !WITHOUT_LOCK.has(this.mode.server), outbox: !WITHOUT_OUTBOX.has(this.mode.server), postman: WITH_POSTMAN.has(this.mode.server) };
   }
 
   get living() {
