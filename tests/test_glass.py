@@ -19,7 +19,8 @@ from extras.glass.commands import PLAYS
 from extras.glass.desk import MAX_EVENTS, DeskHandler
 from extras.glass.gate import KEPT_EVENTS, Gate
 from extras.glass.house import House
-from extras.glass.probes import TellingOutbox, TellingSocket
+from extras.glass.outboxes import TellingOutbox
+from extras.glass.sockets import TellingSocket
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step4_framing.framing import LineBuffer, LineTooLong
 from step5_server.codec import LineCodec
@@ -741,3 +742,17 @@ def test_the_glass_leaves_the_classes_that_it_watches_as_they_were(watch, connec
         connect(house, sift=Chat.without_news).ask("LOGIN alice", "OK ...")
     assert [dict(vars(each)) for each in watched] == before
     assert not {"framing", "protocol", "line_server"} & (set(sys.modules) - modules)
+
+
+@pytest.mark.long
+def test_a_system_that_cannot_do_it_is_told_so_in_one_line():
+    program = """if True:
+        import runpy, select, socket, sys
+        sys.modules["fcntl"] = sys.modules["termios"] = None
+        del select.poll, socket.MSG_DONTWAIT
+        sys.argv = ["server.py"]
+        runpy.run_path(PATH, run_name="__main__")
+    """.replace("PATH", repr(str(ROOT / "extras/glass/server.py")))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=6 * DEADLINE_S)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("the glass needs Linux or macOS") and done.stderr.count("\n") == 1

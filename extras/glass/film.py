@@ -9,7 +9,7 @@ run     frames in a row in which a slot has the same text: one element, which is
 import textwrap
 from html import escape
 
-from extras.glass.chosen import MAX_PENDING_BYTES
+from extras.glass.watched import MAX_PENDING_BYTES
 
 FRAME_S = 0.5  # for each event: one can follow it
 READ_S = 5.0  # when a step is done, for its text

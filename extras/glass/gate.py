@@ -22,6 +22,11 @@ KEPT_EVENTS = 4096  # for pages that are late: some seconds of a busy server, an
 LASTING = ("connected", "named", "state", "kept", "drainer", "cut")
 
 
+def text_of(data) -> str:
+    """Return bytes as JSON can carry them: one character each."""
+    return bytes(data).decode("latin-1")
+
+
 class Lane:
     """What is known of one connection.  Guarded by the gate's moment."""
 

@@ -6,11 +6,12 @@ lanes are numbered on, so a page sees one list.
 
 import threading
 
-from extras.glass.chosen import MAX_PENDING_BYTES, SERVERS
+from extras.glass.chosen import SERVERS
 from extras.glass.commands import obey
 from extras.glass.desk import Desk
 from extras.glass.director import Director
 from extras.glass.gate import Gate
+from extras.glass.watched import MAX_PENDING_BYTES
 from step1_echo.serving import POLL_INTERVAL_S
 
 LAST_EVENTS_S = 5.0  # how long to wait for the threads of a server that has stopped

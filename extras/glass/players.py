@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 from extras.glass.gate import Gate, Lane
+from step5_server.outbox import MSG_DONTWAIT
 
 MAX_PLAYERS = 250  # 200 talk in a demonstration; each is a file and a thread of the server
 RECEIVE_BYTES = 4096  # asked of the kernel: so one who does not read is noticed soon
@@ -114,7 +115,7 @@ class Player:
         room.register(self.sock, select.POLLOUT)
         while data and self._dropped == dropped:
             try:
-                sent = self.sock.send(data, socket.MSG_DONTWAIT)
+                sent = self.sock.send(data, MSG_DONTWAIT)
             except BlockingIOError:
                 room.poll(LOOK_AGAIN_MS)
                 continue

@@ -9,8 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step1_echo is found
 
-from extras.glass.chosen import MAX_PENDING_BYTES, SERVERS
+from extras.glass.chosen import SERVERS
 from extras.glass.house import House
+from extras.glass.sockets import missing_system
+from extras.glass.watched import MAX_PENDING_BYTES
 from extras.tls.tls_server import give_up
 from extras.web.websocket import missing_library
 from step1_echo.serving import explain_bind_error, main, port_number
@@ -26,7 +28,7 @@ class Glass(House):
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> "Glass":
         """Build it; or say why that cannot be, and exit."""
-        if complaint := missing_library():
+        if complaint := missing_system() or missing_library():
             give_up(complaint)
         glass = cls((HOST, args.port), args.server, None, args.rate, args.max_pending)
         try:
