@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, s
 from extras.glass.film import svg
 from extras.glass.house import House
 from extras.glass.scenes import SCENES
+from extras.glass.sockets import missing_system
 from extras.tls.tls_server import give_up
 from extras.web.websocket import missing_library
 
@@ -60,6 +61,6 @@ def parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     arguments = parser().parse_args()
-    if complaint := missing_library():
+    if complaint := missing_library() or missing_system():
         give_up(complaint)
     sys.stdout.write(svg(record(arguments.scene)))
