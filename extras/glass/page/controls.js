@@ -148,6 +148,7 @@ export class Controls {
   }
 
   drawScene(scene) {
+    document.body.dataset.scene = Boolean(scene);
     for (const id of ["scene-text", "scene-state", "next"]) byId(id).hidden = !scene;
     if (!scene) return;
     if (document.activeElement !== byId("scene")) byId("scene").value = String(scene.scene);

@@ -21,17 +21,17 @@ export class Travel {
     const moving = events.filter((event) => !event.present && (event.kind === "put" || (event.kind === "sent" && event.bytes)));
     const time = model.mode.mode === "runs" ? FAST_MS : SLOW_MS;
     for (const event of moving.slice(0, MOST - this.count)) {
-      if (event.kind === "sent") this.fly(event.lane, "outbox", event.lane, "kernel", "", time);
+      if (event.kind === "sent") this.fly(event.lane, "outbox", event.lane, "kernel", "", time, event.thread === "postman" ? "bag" : "sends");
       else this.fly(typeof event.by === "number" ? event.by : event.lane, "lock", event.lane, "outbox", event.data, time);
     }
   }
 
-  fly(fromLane, fromPart, toLane, toPart, data, time) {
+  fly(fromLane, fromPart, toLane, toPart, data, time, shape = fromLane === toLane ? "sends" : "letter") {
     const from = this.lanes.where(fromLane, fromPart);
     const to = this.lanes.where(toLane, toPart);
     if (!from || !to || from === to) return;
     const token = make("span", fromLane === toLane ? "token own" : "token", asText(data, 18));
-    token.prepend(icon(fromLane === toLane ? "sends" : "letter"));
+    token.prepend(icon(shape));
     Object.assign(token.dataset, { from: fromLane, to: toLane, part: toPart });
     this.layer.append(token);
     const home = this.layer.getBoundingClientRect();
