@@ -3,13 +3,14 @@
 import { Controls } from "./controls.js";
 import { Desk } from "./desk.js";
 import { Lanes, STATES } from "./lanes.js";
-import { byId, icon, make, plural } from "./marks.js";
+import { byId, icon, make, plural, write } from "./marks.js";
 import { Model } from "./model.js";
 import { Travel } from "./travel.js";
 import { inWords } from "./words.js";
 
 // At full speed 20 pictures a second are fluid, and leave time for the rest; who wants less motion gets two.
 const FRAME_MS = matchMedia("(prefers-reduced-motion: reduce)").matches ? 500 : 50;
+const MOST_FRESH = 300; // events: a page that nobody looks at is not drawn, and must not grow
 const SHOWN_HISTORY = 14;
 const TELL_MS = 4000; // at full speed a screen reader hears a summary, and not too often
 
@@ -33,7 +34,7 @@ const desk = new Desk(`${location.protocol === "https:" ? "wss" : "ws"}://${loca
   },
   events(list) {
     model.take(list);
-    fresh.push(...list);
+    fresh = fresh.concat(list).slice(-MOST_FRESH);
     draw();
   },
   lost() {
@@ -68,14 +69,14 @@ function drawNow() {
 function say(events) {
   const last = model.history.slice(-SHOWN_HISTORY).reverse();
   const sentences = last.map((event) => [event.n ?? "", inWords(event, model)]);
-  byId("now-text").textContent = !online ? "The server is away. Start it with: python extras/glass/server.py" :
-    sentences[0]?.[1] ?? "All is quiet. Whatever happens next is told here.";
-  byId("now-number").textContent = model.number ? `event ${model.number.toLocaleString("en")}` : "";
+  write(byId("now-text"), !online ? "The server is away. Start it with: python extras/glass/server.py" :
+    sentences[0]?.[1] ?? "All is quiet. Whatever happens next is told here.");
+  write(byId("now-number"), model.number ? `event ${model.number.toLocaleString("en")}` : "");
   const list = byId("history");
   while (list.children.length > sentences.length) list.lastChild.remove();
   sentences.forEach(([number, words], at) => {
     const item = list.children[at] ?? list.appendChild(make("li"));
-    if (item.textContent !== words) item.textContent = words;
+    write(item, words);
     item.dataset.number = number;
   });
   const now = Date.now();

@@ -3,7 +3,7 @@
 // row    a lane with all its parts, for some twelve connections
 // tile   a small square for a connection, when there are more; whoever is picked has a row too
 
-import { asText, byId, drawBytes, icon, make, plural, size, spell } from "./marks.js";
+import { asText, byId, drawBytes, icon, make, plural, size, spell, write } from "./marks.js";
 
 const MOST_ROWS = 12; // more rows than that fit no screen
 const CALM_RATE = 2; // steps a second: what flashes more often than three times may harm.  Source: WCAG 2.2, 2.3.1
@@ -22,12 +22,8 @@ const PARTS = [["who", "Connection"], ["bytes", "Bytes arrive"], ["buffer", "Lin
   ["lock", "Lock"], ["outbox", "Outbox"], ["kernel", "Kernel"]];
 const ORDINALS = ["next", "2nd", "3rd"];
 
-// Write only what is new: 200 lanes are drawn many times a second.
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function say(element, attribute, value) {
+// The same for attributes, and for data-…, by which the style sheet knows what to draw.
+function writeTo(element, attribute, value) {
   if (element.getAttribute(attribute) !== String(value)) element.setAttribute(attribute, value);
 }
 
@@ -168,9 +164,9 @@ export class Lanes {
     const share = (bytes) => `${bytes ? Math.max(2, Math.min(100, (100 * bytes) / (bound || 1))) : 0}%`;
     gauge.first.style.width = share(first);
     gauge.second.style.width = share(second);
-    say(gauge, "aria-valuemax", bound || first + second || 1);
-    say(gauge, "aria-valuenow", first + second);
-    say(gauge, "aria-valuetext", text);
+    writeTo(gauge, "aria-valuemax", bound || first + second || 1);
+    writeTo(gauge, "aria-valuenow", first + second);
+    writeTo(gauge, "aria-valuetext", text);
     write(gauge.label, text);
   }
 
@@ -182,10 +178,10 @@ export class Lanes {
     set(row, "mine", String(this.picked === lane.number));
     write(row.pick.children[0], String(lane.number));
     write(row.pick.children[1], name);
-    say(row.pick, "aria-pressed", this.picked === lane.number);
-    say(row.pick, "aria-label", `Lane ${lane.number}, ${name}: be this user`);
+    writeTo(row.pick, "aria-pressed", this.picked === lane.number);
+    writeTo(row.pick, "aria-label", `Lane ${lane.number}, ${name}: be this user`);
     this.drawState(row.state, state, lane);
-    say(row.step, "aria-label", `Let ${lane.name || `lane ${lane.number}`}'s thread do one step`);
+    writeTo(row.step, "aria-label", `Let ${lane.name || `lane ${lane.number}`}'s thread do one step`);
     write(row.peer, lane.gone ? lane.gone : lane.peer);
     this.drawStrip(row, lane);
     this.drawBuffer(row, lane);
@@ -215,7 +211,7 @@ export class Lanes {
     if (lane.ended) parts.push(make("span", `chunk ended ${lane.ended}`, lane.ended === "EOF" ? "EOF" : "RST"));
     row.strip.replaceChildren(...parts.reverse()); // drawn from the right: the newest is never cut off
     const newest = lane.chunks.at(-1);
-    say(row.strip, "aria-label", newest ?
+    writeTo(row.strip, "aria-label", newest ?
       `newest chunk, ${plural(newest.data.length, "byte")}: ${spell(newest.data)}${lane.ended ? `, then ${lane.ended}` : ""}` : lane.ended || "nothing yet");
     const count = lane.chunkCount ? `${size(lane.bytesIn)} in ${plural(lane.chunkCount, "chunk")}` : "";
     write(row.count, lane.isPartial ? (count ? `${count} lately` : "nothing new") : count || "nothing yet");
@@ -228,7 +224,7 @@ export class Lanes {
     if (row.rest.dataset.key !== rest) {
       row.rest.dataset.key = rest;
       drawBytes(row.rest, rest, 24);
-      say(row.rest, "aria-label", rest ? `kept: ${spell(rest)}` : "nothing kept");
+      writeTo(row.rest, "aria-label", rest ? `kept: ${spell(rest)}` : "nothing kept");
     }
     row.rest.hidden = !rest;
     write(row.bufferText, rest ? `keeps ${size(rest.length)}, no \\n yet` : lines ? "" : "empty");
@@ -329,8 +325,8 @@ export class Lanes {
     const total = lane.queued + lane.unsent;
     const share = lane.bound ? Math.min(1, total / lane.bound) : 0;
     tile.children[2].firstChild.style.width = `${total ? Math.max(4, 100 * share) : 0}%`;
-    say(tile, "aria-pressed", this.picked === lane.number);
-    say(tile, "aria-label", `Lane ${lane.number}, ${name}, ${STATES[state] ?? state}, ${size(total)} in the outbox`);
+    writeTo(tile, "aria-pressed", this.picked === lane.number);
+    writeTo(tile, "aria-label", `Lane ${lane.number}, ${name}, ${STATES[state] ?? state}, ${size(total)} in the outbox`);
   }
 
   drawLock() {

@@ -15,6 +15,11 @@ export function make(tag, className = "", text = "") {
   return element;
 }
 
+// Write only what is new: 200 lanes are drawn many times a second.
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 // Shapes on a field of 16 by 16: each state has one of its own, since colours alone are not enough.
 const SHAPES = {
   reads: "M3 2h10M3 14h10M4 2c0 4 4 4 4 6s-4 2-4 6M12 2c0 4-4 4-4 6s4 2 4 6", // an hourglass
