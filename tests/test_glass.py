@@ -726,6 +726,35 @@ def test_ctrl_c_ends_all_even_when_it_stands_still():
             process.kill()
 
 
+def test_a_scene_can_be_given_up_at_any_moment_and_no_other_begins_once_all_of_it_stops(watch):
+    house, told = watch("chat")
+    for scene in (1, 5, 2):  # a scene that is under way is given up
+        house.obey({"do": "scene", "scene": scene})
+    told.until("scene", scene=2, step=1, done=False)
+    told.until("connected", ours=True)
+    house.stop()
+    with pytest.raises(ValueError, match="stops"):
+        house.obey({"do": "scene", "scene": 1})
+    with pytest.raises(ValueError, match="stops"):
+        house.obey({"do": "next"})
+    assert not [thread for thread in threading.enumerate() if thread.name == "director"]
+
+
+@pytest.mark.parametrize("kind", ["rooms", "small"])
+def test_a_house_that_has_not_begun_to_serve_can_stop_too(kind):
+    before = threading.active_count()
+    house = House(NOWHERE, kind, NOWHERE)
+    house.stop()
+    house.serve_forever()  # comes back
+    assert threading.active_count() == before
+
+
+def test_what_cannot_be_done_in_a_scene_is_told_and_ends_no_thread(watch):
+    house, told = watch("chat")
+    house.director._do({"do": "say", "lane": 7, "text": "hello"})
+    assert told.until("refused")["text"] == "lane 7 is not played from here"
+
+
 def test_no_step_and_no_other_extra_knows_of_the_glass():
     files = [path for folder in (*STEPS, "extras") for path in (ROOT / folder).rglob("*.py")
              if (ROOT / "extras" / "glass") not in path.parents]

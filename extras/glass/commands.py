@@ -138,9 +138,10 @@ def obey(house, command) -> Player | None:
     elif do == "server":
         house.change(text_in(command, "server"))
     elif do == "scene":
-        house.director.start(int(number_in(command, "scene", 1, 1, 100)))
+        number = int(number_in(command, "scene", 1, 1, 100))
+        house.direct(lambda director: director.start(number))
     elif do == "next":
-        house.director.next()
+        house.direct(lambda director: director.next())
     elif do == "add" or do == "silent" and "lane" not in command:
         return house.server.players.add(text_in(command, "name"))
     elif do in PLAYS:

@@ -38,10 +38,13 @@ class House:
         self.server = self._build(server, address)
         self.server_address = self.server.server_address
         self.desk: Desk | None = None
-        self.director = Director(self.do, self.gate.tell)
+        self.director = Director(self._do_for_scene, self.gate.tell)
         self.gate.listeners.append(self.director.see)
+        self._directing = threading.Lock()  # guards the director: one page at a time begins a scene or a step
+        self._is_over = False  # guarded by it: nobody begins one any more
         self._changing = threading.Lock()  # guards all below: one change at a time, and none while we stop
         self._acceptor: threading.Thread | None = None
+        self._poll_interval = POLL_INTERVAL_S
         self._ended = False
         self._may_end = threading.Event()
         if desk_address:
@@ -74,14 +77,29 @@ class House:
         player = obey(self, command)
         return player and player.wait_for_lane()
 
+    def _do_for_scene(self, command) -> int | None:
+        """Do the same for a scene; what goes wrong, since a page has meddled, is told to all."""
+        try:
+            return self.do(command)
+        except ValueError as error:
+            self.gate.tell("refused", text=str(error))
+            return None
+
+    def direct(self, act) -> None:
+        """Let the director do something: act(director).  Raises: ValueError."""
+        with self._directing:
+            if self._is_over:
+                raise ValueError("all of it stops")
+            act(self.director)
+
     def serve_forever(self, poll_interval: float = POLL_INTERVAL_S) -> None:
         """Accept, and show it to pages, until stop() is called."""
         self._poll_interval = poll_interval
-        if self.desk:
-            self.desk.start(poll_interval)
         with self._changing:
             if not self._ended:
                 self._start()
+                if self.desk:
+                    self.desk.start(poll_interval)
         self._may_end.wait()
 
     def _start(self) -> None:
@@ -111,15 +129,18 @@ class House:
     def _stop_server(self) -> None:
         """Stop the server, and wait for its threads' last events.  Holds the lock."""
         self.gate.end()
+        if self._acceptor is None:
+            self._start()  # socketserver's shutdown() waits for a loop, even if none has begun
         self.server.stop()
-        if self._acceptor:
-            self._acceptor.join()
+        self._acceptor.join()
         with self.gate.moment:
             self.gate.news.wait_for(lambda: not self.gate.lanes, LAST_EVENTS_S)
 
     def stop(self) -> None:
         """Keep nobody any more, and stop all of it.  Blocks: as the server does."""
         self.gate.end()
+        with self._directing:
+            self._is_over = True
         self.director.end()
         with self._changing:
             self._ended = True
