@@ -320,6 +320,7 @@ class Watched:
         self.faults: list[str] = []
         page.on("pageerror", lambda error: self.faults.append(str(error)))
         page.goto(f"http://{house.desk.where()}/")
+        expect(page.locator("#mode")).to_have_text("runs")  # it hears the server; before that nobody hears it
 
     def row(self, name):
         """Return the lane of whoever has this name."""
