@@ -32,7 +32,8 @@ from tests.chapter import ROOT, STEPS
 from tests.conftest import Chat
 from tests.wire import DEADLINE_S, Wire
 
-web_sock = pytest.importorskip("tests.web_sock", reason="needs the library websockets", exc_type=ImportError)
+pytest.importorskip("websockets", reason="websockets is not installed: pip install -r extras/web/requirements.txt")
+from tests.web_sock import WebSock
 
 KINDS = ("rooms", "chat", "small", "naive", "race")
 NOWHERE = ("127.0.0.1", 0)
@@ -249,7 +250,7 @@ def test_nothing_is_invented_and_nothing_is_missing_however_it_is_cut(kind, serv
     house = serve(House, server=kind)
     told = Told(house.gate)
 
-    @settings(max_examples=60, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(PIECES, st.sampled_from([0, 10_000]))
     def check(pieces, rate):
         house.gate.set_rate(rate)
@@ -575,7 +576,7 @@ class Page:
     """A page that has opened its WebSocket, and what it got."""
 
     def __init__(self, house, **options):
-        self.sock = web_sock.WebSock(house.desk.server_address, **options)
+        self.sock = WebSock(house.desk.server_address, **options)
         self.lists, self._rest = [], b""
 
     @property
@@ -713,7 +714,7 @@ def test_ctrl_c_ends_all_even_when_it_stands_still():
             port = int(process.stdout.readline().rpartition(":")[2])
             web = process.stdout.readline()
             assert web.startswith("open http://127.0.0.1:")
-            page = web_sock.WebSock(("127.0.0.1", int(web.rpartition(":")[2])))
+            page = WebSock(("127.0.0.1", int(web.rpartition(":")[2])))
             with Wire(("127.0.0.1", port)) as wire:
                 wire.send("HELP")
                 while b'"wants"' not in page.recv(65536):
