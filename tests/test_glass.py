@@ -466,6 +466,20 @@ def test_at_the_naive_server_the_lock_is_free_again_when_who_did_not_read_has_cr
     assert told.of("lock")[-1]["holder"] is None
 
 
+def test_who_gets_no_thread_is_told_to_be_gone(watch, connect):
+    house, told = watch("chat")
+
+    def no_thread(*_):
+        del house.server.start_thread
+        raise RuntimeError("can't start new thread")
+
+    house.server.start_thread = no_thread
+    connect(house).expect("ERR server-full ...")
+    assert told.until("gone", lane=1)["why"] == "can't start new thread"
+    connect(house).fence()
+    assert list(house.gate.lanes) == [2]
+
+
 def test_what_is_put_after_the_end_is_told_as_dropped():
     near, far = socket.socketpair()
     with near, far:

@@ -30,6 +30,7 @@ class WatchedServer:
         self.gate = gate
         # Those that were just accepted.  Written by the acceptor, and read by the lane's own thread.
         self._lanes_by_address: dict[tuple, Lane] = {}
+        self._newest: Lane | None = None  # the acceptor's: until it has a thread
         super().__init__(address, **settings)
         self.players = Players(self.server_address, gate)
 
@@ -42,8 +43,16 @@ class WatchedServer:
         """Number the connection before it has its thread: in the order in which they came."""
         request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, KERNEL_BYTES)
         ours = self.players.has(client_address)
-        self._lanes_by_address[client_address] = self.gate.connect(client_address, ours=ours)
+        self._newest = self._lanes_by_address[client_address] = self.gate.connect(client_address, ours=ours)
         super().process_request(request, client_address)
+        self._newest = None
+
+    def pause(self, error: Exception) -> None:
+        """Rest, since there is nothing left: not even a thread for who has just come."""
+        if self._newest:
+            self.gate.gone(self._newest, str(error))
+            self._newest = None
+        super().pause(error)
 
     def lane_of(self, client_address: tuple) -> Lane:
         """Return the lane of a connection that was just accepted.  Thread: its own."""
