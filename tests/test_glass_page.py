@@ -718,6 +718,7 @@ def real_page(chromium, house):  # noqa: F811
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: said.type == "error" and faults.append(said.text))
     page.goto(house.where().split("open ")[1])
+    expect(page.locator("#mode")).to_have_text("runs")
     yield page
     context.close()
     assert faults == []

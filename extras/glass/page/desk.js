@@ -13,7 +13,11 @@ export class Desk {
   connect() {
     const socket = new WebSocket(this.url);
     this.socket = socket;
-    socket.onopen = () => this.on.opened();
+    this.early = []; // commands from before it was open: a press must not be lost
+    socket.onopen = () => {
+      this.on.opened();
+      for (const command of this.early.splice(0)) this.tell(command);
+    };
     socket.onmessage = (message) => {
       const events = JSON.parse(message.data);
       this.on.events(Array.isArray(events) ? events : [events]);
@@ -26,6 +30,7 @@ export class Desk {
 
   // Give the server a command; without a connection it goes nowhere, and the page says that there is none.
   tell(command) {
+    if (this.socket.readyState === WebSocket.CONNECTING) this.early.push(command);
     if (this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(command));
   }
 }
