@@ -293,7 +293,7 @@ def test_a_line_travels_from_who_wrote_it_to_the_other_lane_and_on_to_the_kernel
     desk.page.evaluate(RECORD)
     desk.says("put", 2, by=1, data="MSG alice hi\n", queued=13)
     desk.says("sent", 2, bytes=13, queued=0, unsent=0, bound=BOUND, kernel=13)
-    desk.page.wait_for_function("window.seen.length === 2")
+    desk.page.wait_for_function("() => window.seen.length === 2")
     assert desk.page.evaluate("window.seen") == [["1", "2", "outbox", "MSG alice hi"], ["2", "2", "kernel", ""]]
     expect(desk.page.locator(".token")).to_have_count(0)  # they have come there
 
