@@ -605,7 +605,7 @@ def test_with_innerhtml_a_message_runs_as_a_program(chat, tmp_path):
     chat.start(website=with_naive_page(tmp_path))
     alice = chat.page("alice", bypass_csp=True)
     chat.wire("mallory").ask(f"ALL {HOSTILE[0]}", "OK")
-    alice.wait_for_function("window.pwned === 1")
+    alice.wait_for_function("() => window.pwned === 1")
 
 
 def test_the_content_security_policy_stops_even_a_naive_page(chat, tmp_path):
@@ -769,7 +769,7 @@ def test_by_day_and_by_night_everything_can_be_read(chat, scheme):
     say(alice, "hello\n\x01")
     expect(alice.get_by_role("log")).to_contain_text("not delivered: there is a control character in it")
     expect(unread(alice, "bob")).to_have_text("1 unread")
-    alice.wait_for_function("document.getAnimations().length === 0")
+    alice.wait_for_function("() => document.getAnimations().length === 0")
     assert alice.evaluate(CONTRAST) == []
     dark = sum(map(int, re.findall(r"\d+", alice.locator("body").evaluate("one => getComputedStyle(one).backgroundColor"))))
     assert dark < 200 if scheme == "dark" else dark > 600
