@@ -96,6 +96,7 @@ def test_the_relay_in_c_relays(capsys):
     assert capsys.readouterr().out.count("relay.c ") >= 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("server", ["rooms:tls", "irc:tls", "rooms:web", "irc:web"])
 def test_what_comes_in_tls_or_websocket_is_counted_too(server, capsys):
     if why_not := KINDS[server].why_not(bench.parse_args([])):

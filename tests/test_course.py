@@ -207,6 +207,7 @@ def test_there_is_code_in_every_folder():
         assert len(modules(folder)) > 1, f"{folder} has no code"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", RUNNABLE, ids=name_of)
 def test_it_answers_help_from_another_directory_with_a_bare_environment(path, tmp_path):
     bare = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}   # Windows cannot without
@@ -261,6 +262,7 @@ def test_its_name_hides_no_module_of_the_standard_library(path):
     assert path.stem not in sys.stdlib_module_names
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", [path for path in RUNNABLE if path in CODE], ids=name_of)
 def test_nothing_that_a_program_imports_imports_the_program(path):
     """It would be loaded twice, as __main__ and under its own name, with two copies of each class."""

@@ -68,6 +68,7 @@ def test_a_key_does_not_change_when_its_line_moves():
     assert before == after
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("file", CHANGED.values())
 def test_every_mutant_is_a_program(file):
     mutants = mutants_of(file, (ROOT / file).read_text(encoding="utf-8"))
@@ -76,6 +77,7 @@ def test_every_mutant_is_a_program(file):
         compile(mutant.source, mutant.key, "exec")
 
 
+@pytest.mark.long
 def test_every_listed_mutant_exists_and_has_a_reason():
     keys = {mutant.key for mutant in all_mutants()}
     assert len(keys) == len(all_mutants())
