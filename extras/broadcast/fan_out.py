@@ -81,11 +81,10 @@ class FanOutConnection(ShortChunkConnection):
         """Queue a line for our own peer, after what it is to hear before."""
         if self._groups and self._but is not self.outbox:
             self.put_held()
-        ShortChunkConnection.send(self, line)
+        ShortChunkConnection.send(self, line)  # super() would cost as much again, for each line
 
     def send_to(self, outbox: Outbox, line: bytes) -> None:
         """Queue a line for another peer, after what it is to hear before."""
         if self._groups:
             self.put_held()
-        outbox.put(outbox.codec.frame(line))
-        self.touched.add(outbox)
+        ShortChunkConnection.send_to(self, outbox, line)
