@@ -18,6 +18,7 @@ from extras.irc.client import Client
 from extras.irc.command import command
 from extras.irc.event import Event
 from extras.irc.extension import Capability, Extension
+from extras.irc.more.passwords import TOO_MANY
 from extras.irc.names import is_nick
 from extras.ircv3.accounts import Account, AccountExists, BadPassword
 from extras.ircv3.database import DatabaseError
@@ -146,7 +147,7 @@ class Signup(Extension):
         except BadPassword as why:
             raise Refused("UNACCEPTABLE_PASSWORD", f"Not this password: {why}") from None
         except Full:
-            raise Refused("TEMPORARILY_UNAVAILABLE", "Too many passwords come from your address: try again later") from None
+            raise Refused("TEMPORARILY_UNAVAILABLE", TOO_MANY) from None
         self.check_name(me, name)  # it may be taken by now
         return account
 

@@ -10,7 +10,7 @@ from extras.irc.client import Client
 from extras.irc.command import command
 from extras.irc.event import Event
 from extras.irc.extension import Extension
-from extras.irc.more.passwords import is_password
+from extras.irc.more.passwords import TOO_MANY, is_password
 from extras.irc.more.replies import ERR_CANTKILLSERVER, ERR_PASSWDMISMATCH, RPL_REHASHING, RPL_YOUREOPER
 from extras.irc.names import fold
 from extras.irc.replies import ERR_NOPRIVILEGES, ERR_NOSUCHNICK, ERR_NOSUCHSERVER
@@ -27,7 +27,7 @@ def oper(me: Client, name: str, password: str):
         # Not under the world's lock: a hash takes time, and everybody would wait for it.
         is_right = secret is not None and is_password(password, secret, me.user.host)
     except Full:
-        me.notice("Too many passwords come from your address: try again later")
+        me.notice(TOO_MANY)
         return
     if not is_right:
         # Another name may be the password, at the wrong place.

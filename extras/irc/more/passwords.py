@@ -32,6 +32,7 @@ MAX_KNOWN = 10_000  # passwords that need no hash: some 3 MB; the next one start
 # Hashes that wait for one host: who has gone meanwhile waits, too, and has a thread.  It is a school that
 # comes in at nine o'clock, and half a minute of waiting: as long as a client has patience.
 MAX_OF_HOST = 500
+TOO_MANY = "Too many passwords come from your address: try again later"  # for who is one of more
 KEY = os.urandom(32)  # for digests that never leave this process
 
 

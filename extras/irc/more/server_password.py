@@ -9,7 +9,7 @@ from queue import Full
 from extras.irc.client import Client
 from extras.irc.command import command
 from extras.irc.extension import Extension
-from extras.irc.more.passwords import is_password
+from extras.irc.more.passwords import TOO_MANY, is_password
 from extras.irc.more.replies import ERR_PASSWDMISMATCH
 from extras.irc.replies import ERR_ALREADYREGISTERED
 
@@ -39,7 +39,7 @@ class ServerPassword(Extension):
                 with me.unlocked():  # a hash takes time
                     is_right = is_password(me.state.get(ServerPassword, ""), secret, me.user.address)
             except Full:
-                me.close_link("Too many passwords come from your address: try again later")
+                me.close_link(TOO_MANY)
                 return
             if not me.outbox.ended and not is_right:  # else somebody has hung up on it meanwhile
                 me.reply(ERR_PASSWDMISMATCH)
