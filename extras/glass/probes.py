@@ -7,11 +7,29 @@ sockets, buffers, outboxes, lock   the other probes, a file each
 """
 
 import sys
+from collections.abc import Callable
 
-from extras.glass.gate import text_of
+from extras.glass.gate import Gate, text_of
 from extras.glass.outboxes import TellingOutbox
 from extras.glass.sockets import TellingSocket
-from step3_protocol.protocol import ProtocolError
+
+
+def told_parse(gate: Gate, parse: Callable, line: bytes, *args):
+    """Return the request (its verb, its parameters) that parse(line, *args) makes of it, and tell it.
+
+    Raises: what parse does; that is told, too.
+    """
+    try:
+        request = parse(line, *args)
+    except Exception as error:  # the protocol's, the learner's, or a bug: it goes on its way
+        gate.tell("request", error=getattr(error, "code", type(error).__name__))
+        gate.stop()
+        raise
+    if request:
+        verb, params = request
+        gate.tell("request", verb=verb, params=list(params))
+        gate.stop()
+    return request
 
 
 class TellingConnection:
@@ -78,16 +96,7 @@ class TellingLineHandler(TellingHandler):
 
     def parse(self, line):
         """Return the request, and tell it, or what is wrong with it."""
-        try:
-            request = super().parse(line)
-        except ProtocolError as error:
-            self.gate.tell("request", self.lane, error=error.code)
-            self.gate.stop()
-            raise
-        if request:
-            self.gate.tell("request", self.lane, verb=request.verb, params=list(request.args))
-            self.gate.stop()
-        return request
+        return told_parse(self.gate, super().parse, line)
 
     def send(self, line: bytes) -> None:
         """Queue a line for our own peer."""

@@ -16,7 +16,7 @@ from types import ModuleType
 from extras.glass.buffers import telling_buffer
 from extras.glass.gate import Gate, Lane, text_of
 from extras.glass.lock import TellingLock
-from extras.glass.probes import TellingHandler
+from extras.glass.probes import TellingHandler, told_parse
 from extras.glass.sockets import TellingSocket
 from extras.glass.watched import WatchedServer
 from step1_echo.serving import Server, log
@@ -141,11 +141,7 @@ class TellingTable(dict):
         self._gate.tell("table", does=does, name=name, **facts)
 
     def __contains__(self, name):
-        with self._gate.moment:
-            found = super().__contains__(name)
-            self._tell("looks", name, found=found)
-        self._gate.stop()
-        return found
+        return self.get(name) is not None
 
     def get(self, name, default=None):
         with self._gate.moment:
@@ -179,7 +175,7 @@ class RungServer(WatchedServer, Server):
         self.handler_class = type("WatchedHandler", (self.handler_base, module.ChatHandler), {})
         super().__init__(address, **settings)
         module.line_server.LineBuffer = self.buffer_class(module.line_server.LineBuffer)
-        module.line_server.parse_line = functools.partial(self.parse_line, module.line_server.parse_line)
+        module.line_server.parse_line = functools.partial(told_parse, self.gate, module.line_server.parse_line)
         module.users = TellingTable(self.gate)
         if hasattr(module, "lock"):
             module.lock = TellingLock(self.gate, module.lock)
@@ -191,19 +187,6 @@ class RungServer(WatchedServer, Server):
     def buffer_class(self, base: type) -> type:
         """Return her buffer, which tells."""
         return type("WatchedBuffer", (telling_buffer(base),), {"gate": self.gate})
-
-    def parse_line(self, parse_line, line: bytes, *args):
-        """Return the request, and tell it, or what is wrong with it."""
-        try:
-            request = parse_line(line, *args)
-        except Exception as error:  # hers; anything else is told as well, and goes on its way
-            self.gate.tell("request", error=getattr(error, "code", type(error).__name__))
-            self.gate.stop()
-            raise
-        if request:
-            self.gate.tell("request", verb=request[0], params=list(request[1]))
-            self.gate.stop()
-        return request
 
     def lane_at(self, client_address: tuple) -> Lane:
         """Return the lane of a connection, and leave it there for lane_of()."""
