@@ -22,7 +22,7 @@ from extras.ircv3 import messages
 from extras.ircv3.database import DatabaseError
 from extras.ircv3.history import History, reader_key
 from extras.ircv3.messages import HAPPENED, SAID, Buffer, Point, Row
-from extras.ircv3.replay import as_word, event_of
+from extras.ircv3.replay import as_word
 from extras.ircv3.tags import server_time, time_of
 
 MOST = 100  # messages of one answer: a few screens, and some 30 KB
@@ -87,14 +87,8 @@ class ChatHistory(Extension):
         again, _ = self.allowed(me, form, target)
         if again.life != buffer.life or again.reader != buffer.reader:
             raise Refused("INVALID_TARGET", form, as_word(target), "Messages could not be retrieved")
-        channel = self.world.channel(target)
         with me.batch("chathistory", shown):
-            for row in rows:
-                if channel and channel not in me.user.channels:
-                    break  # it was thrown out, while it had too much to read
-                if row.id not in self.history.redacted:
-                    me.send(event_of(row))
-                yield
+            yield from self.history.replay(me, target, rows)
 
     def allowed(self, me: Client, form: str, target: str) -> tuple[Buffer, str]:
         """Give what our user may read under this name, and the name as others write it."""

@@ -21,7 +21,7 @@ import argparse
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from queue import Full
 
@@ -29,11 +29,12 @@ from extras.irc.client import Client
 from extras.irc.event import Event
 from extras.irc.extension import CannotStart, Extension
 from extras.irc.message import format_tags
-from extras.irc.names import fold, is_nick
+from extras.irc.names import CHANNEL_TYPES, fold, is_nick
 from extras.irc.state import Channel, User
 from extras.ircv3 import messages
 from extras.ircv3.database import Database, DatabaseError
 from extras.ircv3.messages import HAPPENED, SAID, Buffer, Row
+from extras.ircv3.replay import event_of
 from extras.ircv3.storage import Storage
 from step1_echo.serving import log
 from step5_server.line_server import positive
@@ -160,6 +161,17 @@ class History(Extension):
     def channels(self, me: Client) -> list[Buffer]:
         """Give what was said in each channel in which our user is."""
         return [self.buffer(me, channel.name, (SAID,)) for channel in me.user.channels]
+
+    def replay(self, me: Client, name: str, rows: Iterable[Row]) -> Iterator[None]:
+        """Send what was said under a name: nothing that is taken back meanwhile, and no more when our user
+        has left the channel, or was thrown out while it had too much to read."""
+        channel = self.world.channel(name)  # now: it may be renamed meanwhile
+        for row in rows:
+            if name[0] in CHANNEL_TYPES and channel not in me.user.channels:
+                break
+            if row.id not in self.redacted:
+                me.send(event_of(row))
+            yield
 
     @property
     def since(self) -> int:

@@ -14,12 +14,11 @@ from collections.abc import Callable
 from extras.irc.client import Client
 from extras.irc.command import command
 from extras.irc.extension import Capability, Extension
-from extras.irc.names import CHANNEL_TYPES, fold
+from extras.irc.names import fold
 from extras.ircv3 import messages
 from extras.ircv3.database import DatabaseError
 from extras.ircv3.history import History, reader_key
 from extras.ircv3.messages import SAID, Buffer, Point
-from extras.ircv3.replay import event_of
 
 NAME = "*playback"
 MOST = 1000  # messages of one answer, the newest: more than anybody scrolls through
@@ -72,14 +71,8 @@ class ZncPlayback(Extension):
             rows = self.history.read(find)
         for shown in dict.fromkeys(row.shown for row in rows):
             target = shown.decode("utf-8", "surrogateescape")
-            channel = self.world.channel(target)
             with me.batch("chathistory", target):
-                for row in rows:
-                    if target[0] in CHANNEL_TYPES and channel not in me.user.channels:
-                        break  # it has left meanwhile, or was thrown out while it had too much to read
-                    if row.shown == shown and row.id not in self.history.redacted and not me.outbox.ended:
-                        me.send(event_of(row))
-                        me.pause()
+                me.carry_out(self.history.replay(me, target, [row for row in rows if row.shown == shown]))
 
 
 def point(text: str) -> Point | None:
