@@ -304,11 +304,15 @@ def irc_server(args, folder: Path, port: int) -> list[str]:
     return [args.python, "-m", "irc.server", "-a127.0.0.1", f"-p{port}", "-lERROR"]
 
 
-def relay(args, folder: Path, port: int) -> list[str]:
-    """Compile relay.c and return its command."""
-    source = Path(__file__).with_name("relay.c")
-    subprocess.run(["cc", "-O2", "-o", folder / "relay", source], check=True)
-    return [str(folder / "relay")]
+def relay(source: str, pin: bool = False):
+    """Return what compiles a relay and builds its command; `pin`: for the core that a server of ours would take."""
+
+    def command(args, folder: Path, port: int) -> list[str]:
+        subprocess.run(["cc", "-O2", "-pthread", "-o", folder / "relay", Path(__file__).with_name(source)], check=True)
+        core = str(max(os.sched_getaffinity(0)))
+        return [*(["taskset", "--cpu-list", core] if pin else []), str(folder / "relay")]
+
+    return command
 
 
 def needs_program(name: str):
@@ -333,7 +337,7 @@ def needs_both(*checks):
 
 def needs_epoll(args) -> str | None:
     """Check for Linux and a C compiler."""
-    return needs_program("cc")(args) if sys.platform == "linux" else "relay.c needs Linux"
+    return needs_program("cc")(args) if sys.platform == "linux" else "a relay in C needs Linux"
 
 
 KINDS = {
@@ -344,7 +348,12 @@ KINDS = {
     "ngircd": Kind("ngIRCd (C)", dialects.Irc(), ngircd, needs_program("ngircd"), False),
     "miniircd": Kind("miniircd", dialects.Irc(), miniircd, needs_module("miniircd"), False),
     "irc.server": Kind("irc.server", dialects.Irc(), irc_server, needs_module("irc"), False),
-    "relay": Kind("relay.c", dialects.Relay(), relay, needs_epoll),
+    "relay": Kind("relay.c", dialects.Relay(), relay("relay.c"), needs_epoll),
+    "relay-threads": Kind("relay_threads.c", dialects.Relay(), relay("relay_threads.c"), needs_epoll),
+    "relay-threads:pin": Kind(
+        "relay_threads.c, pinned", dialects.Relay(), relay("relay_threads.c", pin=True),
+        needs_both(needs_epoll, needs_program("taskset")),
+    ),
     # Measured only if they are named: TLS and WebSocket ...
     "rooms:tls": Kind(
         "rooms, TLS", dialects.Rooms(), ours_tls("extras/rooms/server.py"), needs_program("openssl"), wire=tls,
