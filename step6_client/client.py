@@ -17,7 +17,7 @@ from step6_client.terminal import Pipe, Stopped, Terminal, signals_held
 from step6_client.trust import connect_tls
 
 FAREWELL_S = 1  # for the receiving thread to see that we have hung up; it needs far less
-TLS_HINT = "; it never said a word: if it expects TLS, use --tls"  # a TLS server is deaf to plain text
+TLS_HINT = "; if it expects TLS, use --tls"  # such a server is silent, or says "unavailable", and closes
 
 
 class Session:
@@ -26,11 +26,11 @@ class Session:
     leaving    nothing more is typed; we wait for the server to close as well
     goodbye    the end of the connection is no surprise: the server has said OK to a LOGOUT
     failure    why it ended otherwise, "" while all is well
-    if_silent  what to add to that if the server never said anything
+    hint       what to add to that if the server has done nothing for us
     """
 
-    def __init__(self, client: ChatClient, commands: Commands, screen: Pipe, if_silent: str = ""):
-        self.client, self.commands, self.screen, self.if_silent = client, commands, screen, if_silent
+    def __init__(self, client: ChatClient, commands: Commands, screen: Pipe, hint: str = ""):
+        self.client, self.commands, self.screen, self.hint = client, commands, screen, hint
         self.leaving = self.goodbye = False
         self.failure = ""
         self.logged_in = False
@@ -84,7 +84,8 @@ class Session:
         """Show what the server says until it ends.  Thread: its own."""
         try:
             while said := self.next_said():
-                self.if_silent = ""
+                if not (isinstance(said, Reply) and said.code == "unavailable"):
+                    self.hint = ""
                 self.take(said)
             self.failure = self.judge_end()
         except OSError as error:
@@ -92,7 +93,7 @@ class Session:
         except Stopped as stopped:
             self.failure = str(stopped)
         if self.failure:
-            self.failure += self.if_silent
+            self.failure += self.hint
         if not self.leaving:
             self.screen.stop(self.failure)
 
@@ -149,11 +150,11 @@ def main(commands_class: type[Commands] = Commands) -> int:
         return complain(str(error))
     except KeyboardInterrupt:
         return 130
-    if_silent = "" if args.tls else TLS_HINT
+    hint = "" if args.tls else TLS_HINT
     with sock:
         screen = Terminal() if at_terminal else Pipe()
         try:
-            return Session(ChatClient(sock), commands_class(), screen, if_silent).run(args.name)
+            return Session(ChatClient(sock), commands_class(), screen, hint).run(args.name)
         finally:
             screen.close()
 

@@ -394,6 +394,16 @@ def test_without_tls_a_server_that_expects_it_is_guessed(server, alert, end):
         refused(client, "use --tls")
 
 
+def test_who_is_told_that_the_port_is_for_tls_is_told_what_to_do_too(server):
+    with Client(command(server.port, "--name", "alice")) as client:
+        peer = server.accept()
+        peer.answer(b"LOGIN alice", b"ERR unavailable this port is for TLS")
+        peer.close()
+        client.expect_status(1)
+        assert client.out.seen.startswith(b"! unavailable: this port is for TLS")
+        assert client.err.seen.splitlines() == [b"the server closed the connection; if it expects TLS, use --tls"]
+
+
 def test_a_server_that_has_spoken_is_not_taken_for_one_that_expects_tls(server):
     with Client(command(server.port, "--name", "alice")) as client:
         peer = server.accept()
