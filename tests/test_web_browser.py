@@ -380,6 +380,13 @@ NO_SERVER = """() => {
 }"""
 
 
+def test_when_the_next_attempt_fails_too_the_page_says_that_the_server_cannot_be_reached(chat):
+    alice = chat.page("alice")
+    alice.evaluate(NO_SERVER)
+    chat.server.registry.get("alice").conn.kick("a test")
+    expect(alice.locator("#status-text")).to_contain_text("Offline: the server cannot be reached")
+
+
 def test_the_pauses_between_attempts_grow_but_not_for_ever(chat):
     alice = chat.open()
     alice.clock.install()

@@ -33,6 +33,7 @@ export class Link {
     if (this.socket) return;
     this.ticker ||= setInterval(() => this.tick(), TICK_MS);
     this.words = "";
+    this.heardAt = 0; // nothing yet
     this.waitsSince = Date.now(); // for an answer; 0 when we wait for none
     const socket = new WebSocket(this.url);
     this.socket = socket;
