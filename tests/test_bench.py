@@ -97,6 +97,22 @@ def test_the_relay_in_c_relays(capsys):
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("server", ["ngircd", "inspircd", "ergo"])
+def test_other_peoples_servers_are_measured(server, capsys):
+    if why_not := KINDS[server].why_not(None):
+        pytest.skip(why_not)
+    status = bench.main(["--quick", "--servers", server, "--workloads", "fan-out/64,pairs"])
+    told = capsys.readouterr().out
+    assert status == 0 and told.count(f"{KINDS[server].title} ") == 2, told
+
+
+def test_without_a_program_a_line_says_so(monkeypatch, capsys):
+    monkeypatch.setattr("extras.bench.servers.SYSTEM_PATH", "")
+    assert bench.chosen_servers(bench.parse_args(["--servers", "inspircd,ergo"])) == {}
+    assert capsys.readouterr().err == "without InspIRCd (C++): no inspircd here\nwithout Ergo (Go): no ergo here\n"
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("server", ["rooms:tls", "irc:tls", "rooms:web", "irc:web"])
 def test_what_comes_in_tls_or_websocket_is_counted_too(server, capsys):
     if why_not := KINDS[server].why_not(bench.parse_args([])):
@@ -251,6 +267,20 @@ def test_a_crowd_that_misses_one_delivery_raises(serve):
         crowd.check([0, 1, 0])
         with pytest.raises(load.Lost, match="user 2: 0 of 1"):
             crowd.check([0, 1, 1])
+
+
+def test_users_may_be_let_in_together(serve):
+    together = threading.Barrier(load.AT_ONCE, timeout=5)
+
+    class SlowHandler(ChatHandler):
+        def setup(self):
+            super().setup()
+            together.wait()
+
+    server = serve(type("SlowServer", (ChatServer,), {"handler_class": SlowHandler}))
+    with load.Crowd(server.server_address, KINDS["step5"].dialect) as crowd:
+        crowd.grow(2 * load.AT_ONCE)
+    assert not together.broken
 
 
 def test_a_refused_login_is_told(serve):

@@ -51,7 +51,7 @@ def measure(report: Report, name: str, server: str, kind, args, round_number: in
                 numbers = result.numbers()
                 report.add(result.workload, server, numbers)
                 progress(f"{result.workload}: {numbers['per_second']:,.0f} a second")
-    except (LoadError, OSError, RuntimeError) as error:
+    except (LoadError, OSError, RuntimeError, subprocess.SubprocessError) as error:
         report.failures.append(f"{name}, {kind.title}, round {round_number + 1}: {error}")
 
 

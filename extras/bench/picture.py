@@ -17,7 +17,8 @@ MAX_TIMES_MEDIAN = 4  # a longer bar is cut, and has an arrow
 OURS = {"step5", "broadcast", "rooms", "irc"}
 COLOURS = {
     "step5": "#6baed6", "broadcast": "#4292c6", "rooms": "#2171b5", "irc": "#08519c",
-    "ngircd": "#d94801", "miniircd": "#bbbbbb", "irc.server": "#888888", "relay": "#555555",
+    "ngircd": "#d94801", "inspircd": "#fd8d3c", "ergo": "#41ab5d",
+    "miniircd": "#bbbbbb", "irc.server": "#888888", "relay": "#555555",
 }
 STYLE = "text{font:13px sans-serif;fill:#222} .h{font-weight:bold} .s{font-size:11px;fill:#666}"
 

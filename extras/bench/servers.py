@@ -60,6 +60,51 @@ NGIRCD_TLS = """\
     KeyFile = {folder}/{key}
     Ports = {port}
 """
+# `threshold` and `commandrate` are its penalties for talking fast; a `sendq` is what may wait for a peer.
+INSPIRCD_CONF = """\
+<server name="bench.example" description="bench" network="bench">
+<admin name="bench" nick="bench" email="bench@bench.example">
+<bind address="127.0.0.1" port="{port}" type="clients">
+<connect allow="*" timeout="60" pingfreq="36000" limit="{many}" localmax="{many}" globalmax="{many}"
+    threshold="1000000" commandrate="1000000000" fakelag="no" resolvehostnames="no" useident="no"
+    hardsendq="100M" softsendq="100M" recvq="1M">
+<performance softlimit="{many}">
+<dns server="127.0.0.1">
+<module name="cap">
+<module name="ircv3_servertime">
+<module name="ircv3_ctctags">
+<module name="ircv3_msgid">
+"""
+# Nothing is kept but what it needs to run: no accounts, no history.
+ERGO_CONF = """\
+network:
+    name: bench
+server:
+    name: bench.example
+    listeners:
+        "127.0.0.1:{port}":
+    casemapping: ascii
+    lookup-hostnames: false
+    max-sendq: 100m
+    idle-timeouts:
+        ping: 10h
+        disconnect: 11h
+    ip-limits:
+        count: false
+        throttle: false
+fakelag:
+    enabled: false
+limits:
+    nicklen: 32
+    identlen: 20
+    channellen: 64
+    awaylen: 390
+    kicklen: 390
+    topiclen: 390
+    registration-messages: 1024
+datastore:
+    path: {folder}/ergo.db
+"""
 ACCOUNT = "bench", "secret"
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
@@ -292,6 +337,23 @@ def ngircd_tls(args, folder: Path, port: int) -> list[str]:
     return argv
 
 
+def inspircd(args, folder: Path, port: int) -> list[str]:
+    """Write a configuration and return InspIRCd's command."""
+    conf = folder / "inspircd.conf"
+    conf.write_text(INSPIRCD_CONF.format(port=port, many=MANY))
+    program = shutil.which("inspircd", path=SYSTEM_PATH)
+    return [program, "--config", str(conf), "--nofork", "--nolog", "--nopid", "--runasroot"]
+
+
+def ergo(args, folder: Path, port: int) -> list[str]:
+    """Write a configuration, make an empty datastore, and return Ergo's command."""
+    conf = folder / "ergo.yaml"
+    conf.write_text(ERGO_CONF.format(port=port, folder=folder))
+    program = shutil.which("ergo", path=SYSTEM_PATH)
+    subprocess.run([program, "initdb", "--quiet", "--conf", conf], check=True, stderr=subprocess.DEVNULL)
+    return [program, "run", "--quiet", "--conf", str(conf)]
+
+
 def miniircd(args, folder: Path, port: int) -> list[str]:
     """Return miniircd's command."""
     as_root = ["--setuid", "root"] if os.getuid() == 0 else []  # it wants this
@@ -346,6 +408,8 @@ KINDS = {
     "rooms": Kind("rooms", dialects.Rooms(), ours("extras/rooms/server.py")),
     "irc": Kind("our IRC", dialects.Irc(), ours("extras/irc/server.py", "--flood=off")),
     "ngircd": Kind("ngIRCd (C)", dialects.Irc(), ngircd, needs_program("ngircd"), False),
+    "inspircd": Kind("InspIRCd (C++)", dialects.Irc(), inspircd, needs_program("inspircd"), False),
+    "ergo": Kind("Ergo (Go)", dialects.Irc(), ergo, needs_program("ergo"), False),
     "miniircd": Kind("miniircd", dialects.Irc(), miniircd, needs_module("miniircd"), False),
     "irc.server": Kind("irc.server", dialects.Irc(), irc_server, needs_module("irc"), False),
     "relay": Kind("relay.c", dialects.Relay(), relay("relay.c"), needs_epoll),
