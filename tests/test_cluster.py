@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import itertools
+import json
 import os
 import re
 import select
@@ -129,6 +130,33 @@ def test_private_messages_across_servers_arrive_in_order_and_once(house):
         talker.stop()
     for way, receiver in zip(ways, receivers):
         check_all(talkers, [way], [receiver])
+
+
+def test_each_log_is_read_or_written_for_those_whom_it_concerns_alone(house):
+    with running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as here, house.client() as redis, \
+            running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as there, \
+            User(here, "alice") as alice, User(there, "bob") as bob:
+        assert alice.ask("JOIN tea", "SAY tea hello", "MSG bob psst") == ["OK"] * 3
+        bob.hear("MSG alice psst")
+        alices, bobs = (f"server:{server.member.membership.server}" for server in (here, there))
+        assert set(here.member._positions) == {"users", alices, "room:tea"}
+        assert set(there.member._positions) == {"users", bobs}, "nobody there is in the room"
+        for log, verbs in {"users": ["ONLINE", "ONLINE"], "room:tea": ["JOINED", "SAY"], alices: ["FOLLOW"], bobs: ["MSG"]}.items():
+            whats = [json.loads(entry["what"])[0] for _, entry in redis.xrange(f"chat:log:{log}")]
+            assert [what for what in whats if what != "UP"] == verbs
+
+
+def test_the_messages_of_a_chunk_go_to_redis_in_one_call(house):
+    calls = []
+
+    def run(slot, prefix, script, *arguments, run=engine.Slot.run):
+        calls.append(script)
+        return run(slot, prefix, script, *arguments)
+
+    with running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server, User(server, "alice") as alice, \
+            mock.patch.object(engine.Slot, "run", run):
+        assert alice.ask(*["MSG alice hi"] * 10) == ["OK"] * 10
+        assert calls.count(engine.STEPS) == 1
 
 
 @pytest.mark.long
