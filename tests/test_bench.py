@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from extras.rooms.server import RoomsHandler, RoomsServer
 from step3_protocol.protocol import format_line
 from step5_server.server import ChatHandler, ChatServer
 from tests.certificates import certificates  # noqa: F401: a fixture
@@ -81,7 +82,7 @@ def test_a_quick_run_measures_every_workload(tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
     rounds = json.loads(report.read_text())["rounds"]
     assert set(rounds["pairs"]) == set(rounds["logins"]) == {"step5", "irc"}
-    assert set(rounds["fan-out/64"]) == set(rounds["fan-out/1"]) == set(rounds["growth/10"]) == {"irc"}
+    assert set(rounds["joins"]) == set(rounds["fan-out/64"]) == set(rounds["fan-out/1"]) == set(rounds["growth/10"]) == {"irc"}
     assert all(one["count"] > 0 for servers in rounds.values() for many in servers.values() for one in many)
     assert "fan-out/64  our IRC" in run.stderr  # the progress
     assert "deliveries/s" in run.stdout and "step 5 " in run.stdout
@@ -256,6 +257,22 @@ def test_a_lost_message_fails_the_run(serve, monkeypatch, capsys):
 def test_a_doubled_message_fails_the_run(serve, capsys):
     assert run_pairs(serve, DoublingHandler) == 1
     assert "FAILED" in capsys.readouterr().out
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("copies, status", [(1, 0), (0, 1), (2, 1)])
+def test_who_comes_and_goes_is_counted_at_each_member(serve, monkeypatch, copies, status):
+    class AccidentHandler(RoomsHandler):
+        def tell(self, room, *words):
+            first_to_go = words[0] == "LEFT" and self.server.lucky and self.server.lucky.pop()
+            for _ in range(copies if first_to_go else 1):
+                super().tell(room, *words)
+
+    monkeypatch.setattr(load, "DEADLINE_S", 0.2)
+    server = serve(type("AccidentServer", (RoomsServer,), {"handler_class": AccidentHandler, "lucky": [True]}))
+    host, port = server.server_address
+    words = ["--quick", "--workloads", "joins", "--connect", f"{host}:{port}", "--dialect", "rooms"]
+    assert bench.main(words) == status
 
 
 def test_a_crowd_that_misses_one_delivery_raises(serve):

@@ -81,8 +81,8 @@ def chosen_servers(args) -> dict:
 
 def takes_part(name: str, server: str, kind, args) -> bool:
     """Return whether this workload is for this server."""
-    if name.startswith(("fan-out", "growth")) and not hasattr(kind.dialect, "say"):
-        return False  # it has no rooms
+    if not hasattr(kind.dialect, WORKLOADS[name].needs):
+        return False  # it has no rooms, for instance
     return bool(args.servers or args.connect) or server in WORKLOADS[name].servers.split()
 
 

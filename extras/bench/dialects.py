@@ -4,12 +4,15 @@ A user is a number here, and there is only one room.  All methods return bytes, 
 
 mark     a byte that ends every text of a message and occurs nowhere else: so `chunk.count(MARK)`
          counts messages, wherever the chunk was cut
+entry    a byte in the name of the room that people enter and leave, which occurs nowhere else that
+         its members are sent: so `chunk.count(ENTRY)` counts who comes and goes
 fence    a request whose answer is known: when the answer is here, so is all that was sent before
 """
 
 import base64
 import re
 
+ENTRY = b"Z"  # a room's name may hold only letters and digits
 MARK = b"|"  # not in names, numerics, replies or messages of the day, and a single byte
 
 
@@ -44,6 +47,11 @@ class Rooms(Chat):
     """Our own protocol with rooms."""
 
     join = b"JOIN bench\n"
+    enter, leave = b"JOIN %s\n" % ENTRY, b"LEAVE %s\n" % ENTRY
+
+    def entered_and_left(self, user: int):
+        """Return what ends the answers to `enter` and `leave`."""
+        return re.compile(rb"OK"), re.compile(rb"OK")
 
     def say(self, text: bytes) -> bytes:
         """Return a message to the room."""
@@ -79,6 +87,11 @@ class Irc:
     refused = re.compile(rb"(^|\n)(:\S+ 4(?!22)\d\d |ERROR )[^\n]*")
     quit = b"QUIT\r\n"
     join = b"JOIN #bench\r\n"
+    enter, leave = b"JOIN #%s\r\n" % ENTRY, b"PART #%s\r\n" % ENTRY
+
+    def entered_and_left(self, user: int):
+        """Return what ends the answers to `enter` and `leave`: the end of the names, her own PART."""
+        return re.compile(rb" 366 "), re.compile(rb":u%d!\S+ PART " % user)
 
     def login(self, user: int) -> bytes:
         """Return what logs a user in."""

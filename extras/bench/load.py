@@ -37,6 +37,7 @@ class Client:
         self.user = user
         self.sent = 0  # messages
         self.received = 0  # messages
+        self.mark = MARK  # what is counted
         self.sock = wire(address)
 
     def fileno(self) -> int:
@@ -51,7 +52,7 @@ class Client:
             self.sock.sendall(request)
             while not until.search(answer):
                 chunk = self.sock.recv(CHUNK_BYTES)
-                self.received += chunk.count(MARK)
+                self.received += chunk.count(self.mark)
                 answer += chunk
                 if refusal := self.dialect.refused.search(answer):
                     raise LoadError(f"refused: {refusal.group().decode(errors='replace').strip()}")
@@ -75,7 +76,7 @@ class Client:
             return b""
         if not chunk:
             raise LoadError("closed by the server in the middle of a run")
-        self.received += chunk.count(MARK)
+        self.received += chunk.count(self.mark)
         return chunk
 
     def close(self) -> None:

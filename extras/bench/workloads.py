@@ -8,6 +8,8 @@ pairs     20 pairs; each of the two answers the other: one round trip after the 
           has several servers, the two are on one, and then again, in pairs/across, on two
 logins    connect, register, quit; 5 at a time
 idle      more and more connections that are silent, and one pair that talks
+joins     five users enter and leave a channel of 50, as fast as they are answered; each member
+          must be told of each who comes and of each who goes
 growth    fan-out with more and more members
 
 delivery  one message that has arrived at one client
@@ -23,7 +25,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from extras.bench.dialects import MARK
+from extras.bench.dialects import ENTRY, MARK
 from extras.bench.load import DEADLINE_S, Client, Crowd, LoadError, Lost
 
 TEXT = b"the quick brown fox jumps"  # 25 bytes: people type short lines
@@ -87,6 +89,21 @@ class Stopwatch:
         )
 
 
+class Cold:
+    """Clients that only listen: read a few at a time, so that no hot client waits long for us."""
+
+    def __init__(self, clients: list[Client], now: float):
+        self._in_turn = itertools.cycle(clients)
+        self._pause_s = COLD_INTERVAL_S / len(clients)
+        self._next = now
+
+    def read(self, now: float) -> None:
+        """Read those whose turn has come."""
+        while self._next < now:
+            next(self._in_turn).read()
+            self._next += self._pause_s
+
+
 def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders=5, in_flight=64):
     """Let `senders` keep `in_flight` messages each under way to a room."""
     crowd.grow(members, join=True)
@@ -99,14 +116,11 @@ def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders
         mark = b"%c" % SENDER_MARKS[number - 1]
         line = crowd.dialect.say(TEXT + mark + MARK)
         listeners[crowd.clients[number * members // senders - 1]] = sender, mark, line
-    cold = [client for client in crowd.clients if client not in listeners]
-    in_turn = itertools.cycle(cold)
-    pause = COLD_INTERVAL_S / len(cold)
     latencies = []
     sent_at = collections.defaultdict(collections.deque)
     watch = Stopwatch(server)
     now = begin = time.perf_counter()
-    next_cold = begin
+    cold = Cold([client for client in crowd.clients if client not in listeners], now)
     with selectors.DefaultSelector() as selector:
         for listener, (sender, _, line) in listeners.items():
             selector.register(listener, selectors.EVENT_READ)
@@ -125,9 +139,7 @@ def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders
                     latencies += [now - times.popleft() for _ in range(arrived)]
                     sender.send(line * arrived, arrived)
                     times.extend([now] * arrived)
-            while next_cold < now:  # a few at a time, so that no hot client waits long for us
-                next(in_turn).read()
-                next_cold += pause
+            cold.read(now)
     total = sum(client.sent for client in crowd.clients)
     expected = [total - client.sent for client in crowd.clients]
     crowd.collect(expected)
@@ -233,6 +245,56 @@ def logins(server, crowd: Crowd, name: str, seconds: float, at_a_time=5):
     yield watch.stop(name, users, latencies=latencies)
 
 
+def joins(server, crowd: Crowd, name: str, seconds: float, members=50, joiners=5):
+    """Let users enter and leave a room again and again; a join is both."""
+    dialect = crowd.dialect
+    crowd.grow(members + joiners)
+    here, coming = crowd.clients[:members], crowd.clients[members:]
+    for client in here:
+        client.ask(dialect.enter + dialect.fence, dialect.fenced)
+    crowd.settle()
+    for client in here:
+        client.mark, client.received = ENTRY, 0
+    answers = {client: dialect.entered_and_left(client.user) for client in coming}
+    told = dict.fromkeys(coming, b"")  # since her last request
+    inside = set()
+    latencies = []
+    watch = Stopwatch(server)
+    now = begin = last = time.perf_counter()
+    cold = Cold(here, now)
+    with selectors.DefaultSelector() as selector:
+        for client in coming:
+            selector.register(client, selectors.EVENT_READ)
+            client.send(dialect.enter)
+        began = dict.fromkeys(coming, now)  # of those who have not finished
+        while began:
+            for key, _ in selector.select(COLD_INTERVAL_S):
+                client = key.fileobj
+                told[client] += client.read()
+                if not answers[client][client in inside].search(told[client]):
+                    continue
+                told[client] = b""
+                last = now = time.perf_counter()
+                if client not in inside:
+                    inside.add(client)
+                    client.send(dialect.leave)
+                    continue
+                inside.remove(client)
+                latencies.append(now - began.pop(client))
+                if now < begin + seconds:
+                    began[client] = now
+                    client.send(dialect.enter)
+            now = time.perf_counter()
+            if now > last + DEADLINE_S:
+                raise Lost(f"{len(began)} users wait to get in or out")
+            cold.read(now)
+    expected = [2 * len(latencies)] * members
+    crowd.collect(expected)
+    result = watch.stop(name, len(latencies), latencies=latencies, connections=len(crowd.clients))
+    crowd.check(expected)
+    yield result
+
+
 def idle(server, crowd: Crowd, name: str, seconds: float, levels=(10, 100, 1000, 4000, 10000)):
     """Open more and more connections, and let one pair among them talk."""
     empty = server.rss_bytes()
@@ -260,6 +322,7 @@ class Workload(NamedTuple):
     unit: str  # what is counted
     servers: str  # the servers that are measured by default
     run: Callable[..., Iterator[Result]]
+    needs: str = "login"  # what the server's dialect must be able to do
 
 
 ROOM_SERVERS = "broadcast rooms irc ngircd inspircd ergo miniircd irc.server relay"
@@ -267,11 +330,11 @@ USER_SERVERS = "step5 rooms irc ngircd inspircd ergo miniircd irc.server relay"
 WORKLOADS = {
     "fan-out/64": Workload(
         "a room of 50, 5 of them talk, 64 messages in flight each",
-        "deliveries", ROOM_SERVERS, fan_out,
+        "deliveries", ROOM_SERVERS, fan_out, "say",
     ),
     "fan-out/1": Workload(
         "a room of 50, 5 of them talk, 1 message in flight each",
-        "deliveries", ROOM_SERVERS, functools.partial(fan_out, in_flight=1),
+        "deliveries", ROOM_SERVERS, functools.partial(fan_out, in_flight=1), "say",
     ),
     "pairs": Workload("20 pairs play ping-pong", "round trips", USER_SERVERS, pairs),
     "pairs/1": Workload(
@@ -281,12 +344,15 @@ WORKLOADS = {
         "connect, log in, quit; 5 at a time", "logins",
         USER_SERVERS.replace(" inspircd", ""), logins,  # it lets users in once a second
     ),
+    "joins": Workload(
+        "five users enter and leave a room of 50", "joins", "rooms irc ngircd inspircd ergo", joins, "leave",
+    ),
     "idle": Workload(
         "many are connected and silent, one pair plays ping-pong",
         "round trips", "step5 irc ngircd", idle,
     ),
     "growth": Workload(
         "a room with more and more members, 5 of them talk, 64 messages in flight each",
-        "deliveries", "rooms irc ngircd", growth,
+        "deliveries", "rooms irc ngircd", growth, "say",
     ),
 }
