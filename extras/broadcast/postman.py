@@ -13,7 +13,6 @@ bell    rung when something is dirty: the postman sleeps otherwise
 import threading
 from collections.abc import Collection
 
-from extras.broadcast.fan_out import flush_all
 from step1_echo.serving import log
 from step5_server.outbox import Outbox
 
@@ -49,7 +48,8 @@ class Postman:
         """
         if len(outboxes) > FEW and self._hand_over(outboxes):
             return
-        flush_all(outboxes)
+        for outbox in outboxes:
+            outbox.flush()
 
     def end(self) -> None:
         """Carry what is waiting, and end the thread; deliver() still works.
