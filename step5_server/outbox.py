@@ -185,7 +185,7 @@ class Outbox:
 
     def _seal(self, pieces: list[bytes]) -> bytes:
         """Return these as they go on the wire, and the end behind them if they are the last.  Holds the lock."""
-        data = self._stream.seal(b"".join(pieces))
+        data = self._stream.seal(pieces)
         if self.ended and not (self._unsent or self._said_end):
             self._said_end = True
             data += self._stream.seal_end()

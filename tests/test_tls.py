@@ -121,7 +121,7 @@ class Pair:
 
     def send(self, data):
         with self.said:  # as under the outbox's lock: sealed and sent in one order
-            self.ours.sendall(self.stream.seal(data))
+            self.ours.sendall(self.stream.seal([data]))
 
     def open(self, **how):
         with in_thread(self.stream.open):
@@ -226,9 +226,9 @@ def test_others_seal_while_the_reader_waits_and_while_it_reads(pair):
 
 
 def test_before_the_handshake_is_over_nothing_is_sealed(pair):
-    assert pair.stream.seal(b"secret") == b""
+    assert pair.stream.seal([b"secret"]) == b""
     pair.client.send(b"\x16\x03")
-    assert pair.stream.seal(b"secret") == b"" == pair.stream.seal_end()
+    assert pair.stream.seal([b"secret"]) == b"" == pair.stream.seal_end()
 
 
 def test_the_end_is_said_in_tls(pair):
@@ -269,7 +269,7 @@ def test_a_record_that_was_changed_on_the_way_is_an_error_in_words(pair):
     pair.client.send(sealed)
     with pytest.raises(OSError, match="^TLS: (decryption failed or )?bad record mac$"):
         pair.stream.recv(4096)
-    assert b"who is there?" not in pair.stream.seal(b"who is there?"), "nor do others stumble over it"
+    assert b"who is there?" not in pair.stream.seal([b"who is there?"]), "nor do others stumble over it"
     with pytest.raises(ssl.SSLError, match="ALERT_BAD_RECORD_MAC"):
         pair.client.run(pair.client.tls.read, 100)
 
@@ -285,7 +285,7 @@ def test_whoever_sends_never_stumbles_over_a_peer_that_breaks_the_rules(pair):
         unwrap = write
 
     pair.stream._tls = Broken()
-    assert pair.stream.seal(b"hello") == b"" == pair.stream.seal_end()
+    assert pair.stream.seal([b"hello"]) == b"" == pair.stream.seal_end()
 
 
 def test_one_thread_at_a_time_is_in_openssl(pair):
@@ -307,7 +307,7 @@ def test_one_thread_at_a_time_is_in_openssl(pair):
     pair.stream._tls = Slow()
     with in_thread(lambda: pair.stream.recv(100)):
         assert reading.wait(DEADLINE_S)
-        pair.stream.seal(b"hello")
+        pair.stream.seal([b"hello"])
     assert met == [False]
 
 
@@ -322,7 +322,7 @@ def test_what_many_lines_need_is_not_kept_for_ever(pair):
             return outgoing.read()
 
     pair.stream._outgoing = Watched()
-    assert len(pair.stream.seal(MUCH)) > len(MUCH)
+    assert len(pair.stream.seal([MUCH])) > len(MUCH)
     assert max(most) < 17_000, "a record, and its head"
 
 

@@ -13,7 +13,7 @@ handshake      what both sides say first: they agree on keys, and the client che
 record         what TLS sends at a time: a header and up to 16 KiB of encrypted bytes
 alert          TLS's own last words, a record; close_notify is the one for a proper end
 
-Whoever makes one of these streams gives it two functions: speak() sends what seal(b"") returns,
+Whoever makes one of these streams gives it two functions: speak() sends what seal([]) returns,
 and complain(text) tells the peer in plain text that it has the wrong port.
 """
 
@@ -41,17 +41,13 @@ def greets(chunk: bytes) -> bool:
 class PlainStream(Stream):
     """A socket whose peer is told if it speaks TLS here: else it would wait for our part of that."""
 
-    def __init__(self, sock):
-        super().__init__(sock)
-        self._heard = False
-
     def recv(self, max_bytes: int) -> bytes:
         """Return what has come, b"" at EOF.  Blocks: until something comes.  Raises: OSError."""
         chunk = self.sock.recv(max_bytes)
-        if not self._heard and chunk and greets(chunk):
+        if chunk and greets(chunk):
             self.complain(WITHOUT_TLS)
             raise OSError(WITHOUT_TLS)
-        self._heard = True
+        self.recv = self.sock.recv  # a hello is the first that comes, or none
         return chunk
 
 
@@ -123,11 +119,12 @@ class TlsStream(Stream):
         with self._lock:
             return self._tls.getpeercert(binary_form=True) if self._is_open else None
 
-    def seal(self, data: bytes) -> bytes:
-        """Return what goes on the wire: what TLS itself has to say, then the data, encrypted.
+    def seal(self, pieces: list[bytes]) -> bytes:
+        """Return what goes on the wire: what TLS itself has to say, then the pieces, encrypted.
 
         Before the handshake is over nobody could read it, so it is dropped.  Blocks: never.
         """
+        data = b"".join(pieces)
         if self._is_plain:
             return data
         with self._lock:
