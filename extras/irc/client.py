@@ -188,7 +188,10 @@ class Client(TurnHandler):
     def tell_user(self, user: User, event: Event, is_answer: bool = True) -> None:
         """Send an event to all sessions of a user; if it is our own, it may be our request's answer."""
         for session in user.sessions:
-            self.tell_session(session, event, is_answer)
+            if session.caps or not event.is_plain or session is self and is_answer:
+                self.tell_session(session, event, is_answer)
+            else:  # as nearly always
+                self.conn.send_to(session.outbox, event.line)
         for observe in self.observers:
             observe(event, user)
 
@@ -237,8 +240,6 @@ class Client(TurnHandler):
         """Send an event to one session, ours or another one."""
         if session is self and is_answer:
             self.send(event)
-        elif event.is_plain and not session.caps:  # as nearly always
-            self.conn.send_to(session.outbox, event.line)
         else:
             for line in self.wording.lines(event, session.caps):
                 self.conn.send_to(session.outbox, line)
