@@ -87,12 +87,18 @@ class Event:
 
 
 class Said(Event):
-    """What a user has just said to a target.  Nothing is said more often, so it is made faster."""
+    """What our user has just said to a target.  Nothing is said more often, so it is made faster."""
 
-    def __init__(self, command: str, target: str, text: str, user):
+    def __init__(self, me, command: str, target: str, text: str | None):
+        user = me.user
         self.command, self.params, self.text = command, (target,), text
         self.user, self.source, self.time = user, user.source, user.spoke_at
-        self.line = encode(f":{user.source} {command} {target} :{text}")
+        if text is None:  # a TAGMSG is nothing but tags
+            self.need, self.is_plain = "message-tags", False
+        else:
+            self.line = encode(f":{user.source} {command} {target} :{text}")
+        if me.tags and "message-tags" in me.caps:
+            self.tags = {key: value for key, value in me.tags.items() if key[0] == "+"}
 
 
 class Answer(Event):

@@ -160,11 +160,17 @@ class Extension:
         return None
 
     def why_not_speak(self, me: Client, channel: Channel, event: Event) -> tuple | None:
-        """Give the numeric and its values if this client may not say this in the channel."""
+        """Give the numeric and its values if this client may not say this in the channel.
+
+        It is not asked for a member of a channel without bans and with no other flags than `inpst`.
+        """
         return None
 
     def why_not_speak_to(self, me: Client, user: User, event: Event) -> tuple | None:
-        """Give the numeric and its values if this client may not say this to the user."""
+        """Give the numeric and its values if this client may not say this to the user.
+
+        It is asked if one of the two has a user mode.
+        """
         return None
 
     def observe(self, event: Event, place: Channel | User) -> None:

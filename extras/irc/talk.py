@@ -24,6 +24,7 @@ from extras.irc.state import RANKS, STATUSES, Channel
 MAX_TARGETS = 20  # targets of one message: enough for a person, too few for spam
 SIGNS = {sign: letter for letter, sign in STATUSES.items()}
 EVERY_SIGN = "".join(SIGNS)
+QUIET_FLAGS = frozenset("inpst")  # where a channel has no others, and no bans, all members may speak
 
 
 def privmsg(me: Client, targets: str = "", text: str = ""):
@@ -42,12 +43,11 @@ def notice(me: Client, targets: str = "", text: str = ""):
         speak(me, "NOTICE", targets, text)
 
 
-def speak(me: Client, command: str, targets: str, text: str | None, make: Callable | None = None):
+def speak(me: Client, command: str, targets: str, text: str | None, make: Callable = Said):
     """Deliver one text to each target, once, and answer the sender; a NOTICE gets no answer.
 
-    `make` gives the event if says() cannot: a message may have several lines.
+    `make` gives the event if it is no Said: a message may have several lines.
     """
-    make = make or says
     me.user.spoke_at = time.time()
     names = list(dict.fromkeys(targets.split(","))) if "," in targets else [targets]
     for target in names[:MAX_TARGETS]:
@@ -64,24 +64,14 @@ def speak(me: Client, command: str, targets: str, text: str | None, make: Callab
         me.reply(ERR_TOOMANYTARGETS, names[MAX_TARGETS])
 
 
-def says(me: Client, command: str, target: str, text: str | None) -> Event:
-    """Give what our user says to a target, with the tags that the client has put in front of it."""
-    if text is None:  # a TAGMSG is nothing but tags
-        event = me.says(command, target, need="message-tags")
-    else:
-        event = Said(command, target, text, me.user)
-    if me.tags and "message-tags" in me.caps:
-        event.tags = {key: value for key, value in me.tags.items() if key[0] == "+"}
-    return event
-
-
 def speak_to_channel(me: Client, command: str, signs: str, name: str, text: str | None, make: Callable) -> tuple | None:
     """Deliver to a channel; with signs, to its members of that status and higher (STATUSMSG)."""
     channel = me.world.channel(name)
     if channel is None:
         return ERR_NOSUCHNICK, signs + name
     event = make(me, command, signs + channel.name, text)
-    if refusal := why_not_speak(me, channel, event):
+    is_free = channel.flags <= QUIET_FLAGS and not channel.lists.entries["b"] and me.user in channel.members
+    if not is_free and (refusal := why_not_speak(me, channel, event)):
         return refusal
     if signs:
         least = max((SIGNS[sign] for sign in signs), key=RANKS.index)  # @%#tea is %#tea
@@ -135,7 +125,7 @@ def speak_to_user(me: Client, command: str, target: str, text: str | None, make:
     elif (user := me.world.user(target)) is None:
         return speak_to_nobody(me, target, text)
     event = make(me, command, user.nick, text)
-    for why_not in me.private_rules:
+    for why_not in me.private_rules if user.modes or me.user.modes else ():
         if refusal := why_not(me, user, event):
             return refusal
     me.tell_user(user, event, is_answer=False)  # to oneself, too: the echo is the answer

@@ -15,12 +15,12 @@ from functools import partial
 
 from extras.irc.client import Client
 from extras.irc.command import command
-from extras.irc.event import Event
+from extras.irc.event import Event, Said
 from extras.irc.extension import Capability, Extension
 from extras.irc.message import size
 from extras.irc.names import fold
 from extras.irc.replies import ERR_UNKNOWNCOMMAND
-from extras.irc.talk import says, speak
+from extras.irc.talk import speak
 from extras.ircv3.many_lines import CAP, CONCAT, ManyLines, Part
 from extras.ircv3.replay import as_word
 
@@ -157,7 +157,7 @@ class Answer:
 
 
 def says_lines(parts: list[Part], me: Client, command: str, target: str, text: str) -> Event:
-    """Give what our user says, as says() does it for one line."""
+    """Give what our user says, as Said is for one line."""
     event = ManyLines(command, target, parts, source=me.user.source, user=me.user)
-    event.tags = says(me, command, target, "").tags
+    event.tags = Said(me, command, target, "").tags
     return event
