@@ -5,6 +5,7 @@ from beginning to end, and the outboxes that it has filled are flushed once for 
 command has any number of replies (client.py).
 """
 
+import logging
 import re
 import time
 from functools import partial
@@ -37,8 +38,8 @@ class IrcHandler(Client):
                 bad_proxy = str(error)
         super().setup()
         self._commands = self.server.commands
-        self._tokens = float(self.server.flood[0]) if self.server.flood else 0.0
-        self._tokens_at = self.conn.opened_at  # when the tokens were counted
+        self._is_logged = log.isEnabledFor(logging.INFO)
+        self._paid_until = 0.0  # when the messages so far will have been paid for, by waiting
         if bad_proxy:
             log.warning("%s: no PROXY header: %s", self, bad_proxy)
             self.refusal = self.last_line("proxy", "PROXY header expected")
@@ -59,10 +60,7 @@ class IrcHandler(Client):
             log.warning("%s: %s: sent away", self, why)
             self.close_link(why)
             return
-        if isinstance(line, LineTooLong):
-            self.reply(ERR_INPUTTOOLONG)
-            return
-        if len(line) > MAX_MESSAGE_BYTES and (line := fit(line)) is None:
+        if isinstance(line, LineTooLong) or len(line) > MAX_MESSAGE_BYTES and (line := fit(line)) is None:
             self.reply(ERR_INPUTTOOLONG)
             return
         parts = split_message(line, self.server.utf8_only)
@@ -71,8 +69,11 @@ class IrcHandler(Client):
         self.tags, _, name, params = parts
         command = self._commands.get(name)
         if self.server.flood and not (command and command.free):
-            self.wait_for_token()
-        log.info("%s: %s", self, name if command else "unknown command")
+            self._paid_until = max(self._paid_until, self.conn.heard_at) + self.server.message_s
+            if self._paid_until > self.conn.heard_at + self.server.burst_s:
+                self.slow_down()
+        if self._is_logged:
+            log.info("%s: %s", self, name if command else "unknown command")
         if not line.isascii() and self.server.utf8_only and name != "NOTICE" and not is_utf8(line):
             if command and command.only_utf8:
                 command = command._replace(function=partial(refuse_bytes, name), least=0, most=0, early=True)
@@ -117,17 +118,13 @@ class IrcHandler(Client):
             if answer is not None:
                 self.carry_out(answer)
 
-    def wait_for_token(self) -> None:
+    def slow_down(self) -> None:
         """Do not read a client that sends too much: a burst of messages is free, then a rate holds."""
-        burst, per_second = self.server.flood
-        now = time.monotonic()
-        self._tokens = min(burst, self._tokens + (now - self._tokens_at) * per_second) - 1
-        self._tokens_at = now
-        if self._tokens < 0:
+        wait_s = self._paid_until - self.server.burst_s - time.monotonic()
+        if wait_s > 0:
             with self.unlocked():
                 self.conn.deliver()  # send what there is before we wait
-                self.conn.rest(-self._tokens / per_second)
-            self._tokens, self._tokens_at = 0.0, time.monotonic()  # the wait was for this message
+                self.conn.rest(wait_s)
 
 
 def refuse_bytes(name: str, me: Client) -> None:

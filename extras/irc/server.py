@@ -83,6 +83,8 @@ class IrcServer(FastServer):
         self.motd_file = motd_file
         self.proxies = frozenset(proxies)
         self.max_channels, self.flood = max_channels, flood
+        # What a message costs its client, and how much of that is free.
+        self.message_s, self.burst_s = (1 / flood[1], flood[0] / flood[1]) if flood else (0.0, 0.0)
         self.ping_timeout_s = ping_timeout_s
         self.started_at = time.time()
         self.created = time.strftime("%a %b %d %Y at %H:%M:%S %Z", time.localtime(self.started_at))
