@@ -182,9 +182,9 @@ def show_names(me: Client, channel: Channel):
     inside = me.user in channel.members
     every, whole = "multi-prefix" in me.caps, "userhost-in-names" in me.caps
     words = (
-        channel.prefix(member, every) + (member.source if whole else member.nick)
+        (status and channel.prefix(member, every)) + (member.source if whole else member.nick)
         for member in list(channel.members)
-        if member in channel.members and (inside or "i" not in member.modes)
+        if (status := channel.members.get(member)) is not None and (inside or "i" not in member.modes)
     )
     symbol = "@" if "s" in channel.flags else "*" if "p" in channel.flags else "="
     yield from me.reply_words(RPL_NAMREPLY, (symbol, channel.name), words)
