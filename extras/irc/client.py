@@ -18,8 +18,8 @@ from extras.broadcast.hub import Group, with_listener
 from extras.broadcast.turns import TurnHandler
 from extras.irc.event import NONE, Answer, Event, next_number
 from extras.irc.lines import IrcCodec, IrcConnection
-from extras.irc.message import MAX_MESSAGE_BYTES, encode, format_message, size
-from extras.irc.replies import Numeric
+from extras.irc.message import MAX_MESSAGE_BYTES, encode, encode_page, format_message, size
+from extras.irc.replies import NICK, Numeric
 from extras.irc.state import Channel, User
 from step5_server.connection import Connection
 from step5_server.outbox import Outbox
@@ -100,8 +100,18 @@ class Client(TurnHandler):
         line = numeric.line(self.server.name, self.user.nick or "*", values)
         if self.caps or self.response is not None:
             self.send(Answer(line))
-        else:  # there is nothing to put in front of it; a welcome has twenty of them
+        else:  # there is nothing to put in front of it
             self.conn.send(encode(line))
+
+    def reply_page(self, page: str) -> None:
+        """Send replies that are written already, but for our client's nick: see page() in replies.py."""
+        page = page.replace(NICK, self.user.nick or "*")
+        if self.response is None and not self._marks:
+            (front,) = self.wording.lines(Answer(""), self.caps)  # the same tags for all
+            self.conn.send_lines([front + line for line in encode_page(page)])
+        else:
+            for line in page.split("\n"):
+                self.send(Answer(line))
 
     def numeric(self, numeric: Numeric, *values, nick: str) -> Event:
         """Give a numeric reply for the client with this nick."""
@@ -127,7 +137,7 @@ class Client(TurnHandler):
         room = MAX_MESSAGE_BYTES - size(without)
         line, used, must_wait = [], 0, self.conn.replied_much
         for word in words:
-            used += size(word) + 1
+            used += (len(word) if word.isascii() else size(word)) + 1
             if line and used > room:
                 self.reply(numeric, *values, between.join(line))
                 line, used, must_wait = [], size(word) + 1, self.conn.replied_much

@@ -7,6 +7,7 @@ A line may be longer, because of tags; and a CR alone also ends a line.  Source:
 import os
 import socket
 import time
+from collections.abc import Iterable
 
 from extras.broadcast.fan_out import FanOutConnection
 from extras.irc.message import MAX_LINE_BYTES
@@ -20,10 +21,8 @@ class IrcCodec(LineCodec):
     def __init__(self):
         super().__init__(MAX_LINE_BYTES)
 
-    @staticmethod
-    def frame(line: bytes) -> bytes:
-        """Give the line as it goes on the wire."""
-        return line + b"\r\n"
+    # frame(line) gives the line as it goes on the wire.  As a text with a gap it is all C's work.
+    frame = b"%b\r\n".__mod__
 
     def feed(self, chunk: bytes) -> None:
         # CR LF first: otherwise each message is followed by an empty line, as costly as a short command.
@@ -50,6 +49,14 @@ class IrcConnection(FanOutConnection):
         """Do not count the time in which we did not read, since our PING too.  Thread: any."""
         super().forgive(deaf_s)
         self.pinged_at += deaf_s
+
+    def send_lines(self, lines: Iterable[bytes]) -> None:
+        """Queue several lines for our own peer at once, after what it is to hear before."""
+        self.put_held()
+        data = b"".join(map(self.codec.frame, lines))
+        self._reply_bytes += len(data)
+        self.outbox.put(data)
+        self.touched.add(self.outbox)
 
     def send_to_all(self, outboxes: set[Outbox], data: bytes) -> None:
         """Queue a framed line for other peers, behind what was meant for them before."""

@@ -165,6 +165,12 @@ def encode(line: str) -> bytes:
     return data if len(data) <= MAX_MESSAGE_BYTES else cut(data, MAX_MESSAGE_BYTES)
 
 
+def encode_page(page: str) -> list[bytes]:
+    """Encode lines with LF between them, and cut each to its limit."""
+    lines = page.encode("utf-8", "surrogateescape").split(b"\n")
+    return [line if len(line) <= MAX_MESSAGE_BYTES else cut(line, MAX_MESSAGE_BYTES) for line in lines]
+
+
 def size(text: str) -> int:
     """Give the bytes that a text takes on the wire."""
     return len(text.encode("utf-8", "surrogateescape"))

@@ -9,6 +9,9 @@ RFC 2812's (section 5).  Where the living document leaves the texts open, they a
 """
 
 import re
+from operator import itemgetter
+
+NICK = "\0"  # in a page, in place of the receiver's nick: no line has this character
 
 
 class Numeric:
@@ -22,7 +25,7 @@ class Numeric:
         self._middles = [self.names.index(name) for name in middles if not name.endswith("...")]
         self._template = re.sub("<[^>]*>", "%s", form.replace("%", "%%"))
         # Which value stands in which place, if some stand in several.
-        self._order = None if places == self.names else [self.names.index(name) for name in places]
+        self._order = None if places == self.names else itemgetter(*map(self.names.index, places))
 
     def line(self, server: str, nick: str, values: tuple) -> str:
         """Give the reply, without its delimiter; `values` are in the order of the form's names.
@@ -34,8 +37,13 @@ class Numeric:
             if not value or " " in value or value[0] == ":":
                 values = (*values[:index], "*", *values[index + 1:])
         if self._order is not None:
-            values = tuple(values[index] for index in self._order)
+            values = self._order(values)
         return f":{server} {self.code} {nick} {self._template % values}"
+
+
+def page(server: str, *replies: tuple) -> str:
+    """Give replies, each a numeric and its values, as lines for any receiver: Client.reply_page() sends them."""
+    return "\n".join([numeric.line(server, NICK, tuple(values)) for numeric, *values in replies])
 
 
 MODERN = "modern.ircdocs.horse"

@@ -28,7 +28,7 @@ from extras.irc.message import clean
 from extras.irc.more import passwords
 from extras.irc.state import FLAGS, STATUSES, USER_MODES
 from extras.irc.verbs import VERBS
-from extras.irc.welcome import isupport_lines
+from extras.irc.welcome import isupport_page, motd_page
 from extras.irc.world import World
 from extras.ircv3.every import EXTENSIONS
 from extras.tls.doors import Door
@@ -90,7 +90,7 @@ class IrcServer(FastServer):
         self.created = time.strftime("%a %b %d %Y at %H:%M:%S %Z", time.localtime(self.started_at))
         self.utf8_only = utf8_only
         self.command_counts: Counter[str] = Counter()
-        self._motd: tuple[object, list[str] | None] = (None, None)
+        self._motd: tuple[object, str] = None, motd_page(name, DEFAULT_MOTD)
         self._dies = False
         super().__init__(address, **settings)
         try:
@@ -114,7 +114,7 @@ class IrcServer(FastServer):
         with_parameter = "".join(sorted(LISTS + "kl" + "".join(STATUSES)))
         every_mode = "".join(sorted(self.channel_flags + with_parameter))
         self.mode_letters = self.user_modes, every_mode, with_parameter
-        self.isupport = isupport_lines(self)
+        self.isupport = isupport_page(self)
         if stays := self.extensions.hooks("keeps_channel"):
             self.registry.keeps_channel = lambda channel: any(hook(channel) for hook in stays)
         if hooks := self.extensions.hooks("changed"):
@@ -193,10 +193,10 @@ class IrcServer(FastServer):
                 conn.pinged_at = now
                 handler.push(Event("PING", text=self.name))
 
-    def motd(self) -> list[str] | None:
-        """Give the message of the day from its file; None if there is no file."""
+    def motd(self) -> str | None:
+        """Give the page of the message of the day, from its file; None if there is no file."""
         if not self.motd_file:
-            return DEFAULT_MOTD
+            return self._motd[1]
         try:
             changed = os.stat(self.motd_file).st_mtime_ns
             if changed != self._motd[0]:
@@ -205,14 +205,14 @@ class IrcServer(FastServer):
                 if not lines[-1]:
                     lines.pop()
                 lines = [clean(line.removesuffix("\r"), self.utf8_only) for line in lines]
-                self._motd = changed, lines
+                self._motd = changed, motd_page(self.name, lines)
         except OSError:
             return None
         return self._motd[1]
 
     def forget_motd(self) -> None:
         """Read the file again when it is next wanted."""
-        self._motd = (None, None)
+        self._motd = None, self._motd[1]
 
     def die(self) -> None:
         """End serve_forever(); main() then does the rest.  Blocks: never: callers hold the lock.

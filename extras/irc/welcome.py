@@ -3,8 +3,6 @@
 Source: RFC 2812 section 3.4, modern.ircdocs.horse "Server Queries and Commands" and "RPL_ISUPPORT".
 """
 
-import contextlib
-
 from extras.irc.bans import LISTS, MAX_LIST
 from extras.irc.client import Client
 from extras.irc.message import MAX_TEXT_BYTES
@@ -12,7 +10,7 @@ from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LE
 from extras.irc.replies import (
     ERR_NOMOTD, ERR_NOSUCHSERVER, RPL_ENDOFMOTD, RPL_GLOBALUSERS, RPL_ISUPPORT, RPL_LOCALUSERS,
     RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME, RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD,
-    RPL_MOTDSTART, RPL_VERSION,
+    RPL_MOTDSTART, RPL_VERSION, page,
 )
 from extras.irc.state import STATUSES
 from extras.irc.talk import MAX_TARGETS
@@ -22,7 +20,7 @@ MAX_CONDITIONS = 20  # of one LIST: each is compared with each channel
 TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
 
 
-def isupport_lines(server) -> list[str]:
+def isupport_page(server) -> str:
     """Give the lines of 005: the core and the extensions do what each token says."""
     signs = "".join(STATUSES.values())
     most = len(CHANNEL_TYPES) * server.max_channels
@@ -44,29 +42,31 @@ def isupport_lines(server) -> list[str]:
         *(token for extension in server.extensions.all for token in extension.tokens()),
     ]
     starts = range(0, len(tokens), TOKENS_A_LINE)
-    return [" ".join(tokens[start : start + TOKENS_A_LINE]) for start in starts]
+    return page(server.name, *((RPL_ISUPPORT, " ".join(tokens[start : start + TOKENS_A_LINE])) for start in starts))
 
 
 def isupport(me: Client):
     """Send 005: what this server can do.  modern.ircdocs.horse "Feature Advertisement"."""
-    as_batch = "draft/extended-isupport" in me.caps
-    with me.batch("draft/isupport") if as_batch else contextlib.nullcontext():
-        for tokens in me.server.isupport:
-            me.reply(RPL_ISUPPORT, tokens)
+    if "draft/extended-isupport" not in me.caps:
+        me.reply_page(me.server.isupport)
+        return
+    with me.batch("draft/isupport"):
+        me.reply_page(me.server.isupport)
+
+
+def motd_page(server: str, lines: list[str]) -> str:
+    """Give the lines of a message of the day."""
+    return page(server, (RPL_MOTDSTART, server), *((RPL_MOTD, line) for line in lines), (RPL_ENDOFMOTD,))
 
 
 def motd(me: Client, target: str = ""):
     """Show the message of the day.  RFC 2812 section 3.4.1."""
     if target and not is_here(me, target):
         return
-    lines = me.server.motd()
-    if lines is None:
+    if text := me.server.motd():
+        me.reply_page(text)
+    else:
         me.reply(ERR_NOMOTD)
-        return
-    me.reply(RPL_MOTDSTART, me.server.name)
-    for line in lines:
-        me.reply(RPL_MOTD, line)
-    me.reply(RPL_ENDOFMOTD)
 
 
 def lusers(me: Client, pattern: str = "", target: str = ""):
@@ -75,13 +75,11 @@ def lusers(me: Client, pattern: str = "", target: str = ""):
         return
     world = me.world
     users, invisible = len(world.users), len(world.users_with("i"))
-    me.reply(RPL_LUSERCLIENT, users - invisible, invisible, 1)
-    me.reply(RPL_LUSEROP, len(world.users_with("o")))
-    me.reply(RPL_LUSERUNKNOWN, len(world.strangers))
-    me.reply(RPL_LUSERCHANNELS, len(world.channels))
-    me.reply(RPL_LUSERME, users, 0)
-    me.reply(RPL_LOCALUSERS, users, world.most_users)
-    me.reply(RPL_GLOBALUSERS, users, world.most_users)
+    me.reply_page(page(
+        me.server.name, (RPL_LUSERCLIENT, users - invisible, invisible, 1), (RPL_LUSEROP, len(world.users_with("o"))),
+        (RPL_LUSERUNKNOWN, len(world.strangers)), (RPL_LUSERCHANNELS, len(world.channels)), (RPL_LUSERME, users, 0),
+        (RPL_LOCALUSERS, users, world.most_users), (RPL_GLOBALUSERS, users, world.most_users),
+    ))
 
 
 def version(me: Client, target: str = ""):
@@ -90,6 +88,7 @@ def version(me: Client, target: str = ""):
         return
     me.reply(RPL_VERSION, VERSION, me.server.name, "standard library only")
     isupport(me)
+
 
 def is_here(me: Client, target: str) -> bool:
     """Return whether a server, given by name, mask or one of its users, is this one; if not, send 402."""
