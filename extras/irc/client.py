@@ -181,8 +181,7 @@ class Client(TurnHandler):
         def line_for(group: Group) -> bytes:
             if event.is_plain and not group.look:  # as nearly always
                 return group.frame(event.line)
-            lines = wording.lines(event, group.look)
-            return group.frame(lines[0]) if len(lines) == 1 else b"".join(map(group.frame, lines))
+            return b"".join(map(group.frame, wording.lines(event, group.look)))
 
         self.conn.fan_out(channel.audience, line_for, but=mine)
         if mine and not but_me and self.user in channel.members:

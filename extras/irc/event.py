@@ -122,9 +122,7 @@ class Wording:
         """Give the lines for a client with these capabilities; none if the event says nothing to it."""
         if event.is_plain:
             return (self._dress(event, caps) if caps else event.line,)
-        if event.need or event.instead:
-            return tuple(self._dress(form, caps) for form in event.forms(caps))
-        return (self._dress(event, caps),)
+        return tuple([self._dress(form, caps) for form in event.forms(caps)])
 
     def _dress(self, event: Event, caps: frozenset[str]) -> bytes:
         """Put the tags in front of the line; remembered for all who get the same ones."""

@@ -93,11 +93,7 @@ def clean(text: str, utf8_only: bool = False) -> str:
 
 def is_utf8(line: bytes) -> bool:
     """Return whether a line is UTF-8."""
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
+    return not NO_UTF8.search(line.decode("utf-8", "surrogateescape"))
 
 
 def fit(line: bytes) -> bytes | None:
