@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from extras.irc.server import IrcServer
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step3_protocol.protocol import format_line
 from step5_server.server import ChatHandler, ChatServer
@@ -30,7 +31,7 @@ if os.name == "posix":
     from extras.bench import bench, load, wires, workloads
     from extras.bench.picture import draw
     from extras.bench.report import Report
-    from extras.bench.servers import KINDS
+    from extras.bench.servers import KINDS, Running
 
 LATE_S = 0.3  # how late a server reads the log, to see who waits for it
 BENCH = Path(__file__).resolve().parents[1] / "extras/bench/bench.py"
@@ -82,7 +83,7 @@ def test_a_quick_run_measures_every_workload(tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
     rounds = json.loads(report.read_text())["rounds"]
     assert set(rounds["pairs"]) == set(rounds["logins"]) == {"step5", "irc"}
-    assert set(rounds["joins"]) == set(rounds["fan-out/64"]) == set(rounds["fan-out/1"]) == set(rounds["growth/10"]) == {"irc"}
+    assert set(rounds["mixed/64"]) == set(rounds["joins"]) == set(rounds["fan-out/64"]) == set(rounds["fan-out/1"]) == set(rounds["growth/10"]) == {"irc"}
     assert all(one["count"] > 0 for servers in rounds.values() for many in servers.values() for one in many)
     assert "fan-out/64  our IRC" in run.stderr  # the progress
     assert "deliveries/s" in run.stdout and "step 5 " in run.stdout
@@ -257,6 +258,23 @@ def test_a_lost_message_fails_the_run(serve, monkeypatch, capsys):
 def test_a_doubled_message_fails_the_run(serve, capsys):
     assert run_pairs(serve, DoublingHandler) == 1
     assert "FAILED" in capsys.readouterr().out
+
+
+@pytest.mark.long
+def test_half_of_a_mixed_room_gets_tags(serve):
+    server = serve(IrcServer)
+    with load.Crowd(server.server_address, KINDS["irc"].dialect) as crowd:
+        here = Running(None, server.server_address)
+        (result,) = workloads.fan_out(here, crowd, "mixed/1", 0.01, members=10, in_flight=1, mixed=True)
+        crowd.clients[0].send(crowd.dialect.say(b"hello"))
+        told = [client.sock.recv(1000) for client in crowd.clients[1:] if not client.sock.settimeout(5)]
+    assert result.count > 0 and [line[:1] for line in told] == [b":", b"@"] * 4 + [b":"]
+
+
+def test_a_server_without_tags_has_no_mixed_room():
+    args = bench.parse_args(["--servers", "ngircd,ergo"])
+    assert not bench.takes_part("mixed/64", "ngircd", KINDS["ngircd"], args)
+    assert bench.takes_part("mixed/64", "ergo", KINDS["ergo"], args)
 
 
 @pytest.mark.long

@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root
 
-from extras.bench.dialects import Broadcast, Chat, Irc, Rooms
+from extras.bench.dialects import Broadcast, Chat, Irc, Ircv3, Rooms
 from extras.bench.load import Crowd, LoadError
 from extras.bench.picture import draw
 from extras.bench.report import Report
@@ -32,7 +32,7 @@ from extras.bench.servers import KINDS, Connected
 from extras.bench.workloads import WORKLOADS
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
-DIALECTS = {"chat": Chat(), "broadcast": Broadcast(), "rooms": Rooms(), "irc": Irc()}
+DIALECTS = {"chat": Chat(), "broadcast": Broadcast(), "rooms": Rooms(), "irc": Irc(), "ircv3": Ircv3()}
 QUICK = {"idle": (4, 20), "growth": (10, 20)}  # levels that take little time
 
 

@@ -106,6 +106,13 @@ class Irc:
         return b"PRIVMSG #bench :%s\r\n" % text
 
 
+class Ircv3(Irc):
+    """The same, for servers that put tags before a line for those who want them."""
+
+    want_tags = b"CAP REQ :server-time message-tags\r\n"
+    have_tags = re.compile(rb" ACK ")
+
+
 class IrcWithAccount(Irc):
     """The same; each user logs in with SASL, all of them to one account."""
 

@@ -406,10 +406,10 @@ KINDS = {
     "step5": Kind("step 5", dialects.Chat(), ours("step5_server/server.py")),
     "broadcast": Kind("broadcast", dialects.Broadcast(), ours("extras/broadcast/server.py")),
     "rooms": Kind("rooms", dialects.Rooms(), ours("extras/rooms/server.py")),
-    "irc": Kind("our IRC", dialects.Irc(), ours("extras/irc/server.py", "--flood=off")),
+    "irc": Kind("our IRC", dialects.Ircv3(), ours("extras/irc/server.py", "--flood=off")),
     "ngircd": Kind("ngIRCd (C)", dialects.Irc(), ngircd, needs_program("ngircd"), False),
-    "inspircd": Kind("InspIRCd (C++)", dialects.Irc(), inspircd, needs_program("inspircd"), False),
-    "ergo": Kind("Ergo (Go)", dialects.Irc(), ergo, needs_program("ergo"), False),
+    "inspircd": Kind("InspIRCd (C++)", dialects.Ircv3(), inspircd, needs_program("inspircd"), False),
+    "ergo": Kind("Ergo (Go)", dialects.Ircv3(), ergo, needs_program("ergo"), False),
     "miniircd": Kind("miniircd", dialects.Irc(), miniircd, needs_module("miniircd"), False),
     "irc.server": Kind("irc.server", dialects.Irc(), irc_server, needs_module("irc"), False),
     "relay": Kind("relay.c", dialects.Relay(), relay("relay.c"), needs_epoll),
@@ -427,7 +427,7 @@ KINDS = {
         needs_module("websockets"), wire=websocket,
     ),
     "irc:tls": Kind(
-        "our IRC, TLS", dialects.Irc(), ours_tls("extras/irc/server.py", "--flood=off"),
+        "our IRC, TLS", dialects.Ircv3(), ours_tls("extras/irc/server.py", "--flood=off"),
         needs_program("openssl"), wire=tls,
     ),
     "irc:web": Kind(
@@ -439,7 +439,7 @@ KINDS = {
         False, tls,
     ),
     # ... with a database, and with a login to an account ...
-    "irc:db": Kind("our IRC, --db", dialects.Irc(), irc_db),
+    "irc:db": Kind("our IRC, --db", dialects.Ircv3(), irc_db),
     "irc:sasl": Kind("our IRC, SASL", dialects.IrcWithAccount(*ACCOUNT), irc_db),
     # ... servers that are one chat, with Redis between them ...
     **{f"cluster:{count}": Cluster(count) for count in (1, 2, 3)},

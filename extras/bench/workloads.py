@@ -4,6 +4,7 @@ Each takes a running server and a Crowd, and yields one Result or several.
 
 fan-out   one room of 50; 5 of them talk; a message is in flight until one certain other
           member, its listener, has it
+mixed     the same, when every second member wants tags: so half of them get other bytes
 pairs     20 pairs; each of the two answers the other: one round trip after the other.  If the chat
           has several servers, the two are on one, and then again, in pairs/across, on two
 logins    connect, register, quit; 5 at a time
@@ -104,9 +105,11 @@ class Cold:
             self._next += self._pause_s
 
 
-def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders=5, in_flight=64):
-    """Let `senders` keep `in_flight` messages each under way to a room."""
+def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders=5, in_flight=64, mixed=False):
+    """Let `senders` keep `in_flight` messages each under way to a room; in a mixed one half of them want tags."""
     crowd.grow(members, join=True)
+    for client in crowd.clients[::2] if mixed else ():
+        client.ask(crowd.dialect.want_tags, crowd.dialect.have_tags)
     crowd.settle()
     for client in crowd.clients:
         client.received = 0  # lists of members are no messages, whatever the head of their frame looks like
@@ -332,9 +335,17 @@ WORKLOADS = {
         "a room of 50, 5 of them talk, 64 messages in flight each",
         "deliveries", ROOM_SERVERS, fan_out, "say",
     ),
+    "mixed/64": Workload(
+        "the same as fan-out/64, and every second member wants tags",
+        "deliveries", "irc inspircd ergo", functools.partial(fan_out, mixed=True), "want_tags",
+    ),
     "fan-out/1": Workload(
         "a room of 50, 5 of them talk, 1 message in flight each",
         "deliveries", ROOM_SERVERS, functools.partial(fan_out, in_flight=1), "say",
+    ),
+    "mixed/1": Workload(
+        "the same as fan-out/1, and every second member wants tags",
+        "deliveries", "irc inspircd ergo", functools.partial(fan_out, in_flight=1, mixed=True), "want_tags",
     ),
     "pairs": Workload("20 pairs play ping-pong", "round trips", USER_SERVERS, pairs),
     "pairs/1": Workload(
