@@ -83,7 +83,8 @@ def test_a_quick_run_measures_every_workload(tmp_path):
     assert run.returncode == 0, run.stdout + run.stderr
     rounds = json.loads(report.read_text())["rounds"]
     assert set(rounds["pairs"]) == set(rounds["logins"]) == {"step5", "irc"}
-    assert set(rounds["mixed/64"]) == set(rounds["joins"]) == set(rounds["fan-out/64"]) == set(rounds["fan-out/1"]) == set(rounds["growth/10"]) == {"irc"}
+    assert set(rounds["fan-out/64"]) == set(rounds["fan-out/1"]) == set(rounds["growth/10"]) == {"irc"}
+    assert set(rounds["mixed/64"]) == set(rounds["joins"]) == set(rounds["fan-out/1+2"]) == {"irc"}
     assert all(one["count"] > 0 for servers in rounds.values() for many in servers.values() for one in many)
     assert "fan-out/64  our IRC" in run.stderr  # the progress
     assert "deliveries/s" in run.stdout and "step 5 " in run.stdout
@@ -275,6 +276,29 @@ def test_a_server_without_tags_has_no_mixed_room():
     args = bench.parse_args(["--servers", "ngircd,ergo"])
     assert not bench.takes_part("mixed/64", "ngircd", KINDS["ngircd"], args)
     assert bench.takes_part("mixed/64", "ergo", KINDS["ergo"], args)
+
+
+def test_busy_loops_end_even_on_ctrl_c():
+    with pytest.raises(KeyboardInterrupt), load.busy_loops(2) as loops:
+        assert [loop.poll() for loop in loops] == [None, None]
+        raise KeyboardInterrupt
+    assert all(loop.returncode for loop in loops)
+
+
+def test_a_busy_loop_ends_when_nobody_holds_its_pipe():
+    with subprocess.Popen([sys.executable, "-c", load.BUSY_LOOP], stdin=subprocess.PIPE) as loop:
+        loop.stdin.close()
+        assert loop.wait(10) == 0
+
+
+@pytest.mark.long
+def test_a_neighbour_is_busy_while_a_workload_runs(serve, monkeypatch):
+    asked = []
+    monkeypatch.setattr(bench, "busy_loops", lambda count: asked.append(count) or load.busy_loops(count))
+    host, port = serve(ChatServer).server_address
+    words = ["--quick", "--workloads", "pairs,pairs+2,neighbours", "--connect", f"{host}:{port}", "--dialect", "chat"]
+    assert bench.main(words) == 0
+    assert asked == [0, 2, 1, 0, 1, 2]  # pairs, then the other pairs, then logins; no rooms here
 
 
 @pytest.mark.long

@@ -25,11 +25,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root
 
 from extras.bench.dialects import Broadcast, Chat, Irc, Ircv3, Rooms
-from extras.bench.load import Crowd, LoadError
+from extras.bench.load import Crowd, LoadError, busy_loops
 from extras.bench.picture import draw
 from extras.bench.report import Report
 from extras.bench.servers import KINDS, Connected
-from extras.bench.workloads import WORKLOADS
+from extras.bench.workloads import GROUPS, WORKLOADS
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
 DIALECTS = {"chat": Chat(), "broadcast": Broadcast(), "rooms": Rooms(), "irc": Irc(), "ircv3": Ircv3()}
@@ -46,7 +46,7 @@ def measure(report: Report, name: str, server: str, kind, args, round_number: in
     try:
         with kind.start(args) as running, Crowd(
             running.address, kind.dialect, progress, running.wire, running.others
-        ) as crowd:
+        ) as crowd, busy_loops(WORKLOADS[name].busy):
             for result in run(running, crowd, name, args.seconds):
                 numbers = result.numbers()
                 report.add(result.workload, server, numbers)
@@ -113,14 +113,16 @@ def python_version(python: str) -> str:
         raise SystemExit(f"--python {python}: {error}") from None
 
 
-def names_of(known: dict):
-    """Return a converter for argparse: names with commas between them."""
+def names_of(known: dict, groups: dict = {}):
+    """Return a converter for argparse: names with commas between them; a group's name means all of it."""
 
     def convert(names: str) -> list[str]:
+        chosen = []
         for name in names.split(","):
-            if name not in known:
-                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
-        return names.split(",")
+            if name not in known and name not in groups:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join([*known, *groups])}")
+            chosen += groups.get(name, [name])
+        return list(dict.fromkeys(chosen))
 
     return convert
 
@@ -130,12 +132,13 @@ def parse_args(argv=None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="workloads:\n" + "\n".join(f"  {n:<17} {w.title}" for n, w in WORKLOADS.items())
+        + "".join(f"\n  {n:<17} {', '.join(group)}" for n, group in GROUPS.items())
         + "\n  attack            a command of its own: python extras/bench/attack.py --help"
         + "\n\nservers:\n" + "\n".join(f"  {n:<17} {k.title}" for n, k in KINDS.items()),
     )
     parser.add_argument("--servers", type=names_of(KINDS), metavar="A,B",
                         help="only these (default: those that the workload is meant for)")
-    parser.add_argument("--workloads", type=names_of(WORKLOADS), metavar="A,B",
+    parser.add_argument("--workloads", type=names_of(WORKLOADS, GROUPS), metavar="A,B",
                         default=list(WORKLOADS), help="only these (default: all)")
     parser.add_argument("--rounds", type=int, default=3, help="how many rounds (default %(default)s)")
     parser.add_argument("--seconds", type=float, default=1.5,

@@ -8,7 +8,10 @@ hot    clients that the workload waits for: read as soon as something is there
 cold   clients that only receive: read a few hundred times a second, in bigger chunks
 """
 
+import contextlib
 import selectors
+import subprocess
+import sys
 import time
 
 from extras.bench import wires
@@ -19,6 +22,15 @@ DEADLINE_S = 20.0  # if there is no answer or no progress for this long, the run
 CONNECT_DEADLINE_S = 5.0
 AT_ONCE = 10  # logins; some servers let users in only once a second, and then all who wait
 TOGETHER = 2  # so many users, one after the other, are on the same server; the next ones on the next
+
+
+# It counts nothing and calls nothing; when our end of the pipe is closed, in whatever way we end, it ends.
+BUSY_LOOP = """\
+import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0))).start()
+print("running", flush=True)
+while True: pass
+"""
 
 
 class LoadError(Exception):
@@ -82,6 +94,22 @@ class Client:
     def close(self) -> None:
         """Close the connection."""
         self.sock.close()
+
+
+@contextlib.contextmanager
+def busy_loops(count: int):
+    """Run so many other programs, which want all the time of a core each; yield them, and end them at the end."""
+    loops = []
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            loop = stack.enter_context(subprocess.Popen(
+                [sys.executable, "-c", BUSY_LOOP],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            ))
+            stack.callback(loop.kill)  # before Popen's own end, which waits for it
+            loop.stdout.readline()
+            loops.append(loop)
+        yield loops
 
 
 class Crowd:

@@ -8,6 +8,7 @@ mixed     the same, when every second member wants tags: so half of them get oth
 pairs     20 pairs; each of the two answers the other: one round trip after the other.  If the chat
           has several servers, the two are on one, and then again, in pairs/across, on two
 logins    connect, register, quit; 5 at a time
+neighbours  fan-out/1, pairs and logins alone, beside one busy loop (pairs+1), and beside two (pairs+2)
 idle      more and more connections that are silent, and one pair that talks
 joins     five users enter and leave a channel of 50, as fast as they are answered; each member
           must be told of each who comes and of each who goes
@@ -326,6 +327,18 @@ class Workload(NamedTuple):
     servers: str  # the servers that are measured by default
     run: Callable[..., Iterator[Result]]
     needs: str = "login"  # what the server's dialect must be able to do
+    busy: int = 0  # beside so many busy loops
+
+
+def alone_and_beside(name: str, workload: Workload) -> dict[str, Workload]:
+    """Return a workload, and the same beside one busy loop and beside two."""
+    loops = {1: "a busy loop", 2: "two busy loops"}
+    return {name: workload} | {
+        f"{name}+{busy}": workload._replace(
+            title=f"{workload.title}, beside {beside}", servers="rooms irc ngircd", busy=busy,
+        )
+        for busy, beside in loops.items()
+    }
 
 
 ROOM_SERVERS = "broadcast rooms irc ngircd inspircd ergo miniircd irc.server relay"
@@ -339,22 +352,22 @@ WORKLOADS = {
         "the same as fan-out/64, and every second member wants tags",
         "deliveries", "irc inspircd ergo", functools.partial(fan_out, mixed=True), "want_tags",
     ),
-    "fan-out/1": Workload(
+    **alone_and_beside("fan-out/1", Workload(
         "a room of 50, 5 of them talk, 1 message in flight each",
         "deliveries", ROOM_SERVERS, functools.partial(fan_out, in_flight=1), "say",
-    ),
+    )),
     "mixed/1": Workload(
         "the same as fan-out/1, and every second member wants tags",
         "deliveries", "irc inspircd ergo", functools.partial(fan_out, in_flight=1, mixed=True), "want_tags",
     ),
-    "pairs": Workload("20 pairs play ping-pong", "round trips", USER_SERVERS, pairs),
+    **alone_and_beside("pairs", Workload("20 pairs play ping-pong", "round trips", USER_SERVERS, pairs)),
     "pairs/1": Workload(
         "one pair plays ping-pong, 19 are silent", "round trips", "", functools.partial(pairs, playing=1),
     ),
-    "logins": Workload(
+    **alone_and_beside("logins", Workload(
         "connect, log in, quit; 5 at a time", "logins",
         USER_SERVERS.replace(" inspircd", ""), logins,  # it lets users in once a second
-    ),
+    )),
     "joins": Workload(
         "five users enter and leave a room of 50", "joins", "rooms irc ngircd inspircd ergo", joins, "leave",
     ),
@@ -366,4 +379,8 @@ WORKLOADS = {
         "a room with more and more members, 5 of them talk, 64 messages in flight each",
         "deliveries", "rooms irc ngircd", growth, "say",
     ),
+}
+GROUPS = {  # a name for workloads that say something only beside each other
+    "mixed": ["fan-out/64", "mixed/64", "fan-out/1", "mixed/1"],
+    "neighbours": [name + beside for name in ("fan-out/1", "pairs", "logins") for beside in ("", "+1", "+2")],
 }
