@@ -360,13 +360,23 @@ def test_ratios_compare_within_a_round():
 
 def test_a_missed_goal_is_called_missed():
     report = Report({})
-    report.add("pairs", "irc", numbers(per_second=80))
-    report.add("pairs", "ngircd", numbers(per_second=100))
-    report.add("logins", "irc", numbers(per_second=90))
-    report.add("logins", "ngircd", numbers(per_second=100))
-    missed, met = report.goals()
-    assert missed.startswith("MISSED our IRC pairs") and "0.80" in missed
-    assert met.startswith("met    our IRC logins")
+    report.add("pairs", "irc", numbers(per_second=80, cpu_us=2))
+    report.add("pairs", "ngircd", numbers(per_second=100, cpu_us=2))
+    assert report.goals() == [
+        "MISSED our IRC pairs per_second: 0.80 x ngIRCd (C) (goal: >= 0.9)",
+        "met    our IRC pairs cpu_us: 1.00 x ngIRCd (C) (goal: <= 1.3)",
+    ]
+
+
+def test_a_goal_may_be_a_multiple_of_the_same_in_another_workload():
+    report = Report({})
+    for workload, ours, theirs in (("fan-out/1", 100, 200), ("fan-out/1+1", 40, 160)):
+        report.add(workload, "rooms", numbers(per_second=ours, cpu_us=100 / ours))
+        report.add(workload, "ngircd", numbers(per_second=theirs))
+    assert [goal for goal in report.goals() if "+1" in goal] == [
+        "MISSED rooms fan-out/1+1 cpu_us: 2.50 x fan-out/1 (goal: <= 1.3)",
+        "met    rooms fan-out/1+1 per_second: 0.50 x what ngIRCd (C) keeps of fan-out/1 (goal: >= 0.5)",
+    ]
 
 
 def test_the_columns_of_redis_stand_only_where_there_was_one():

@@ -1,6 +1,6 @@
 """Measure chat servers: throughput, latency, processor time, memory, and that no message is lost.
 
-    python extras/bench/bench.py                       everything: some ten minutes
+    python extras/bench/bench.py                       everything: a quarter of an hour
     python extras/bench/bench.py --quick               a quick look, to see that it works
     python extras/bench/bench.py --servers irc,ngircd --workloads pairs --rounds 9
     python extras/bench/bench.py --connect 127.0.0.1:6667 --dialect irc
