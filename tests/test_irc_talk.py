@@ -2,9 +2,12 @@
 
 import pytest
 
+from extras.broadcast import fan_out, turns
 from extras.irc import event
+from extras.irc.lines import IrcCodec
 from extras.irc.message import format_tags
 from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
+from tests.wire import DEADLINE_S
 
 
 def test_messages_to_users_and_channels(irc):
@@ -300,3 +303,19 @@ def test_a_neighbour_hears_once_whatever_it_shares_and_however_it_looks(irc, mon
     assert alice.codes("AWAY :tea") == ["JOIN", "JOIN"] * len(others) + ["306"]
     assert len(dressed) <= 6  # two for each JOIN and AWAY, and her own
     assert [other.lines() for other in [*others, afar]] == [["AWAY tea"]] * (len(others) + 1)
+
+
+def test_a_line_is_framed_once_for_each_look_and_a_chunk_is_one_put_for_each_member(irc, monkeypatch):
+    framed, puts = [], []
+    frame, put_to = IrcCodec.frame, fan_out.put_to
+    monkeypatch.setattr(IrcCodec, "frame", staticmethod(lambda line: framed.append(line) or frame(line)))
+    monkeypatch.setattr(turns, "TURN_S", DEADLINE_S)  # the chunk is one step, also on a busy machine
+    looks = ["", "server-time message-tags"] * 4
+    alice, *others = [irc.client(f"u{n}", caps, "#tea") for n, caps in enumerate(["", *looks])]
+    for each in alice, *others:
+        each.ask()
+    monkeypatch.setattr(fan_out, "put_to", lambda group, *rest: puts.append(len(group.puts)) or put_to(group, *rest))
+    assert alice.lines("\r\n".join(["PRIVMSG #tea :x"] * 10)) == []
+    assert [len(other.lines()) for other in others] == [10] * len(others)
+    assert len([line for line in framed if b" PRIVMSG #tea " in line]) == 2 * 10
+    assert sum(puts) == 1 + len(others)
