@@ -116,7 +116,7 @@ class Wording:
     def __init__(self, tags: Mapping[str, Callable[[Event], Mapping[str, str]]]):
         """Take, for each capability that puts tags in front of a message, the function that gives them."""
         self._tags = tags
-        self._looks: dict[frozenset[str], tuple[str, ...]] = {}
+        self._looks: dict[frozenset[str], tuple[Callable, ...]] = {}
 
     def lines(self, event: Event, caps: frozenset[str]) -> tuple[bytes, ...]:
         """Give the lines for a client with these capabilities; none if the event says nothing to it."""
@@ -130,15 +130,15 @@ class Wording:
         if look is None:
             if len(self._looks) >= MAX_LOOKS:
                 self._looks.clear()  # somebody asks for one set after the other
-            look = self._looks[caps] = tuple(cap for cap in self._tags if cap in caps)
+            look = self._looks[caps] = tuple([tags for cap, tags in self._tags.items() if cap in caps])
         if not look and not event.marks:
             return event.line
         if event._dressed is None:
             event._dressed = {}
         if look not in event._dressed:
             tags = dict(event.marks)
-            for cap in look:
-                tags |= self._tags[cap](event)
+            for tags_for in look:
+                tags |= tags_for(event)
             front = format_tags(tags).encode("utf-8", "surrogateescape")
             event._dressed[look] = front + event.line
         return event._dressed[look]

@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -47,8 +48,10 @@ def message_tags(event: Event) -> Mapping[str, str]:
     """Give the id, whether a bot speaks, and what the sender has added."""
     if event.command not in WITH_ID or event.user is None:
         return event.tags
-    bot = {"bot": ""} if "B" in event.user.modes else {}
-    return {"msgid": event.id, **bot, **event.tags} if event.id else {**bot, **event.tags}
+    tags = {"msgid": name} if (name := event.id) else {}
+    if "B" in event.user.modes:
+        tags["bot"] = ""
+    return tags | event.tags if event.tags else tags
 
 
 def time_tag(event: Event) -> Mapping[str, str]:
@@ -59,8 +62,12 @@ def time_tag(event: Event) -> Mapping[str, str]:
 def server_time(moment: float) -> str:
     """Give a time as the tag `time` has it: UTC, ISO 8601, milliseconds."""
     milliseconds = int(moment * 1000)
-    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(milliseconds // 1000))
-    return f"{whole}.{milliseconds % 1000:03d}Z"
+    return f"{whole_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
+
+
+@lru_cache(maxsize=1)  # most events are of the same second as the one before
+def whole_second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def time_of(text: str) -> int | None:
