@@ -10,6 +10,7 @@ observer   an extension that notes events: it sees each in order, under the lock
 import contextlib
 import copy
 import functools
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -18,12 +19,13 @@ from extras.broadcast.hub import Group, with_listener
 from extras.broadcast.turns import TurnHandler
 from extras.irc.event import NONE, Answer, Event, next_number
 from extras.irc.lines import IrcCodec, IrcConnection
-from extras.irc.message import MAX_MESSAGE_BYTES, encode, encode_page, format_message, size
+from extras.irc.message import MAX_MESSAGE_BYTES, cut_text, encode, encode_page, format_message, size
 from extras.irc.replies import NICK, Numeric
 from extras.irc.state import Channel, User
 from step5_server.connection import Connection
 from step5_server.outbox import Outbox
 
+SOME_WORDS = 50  # of a list: taken at once, between two looks whether its reader has to catch up
 NOT_CONNECTED = "Not connected"  # why a user without sessions is away
 
 
@@ -130,25 +132,25 @@ class Client(TurnHandler):
     ) -> Iterator[None]:
         """Send a list of words in as many numerics as needed; none for an empty list.
 
-        Each word is taken from `words` at the last moment, and none is kept during a pause: it might
+        The words are taken from `words` at the last moment, and none is kept during a pause: it might
         name a user who goes meanwhile.
         """
         without = numeric.line(self.server.name, self.user.nick, (*values, ""))
         room = MAX_MESSAGE_BYTES - size(without)
-        line, used, must_wait = [], 0, self.conn.replied_much
-        for word in words:
-            used += (len(word) if word.isascii() else size(word)) + 1
-            if line and used > room:
-                self.reply(numeric, *values, between.join(line))
-                line, used, must_wait = [], size(word) + 1, self.conn.replied_much
-            line.append(word)
-            if must_wait:
-                self.reply(numeric, *values, between.join(line))
-                line, used = [], 0
+        words, line = iter(words), ""
+        while some := between.join(itertools.islice(words, SOME_WORDS)):
+            line += between + some if line else some
+            while size(line) >= room and between in line:
+                end = cut_text(line, room).rfind(between)
+                end = end if end > 0 else line.index(between)  # a word that is longer than a line
+                self.reply(numeric, *values, line[:end])
+                line = line[end + 1:]
+            if self.conn.replied_much:
+                self.reply(numeric, *values, line)
+                line = ""
                 yield
-                must_wait = self.conn.replied_much
         if line:
-            self.reply(numeric, *values, between.join(line))
+            self.reply(numeric, *values, line)
 
     @contextlib.contextmanager
     def batch(self, kind: str, *params: str) -> Iterator[None]:
