@@ -108,12 +108,15 @@ class Client(TurnHandler):
     def reply_page(self, page: str) -> None:
         """Send replies that are written already, but for our client's nick: see page() in replies.py."""
         page = page.replace(NICK, self.user.nick or "*")
-        if self.response is None and not self._marks:
-            (front,) = self.wording.lines(Answer(""), self.caps)  # the same tags for all
-            self.conn.send_lines([front + line for line in encode_page(page)])
-        else:
+        if self.response is not None or self._marks:
             for line in page.split("\n"):
                 self.send(Answer(line))
+            return
+        lines = encode_page(page)
+        if self.caps:
+            (front,) = self.wording.lines(Answer(""), self.caps)  # the same tags for all
+            lines = [front + line for line in lines]
+        self.conn.send_lines(lines)
 
     def numeric(self, numeric: Numeric, *values, nick: str) -> Event:
         """Give a numeric reply for the client with this nick."""

@@ -61,10 +61,6 @@ class Event:
         # In one step: the thread that keeps messages may ask, too.
         return self._id or self.__dict__.setdefault("_id", f"{EPOCH}-{next_number()}")
 
-    @id.setter
-    def id(self, value: str) -> None:
-        self._id = value
-
     def marked(self, **marks: str) -> "Event":
         """Return the same event with these tags more."""
         other = object.__new__(type(self))
@@ -81,7 +77,7 @@ class Event:
         for cap, events in self.instead.items():
             if cap in caps:
                 for event in events:  # it is the same thing that has happened
-                    event.id, event.time = self.id, self.time
+                    event._id, event.time = self.id, self.time
                 return events
         return () if self.need and self.need not in caps else (self,)
 

@@ -63,8 +63,7 @@ class IrcHandler(Client):
         if isinstance(line, LineTooLong) or len(line) > MAX_MESSAGE_BYTES and (line := fit(line)) is None:
             self.reply(ERR_INPUTTOOLONG)
             return
-        parts = split_message(line, self.server.utf8_only)
-        if parts is None:
+        if (parts := split_message(line, self.server.utf8_only)) is None:
             return
         self.tags, _, name, params = parts
         command = self._commands.get(name)

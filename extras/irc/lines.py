@@ -52,14 +52,12 @@ class IrcConnection(FanOutConnection):
 
     def send_lines(self, lines: Iterable[bytes]) -> None:
         """Queue several lines for our own peer at once, after what it is to hear before."""
-        self.put_held()
         data = b"".join(map(self.codec.frame, lines))
         self._reply_bytes += len(data)
-        self.outbox.put(data)
-        self.touched.add(self.outbox)
+        self.send_to_all({self.outbox}, data)
 
     def send_to_all(self, outboxes: set[Outbox], data: bytes) -> None:
-        """Queue a framed line for other peers, behind what was meant for them before."""
+        """Queue framed lines for several peers, behind what was meant for them before."""
         self.put_held()
         for outbox in outboxes:
             outbox.put(data)

@@ -62,14 +62,12 @@ def split_message(line: bytes, utf8_only: bool = False) -> tuple[dict[str, str],
         text = text.lstrip(" ")
         if text[:1] == "@":
             tag_text, _, text = text[1:].partition(" ")
-            tags = parse_tags(clean(tag_text))
+            tags, text = parse_tags(clean(tag_text)), text.lstrip(" ")
     if not text.isprintable():  # nearly every message is; this is the fastest check that Python has
         text = clean(text, utf8_only)
-    if text[:1] in " :":
+    if text[:1] == ":":
+        source, _, text = text[1:].partition(" ")
         text = text.lstrip(" ")
-        if text[:1] == ":":
-            source, _, text = text[1:].partition(" ")
-            text = text.lstrip(" ")
     head, colon, last = text.partition(" :")
     params = head.split(" ")  # split() would also split at tabs
     if "" in params:

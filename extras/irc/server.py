@@ -28,7 +28,7 @@ from extras.irc.message import clean
 from extras.irc.more import passwords
 from extras.irc.state import FLAGS, STATUSES, USER_MODES
 from extras.irc.verbs import VERBS
-from extras.irc.welcome import isupport_page, motd_page
+from extras.irc.welcome import isupport_page, lusers_page, motd_page
 from extras.irc.world import World
 from extras.ircv3.every import EXTENSIONS
 from extras.tls.doors import Door
@@ -114,7 +114,7 @@ class IrcServer(FastServer):
         with_parameter = "".join(sorted(LISTS + "kl" + "".join(STATUSES)))
         every_mode = "".join(sorted(self.channel_flags + with_parameter))
         self.mode_letters = self.user_modes, every_mode, with_parameter
-        self.isupport = isupport_page(self)
+        self.isupport, self.lusers = isupport_page(self), lusers_page(self.name)
         if stays := self.extensions.hooks("keeps_channel"):
             self.registry.keeps_channel = lambda channel: any(hook(channel) for hook in stays)
         if hooks := self.extensions.hooks("changed"):

@@ -20,6 +20,16 @@ MAX_CONDITIONS = 20  # of one LIST: each is compared with each channel
 TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
 
 
+def lusers_page(server: str) -> str:
+    """Give the lines of LUSERS, with names of numbers in place of them."""
+    return page(
+        server.replace("%", "%%"), (RPL_LUSERCLIENT, "%(visible)d", "%(invisible)d", 1),
+        (RPL_LUSEROP, "%(operators)d"), (RPL_LUSERUNKNOWN, "%(strangers)d"), (RPL_LUSERCHANNELS, "%(channels)d"),
+        (RPL_LUSERME, "%(users)d", 0), (RPL_LOCALUSERS, "%(users)d", "%(most)d"),
+        (RPL_GLOBALUSERS, "%(users)d", "%(most)d"),
+    )
+
+
 def isupport_page(server) -> str:
     """Give the lines of 005: the core and the extensions do what each token says."""
     signs = "".join(STATUSES.values())
@@ -63,10 +73,7 @@ def motd(me: Client, target: str = ""):
     """Show the message of the day.  RFC 2812 section 3.4.1."""
     if target and not is_here(me, target):
         return
-    if text := me.server.motd():
-        me.reply_page(text)
-    else:
-        me.reply(ERR_NOMOTD)
+    me.reply_page(me.server.motd() or page(me.server.name, (ERR_NOMOTD,)))
 
 
 def lusers(me: Client, pattern: str = "", target: str = ""):
@@ -75,11 +82,10 @@ def lusers(me: Client, pattern: str = "", target: str = ""):
         return
     world = me.world
     users, invisible = len(world.users), len(world.users_with("i"))
-    me.reply_page(page(
-        me.server.name, (RPL_LUSERCLIENT, users - invisible, invisible, 1), (RPL_LUSEROP, len(world.users_with("o"))),
-        (RPL_LUSERUNKNOWN, len(world.strangers)), (RPL_LUSERCHANNELS, len(world.channels)), (RPL_LUSERME, users, 0),
-        (RPL_LOCALUSERS, users, world.most_users), (RPL_GLOBALUSERS, users, world.most_users),
-    ))
+    me.reply_page(me.server.lusers % {
+        "visible": users - invisible, "invisible": invisible, "operators": len(world.users_with("o")),
+        "strangers": len(world.strangers), "channels": len(world.channels), "users": users, "most": world.most_users,
+    })
 
 
 def version(me: Client, target: str = ""):
