@@ -35,7 +35,8 @@ def pin_and_look(label):
 
 
 @linux
-def test_two_servers_take_two_cores_and_a_third_none(label):
+def test_two_servers_take_two_cores_and_a_third_none(label, monkeypatch):
+    monkeypatch.setattr(sys, "_is_gil_enabled", lambda: True, raising=False)  # whichever Python runs the test
     all_cores = os.sched_getaffinity(0)
     if len(all_cores) < 2:
         pytest.skip("there is only one core")
