@@ -8,7 +8,7 @@ import time
 
 from extras.irc.channels import has_joined, show_channel
 from extras.irc.client import Client
-from extras.irc.event import Event
+from extras.irc.event import Answer, Event
 from extras.irc.message import cut_text
 from extras.irc.names import REALNAME_BYTES, USER_LENGTH, fold, is_nick
 from extras.irc.replies import (
@@ -173,7 +173,7 @@ def ping(me: Client, token: str = "", server: str = ""):
     # Clients use it as a fence: what came before, on any connection, is done first.
     time.sleep(0)
     if token:
-        me.send(Event("PONG", me.server.name, text=token, source=me.server.name))
+        me.send(Answer(f":{me.server.name} PONG {me.server.name} :{token}"))
     else:
         me.reply(ERR_NOORIGIN)
 

@@ -55,9 +55,11 @@ class Rename(Extension):
 
     def join(self, me: Client, names: str, keys: str = ""):
         """Enter channels, each with its key if any; `JOIN 0` leaves all.  RFC 2812 section 3.2.1, IRCv3 channel-rename."""
+        if not self._forwards:
+            return join(me, names, keys)
         wanted = []
         for name, key in zip(names.split(","), chain(keys.split(","), repeat(""))):
-            new = self.new_name(me, name) if self._forwards else name
+            new = self.new_name(me, name)
             if new == name:
                 wanted.append((name, key))
             elif NAME in me.caps:
@@ -65,8 +67,7 @@ class Rename(Extension):
             else:
                 me.reply(ERR_LINKCHANNEL, name, new)
                 wanted.append((new, key))
-        if wanted:
-            yield from join(me, *map(",".join, zip(*wanted)))
+        return join(me, *map(",".join, zip(*wanted))) if wanted else None
 
     def new_name(self, me: Client, name: str) -> str:
         """Give the name that a channel has now.  Its members know it, and may make another one of the old name;

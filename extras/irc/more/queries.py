@@ -7,6 +7,7 @@ whox.
 import re
 import time
 from collections.abc import Iterator
+from itertools import islice
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -18,10 +19,11 @@ from extras.irc.more.replies import (
     RPL_WHOWASUSER,
 )
 from extras.irc.names import CHANNEL_TYPES, Name, each_once, fold, is_mask, mask
-from extras.irc.replies import ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, RPL_AWAY
+from extras.irc.replies import ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, RPL_AWAY, page
 from extras.irc.state import Channel, User
 from extras.irc.welcome import is_here
 
+SOME_USERS = 10  # of a WHO: told at once, or looked at; then others may come in between
 WHOX_FIELDS = "tcuihsnfdlaor"  # the order of the answer, in whatever order they are asked for
 
 
@@ -34,18 +36,23 @@ def who(me: Client, pattern: str = "*", options: str = ""):
     fields, _, token = whox.partition(",")
     fields = [field for field in WHOX_FIELDS if field in fields]
     channel = me.world.channel(pattern) if pattern[:1] in CHANNEL_TYPES else None
-    for user in found(me, pattern, channel):
+    users = found(me, pattern, channel)
+    while some := list(islice(users, SOME_USERS)):
+        shown = [user for user in some if user and ("o" not in letters or user.is_operator)]
+        if shown:
+            me.reply_page(page(me.server.name, *(who_reply(me, user, channel, fields, token) for user in shown)))
         yield
-        if user is None or "o" in letters and not user.is_operator:
-            continue
-        if fields:
-            values = whox_values(me, user, channel, token)
-            me.reply(RPL_WHOSPCRPL, " ".join(values[field] for field in fields))
-        else:
-            where = channel.name if channel else "*"
-            me.reply(RPL_WHOREPLY, where, user.name, user.host, me.server.name, user.nick,
-                     flags(me, user, channel), 0, user.realname)
     me.reply(RPL_ENDOFWHO, pattern)
+
+
+def who_reply(me: Client, user: User, channel: Channel | None, fields: list[str], token: str) -> tuple:
+    """Give the reply of a WHO, or of WHOX, that tells about a user."""
+    if fields:
+        values = whox_values(me, user, channel, token)
+        return RPL_WHOSPCRPL, " ".join(values[field] for field in fields)
+    where = channel.name if channel else "*"
+    about_user = user.name, user.host, me.server.name, user.nick, flags(me, user, channel)
+    return RPL_WHOREPLY, where, *about_user, 0, user.realname
 
 
 def found(me: Client, pattern: str, channel: Channel | None) -> Iterator[User | None]:
@@ -75,9 +82,9 @@ def found(me: Client, pattern: str, channel: Channel | None) -> Iterator[User | 
 
 def flags(me: Client, user: User, channel: Channel | None) -> str:
     """Give H (here) or G (gone), * for an operator, the status in the channel, B for a bot."""
-    status = channel.prefix(user, "multi-prefix" in me.caps) if channel else ""
+    status = channel.prefix(user, "multi-prefix" in me.caps) if channel and channel.members.get(user) else ""
     here = "H" if user.away is None else "G"
-    return here + "*" * user.is_operator + status + "B" * ("B" in user.modes)
+    return here + "*" * ("o" in user.modes) + status + "B" * ("B" in user.modes)
 
 
 def whox_values(me: Client, user: User, channel: Channel | None, token: str) -> dict[str, str]:
