@@ -8,7 +8,7 @@ import re
 
 from extras.irc.client import Client
 from extras.irc.event import Event
-from extras.irc.message import MAX_MESSAGE_BYTES, size
+from extras.irc.message import MAX_MESSAGE_BYTES, cut_words, size
 from extras.irc.replies import ERR_INVALIDCAPCMD
 
 
@@ -60,11 +60,7 @@ def request(me: Client, argument: str):
 def answer(me: Client, subcommand: str, names: list[str], is_302: bool):
     """Send a list of names; to a client that understands it, in several lines."""
     room = MAX_MESSAGE_BYTES - size(f":{me.server.name} CAP {me.user.nick or '*'} {subcommand} * :")
-    lines = [""]
-    for name in names:
-        if lines[-1] and size(lines[-1]) + size(name) + 1 > room:
-            lines.append("")
-        lines[-1] += f" {name}" if lines[-1] else name
+    lines = cut_words(" ".join(names), room)
     if not is_302:  # it takes the first line for all: the newest names come last
         del lines[1:]
     for line in lines[:-1]:

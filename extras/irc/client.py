@@ -19,7 +19,7 @@ from extras.broadcast.hub import Group, with_listener
 from extras.broadcast.turns import TurnHandler
 from extras.irc.event import NONE, Answer, Event, next_number
 from extras.irc.lines import IrcCodec, IrcConnection
-from extras.irc.message import MAX_MESSAGE_BYTES, cut_text, encode, encode_page, format_message, size
+from extras.irc.message import MAX_MESSAGE_BYTES, cut_words, encode, encode_page, format_message, size
 from extras.irc.replies import NICK, Numeric
 from extras.irc.state import Channel, User
 from step5_server.connection import Connection
@@ -139,15 +139,13 @@ class Client(TurnHandler):
         name a user who goes meanwhile.
         """
         without = numeric.line(self.server.name, self.user.nick, (*values, ""))
-        room = MAX_MESSAGE_BYTES - size(without)
+        room = MAX_MESSAGE_BYTES - size(without) - 1
         words, line = iter(words), ""
         while some := between.join(itertools.islice(words, SOME_WORDS)):
             line += between + some if line else some
-            while size(line) >= room and between in line:
-                end = cut_text(line, room).rfind(between)
-                end = end if end > 0 else line.index(between)  # a word that is longer than a line
-                self.reply(numeric, *values, line[:end])
-                line = line[end + 1:]
+            *whole, line = cut_words(line, room, between)
+            for each in whole:
+                self.reply(numeric, *values, each)
             if self.conn.replied_much:
                 self.reply(numeric, *values, line)
                 line = ""

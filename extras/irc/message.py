@@ -177,6 +177,17 @@ def cut_text(text: str, limit: int) -> str:
     return cut(text.encode("utf-8", "surrogateescape"), limit).decode("utf-8", "surrogateescape")
 
 
+def cut_words(words: str, limit: int, between: str = " ") -> list[str]:
+    """Cut a list of words into lines of up to `limit` bytes, between two of them; a longer word is a line, too."""
+    lines = []
+    while size(words) > limit and between in words:
+        end = cut_text(words, limit + 1).rfind(between)
+        end = end if end > 0 else words.index(between)
+        lines.append(words[:end])
+        words = words[end + 1:]
+    return [*lines, words]
+
+
 def cut(data: bytes, limit: int) -> bytes:
     """Cut to `limit` bytes, never inside a UTF-8 character."""
     if len(data) <= limit:

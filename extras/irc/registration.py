@@ -19,6 +19,8 @@ from extras.irc.welcome import VERSION, isupport, lusers, motd
 from extras.irc.state import User
 from step5_server.registry import NameTaken
 
+NOT_IN_A_NAME, MODE_BITS = re.compile("[^A-Za-z0-9._~-]"), re.compile("[0-9]{1,3}")
+
 
 def nick(me: Client, name: str = ""):
     """Take a nick, or change it; all who share a channel are told once.  RFC 2812 section 3.1.2."""
@@ -76,9 +78,9 @@ def user(me: Client, name: str, mode: str, unused: str, realname: str):
         me.reply(ERR_ALREADYREGISTERED)
         return
     # Leave out characters that would break nick!user@host, a mask or a line of WHOX (a colon).
-    me.user.name = re.sub(r"[^A-Za-z0-9._~-]", "", name)[:USER_LENGTH] or "user"
+    me.user.name = NOT_IN_A_NAME.sub("", name)[:USER_LENGTH] or "user"
     me.user.realname = cut_text(realname, REALNAME_BYTES)
-    bits = int(mode) if re.fullmatch("[0-9]{1,3}", mode) else 0
+    bits = int(mode) if MODE_BITS.fullmatch(mode) else 0
     me.wanted_modes = "i" * bool(bits & 8) + "w" * bool(bits & 4)
     me.done_with("USER")
 
