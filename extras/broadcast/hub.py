@@ -40,7 +40,7 @@ def with_listener(groups: tuple[Group, ...], look: Hashable, outbox: Outbox) -> 
 
 def without_listener(groups: tuple[Group, ...], outbox: Outbox) -> tuple[Group, ...]:
     """Give these groups without one who listens."""
-    return tuple(less for group in groups if (less := group.without(outbox)).outboxes)
+    return tuple([less for group in groups if (less := group.without(outbox)).outboxes])
 
 
 class Audience:

@@ -311,7 +311,7 @@ class Client(TurnHandler):
 
     def close_link(self, reason: str) -> None:
         """Say ERROR and hang up.  RFC 2812 section 3.7.4.  Thread: any, and holds the lock."""
-        if not self.user.registered:
+        if self.user in self.world.strangers:
             self.world.leave(self.user)  # nobody needs to be told, and its nick is free at once
         self.server.retire(self)
         if not self.conn.closing:
