@@ -189,6 +189,7 @@ class Running:
     def __init__(self, pid: int | None, address: tuple[str, int], wire=wires.plain):
         self.address = address
         self.wire = wire
+        self.pid = pid
         self._proc = Path(f"/proc/{pid}") if pid else None
 
     def cpu_s(self) -> float | None:
@@ -213,6 +214,15 @@ class Running:
         threads = self._status("Threads")
         return int(threads) if threads else None
 
+    def switches(self) -> dict[str, int]:
+        """Return the context switches of each thread so far, wanted or not, by the thread's number."""
+        fields = "voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"
+        return {task: sum(int(self._status(field, task) or 0) for field in fields) for task in self._tasks()}
+
+    def is_traced(self) -> bool:
+        """Return whether a debugger, or strace, has all threads."""
+        return all(self._status("TracerPid", task) not in (None, "0") for task in self._tasks() or ["none"])
+
     def cores(self) -> int | None:
         """Return on how many cores it may run: all of them, if other servers have claimed the cores to pin to."""
         mask = self._status("Cpus_allowed")
@@ -225,8 +235,12 @@ class Running:
         except OSError:
             return None
 
-    def _status(self, field: str) -> str | None:
-        for line in (self._read("status") or "").splitlines():
+    def _tasks(self) -> list[str]:
+        tasks = self._proc / "task" if self._proc else None
+        return [f"task/{task.name}/" for task in tasks.iterdir()] if tasks and tasks.exists() else []
+
+    def _status(self, field: str, task: str = "") -> str | None:
+        for line in (self._read(f"{task}status") or "").splitlines():
             if line.startswith(field + ":"):
                 return line.split()[1]
         return None
@@ -234,7 +248,7 @@ class Running:
     def _read(self, name: str) -> str | None:
         try:
             return (self._proc / name).read_text() if self._proc else None
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             return None  # macOS, or the server has died
 
 

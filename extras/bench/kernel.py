@@ -1,0 +1,90 @@
+"""What a message costs the kernel: system calls, and how often another thread had to be put in one's place.
+
+The bench's own workloads run, once with `strace`, which counts the calls and slows them down, and once
+without, for the context switches.
+"""
+
+import contextlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections import Counter
+
+from extras.bench.load import Crowd
+from extras.bench.workloads import WORKLOADS
+
+ATTACH_S = 10.0  # strace takes its time with many threads
+# Who must be there before we count: so many clients, and whether they are in the room.
+READY = {
+    "pairs": (40, False), "pairs/1": (40, False), "joins": (55, False),
+    "fan-out/1": (50, True), "fan-out/64": (50, True),
+}
+
+
+class CannotTrace(Exception):
+    """There is no strace, or it may not look at other processes."""
+
+
+def run(kind, args, workload: str, watch):
+    """Run a workload; return how many messages it had, and what `watch(running)`, entered meanwhile, has found.
+
+    Raises: LoadError, OSError, RuntimeError, CannotTrace.
+    """
+    with kind.start(args) as running, Crowd(running.address, kind.dialect, wire=running.wire) as crowd:
+        if workload in READY:
+            crowd.grow(*READY[workload])
+        with watch(running) as found:
+            (result,) = WORKLOADS[workload].run(running, crowd, workload, args.seconds)
+    if workload.startswith("fan-out"):
+        return result.count / (result.connections - 1), found  # one message is a delivery for each of the others
+    return result.count * (2 if workload.startswith("pairs") else 1), found
+
+
+@contextlib.contextmanager
+def switches(running):
+    """Count the context switches of all threads: {"switches": n}, or nothing where that cannot be known."""
+    found, before = Counter(), running.switches()
+    yield found
+    after = running.switches()
+    if before and before.keys() <= after.keys():  # the numbers of a thread that has ended are gone
+        found["switches"] = sum(after.values()) - sum(before.values())
+
+
+@contextlib.contextmanager
+def system_calls(running):
+    """Count the system calls of all threads, by name.  Raises: CannotTrace."""
+    if not shutil.which("strace"):
+        raise CannotTrace("no strace here")
+    found = Counter()
+    with tempfile.NamedTemporaryFile("r") as table, tempfile.TemporaryFile("w+") as errors:
+        strace = subprocess.Popen(
+            ["strace", "-q", "-c", "-f", "-o", table.name, "-p", str(running.pid)], stderr=errors
+        )
+        try:
+            deadline = time.monotonic() + ATTACH_S
+            while not running.is_traced():
+                if strace.poll() is not None or time.monotonic() > deadline:
+                    errors.seek(0)
+                    raise CannotTrace(f"strace: {errors.read().strip() or 'cannot attach'}")
+                time.sleep(0.01)
+            yield found
+        finally:
+            if strace.poll() is None:
+                strace.send_signal(signal.SIGINT)  # it lets go of the server, and writes its table
+            strace.wait()
+        found.update(summary(table.read()))
+
+
+def summary(table: str) -> dict[str, int]:
+    """Return the calls by name of what `strace -c` has written."""
+    rows = (line.split() for line in table.splitlines())
+    # % time, seconds, usecs/call, calls, errors (or nothing), name
+    return {row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[3].isdigit() and row[-1] != "total"}
+
+
+def costs(kind, args, workload: str, watch) -> dict[str, float]:
+    """Return what one message has cost, by name, the most first; as run()."""
+    messages, found = run(kind, args, workload, watch)
+    return {name: count / messages for name, count in found.most_common()}
