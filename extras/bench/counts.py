@@ -6,7 +6,7 @@
     python extras/bench/counts.py --compare --report r.json  what became dearer since the last --save
 
 Calls are counted in this process, for servers of ours (step5, rooms, irc), in one thread: two runs give the
-same numbers.  For the rest the bench's workloads run, with strace and again without; there must be a Linux.
+same numbers.  For the rest the bench's workloads run while perf counts, or else strace; there must be a Linux.
 --save writes calls, and from a report of bench.py --json processor time and memory, into costs.json;
 --compare compares with it, marks what is 10 % worse, and then ends with status 1.
 """
@@ -57,6 +57,7 @@ def count_calls(servers: list[str], names: bool) -> dict:
 def count_in_the_kernel(servers: list[str], args) -> int:
     """Show system calls and context switches for each message; return 1 if a run has failed."""
     failed = 0
+    watches = [kernel.perf] if kernel.perf_can() else [kernel.switches, kernel.system_calls]
     for workload in args.workloads:
         say(f"\n{workload}: for each {UNITS.get(workload, 'message')}")
         for server in servers:
@@ -66,8 +67,8 @@ def count_in_the_kernel(servers: list[str], args) -> int:
                 continue
             if not hasattr(kind.dialect, WORKLOADS[workload].needs):
                 continue  # it has no rooms
-            for watch, title in ((kernel.switches, "switches"), (kernel.system_calls, "system calls")):
-                tell(f"{workload}  {server}  {title}")
+            for watch in watches:
+                tell(f"{workload}  {server}  {watch.__name__}")
                 try:
                     shares = kernel.costs(kind, args, workload, watch)
                     told = "  ".join(f"{name} {n:.2f}" for name, n in shares.items() if n >= LEAST)

@@ -1,10 +1,12 @@
 """What a message costs the kernel: system calls, and how often another thread had to be put in one's place.
 
-The bench's own workloads run, once with `strace`, which counts the calls and slows them down, and once
-without, for the context switches.
+The bench's own workloads run while `perf` counts, which hardly slows them down.  Where it may not count: once
+with `strace`, and once without, for the context switches.  `strace` stops a thread at each call, and those who
+wait for the GIL call futex again and again meanwhile: believe it in all else.
 """
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -21,6 +23,11 @@ READY = {
     "pairs": (40, False), "pairs/1": (40, False), "joins": (55, False),
     "fan-out/1": (50, True), "fan-out/64": (50, True),
 }
+# For perf, which wants to know before; each is a file for each thread.
+CALLS = ("sendto recvfrom futex write read epoll_wait epoll_ctl poll clock_nanosleep accept4 clone clone3 close "
+         "setsockopt shutdown mmap mprotect madvise munmap").split()
+EVENT = "syscalls:sys_enter_"
+EVENTS = ",".join(["context-switches", *(EVENT + name for name in CALLS)])
 
 
 class CannotTrace(Exception):
@@ -75,6 +82,41 @@ def system_calls(running):
                 strace.send_signal(signal.SIGINT)  # it lets go of the server, and writes its table
             strace.wait()
         found.update(summary(table.read()))
+
+
+def perf_can() -> bool:
+    """Return whether perf is here, may count system calls, and knows all of these: some machines lack some."""
+    ask = ["perf", "stat", "-e", EVENTS, "true"]
+    return bool(shutil.which("perf")) and subprocess.run(ask, capture_output=True).returncode == 0
+
+
+@contextlib.contextmanager
+def perf(running):
+    """Count the system calls of all threads, by name, and the context switches.  Raises: CannotTrace."""
+    found = Counter()
+    (control, orders), (answers, done) = os.pipe(), os.pipe()
+    with tempfile.NamedTemporaryFile("r") as table:
+        perf = subprocess.Popen(
+            ["perf", "stat", "-x", ";", "-o", table.name, "-e", EVENTS, "-p", str(running.pid),
+             "-D", "-1", f"--control=fd:{control},{done}"],  # it begins when we say so, and answers that it has
+            pass_fds=(control, done), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        for end in (control, done):
+            os.close(end)
+        try:
+            with open(orders, "wb", 0) as orders, open(answers, "rb", 0) as answers:
+                with contextlib.suppress(BrokenPipeError):
+                    orders.write(b"enable\n")
+                if not answers.read(4):
+                    raise CannotTrace(f"perf ended with status {perf.wait()}")
+                yield found
+        finally:
+            if perf.poll() is None:
+                perf.send_signal(signal.SIGINT)
+            perf.wait()
+        rows = (line.split(";") for line in table.read().splitlines())
+        numbers = {row[2].removeprefix(EVENT): row[0] for row in rows if len(row) > 2}
+        found.update({name.replace("context-", ""): int(n) for name, n in numbers.items() if n.isdigit()})
 
 
 def summary(table: str) -> dict[str, int]:
