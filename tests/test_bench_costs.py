@@ -185,11 +185,17 @@ def report_of(path, *values):
 def test_a_report_saved_can_be_compared(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(counts.calls, "measure", lambda server: {"private": calls.Calls(45.0, 48.0, [])})
     common = ["irc", "--file", str(tmp_path / "costs.json"), "--report"]
-    assert counts.main([*common, str(report_of(tmp_path / "a", 90, 100, 300)), "--save"]) == 0
+    assert counts.main([*common, str(report_of(tmp_path / "a", 110, 100, 300)), "--save"]) == 0
     assert costs.read(tmp_path / "costs.json")["times"]["numbers"] == {"irc, pairs, CPU us": 100}
     assert counts.main([*common, str(report_of(tmp_path / "b", 105)), "--compare"]) == 0
     assert counts.main([*common, str(report_of(tmp_path / "c", 130)), "--compare"]) == 1
     assert "1.30  WORSE" in capsys.readouterr().out
+
+
+def test_memory_is_taken_where_it_is_measured(tmp_path):
+    report = costs.read(report_of(tmp_path / "report", 50))
+    report["rounds"]["idle/1000"] = {"irc": [{"cpu_us": 50, "kb_per_connection": 25.5}]}
+    assert costs.times_of(report)["numbers"] == {"irc, idle/1000, kB a connection": 25.5, "irc, pairs, CPU us": 50}
 
 
 def test_saving_calls_keeps_the_times_that_were_there(tmp_path, monkeypatch):
