@@ -54,9 +54,10 @@ class Connection:
         self.closing_since: float | None = None  # set by hang_up()
         self.end_reason = "EOF"  # for the log
         self._sock = stream.sock
-        self._reply_bytes = 0  # for our own peer, since we read, or waited until it had read
         # Well below the bound, so that nobody is cut off for the replies to one chunk.
         self._max_reply_bytes = min(MAX_REPLY_BYTES, max_pending_bytes // 4)
+        # What our own peer may be told yet; below 0 it has to read first.
+        self.reply_room = self._max_reply_bytes
         # It is looked at when so much has been said: less than what is free in an outbox then.
         self._flood_bytes = min(FLOOD_BYTES, max_pending_bytes // 4)
         self._said_bytes = 0  # in the second that began at _said_since
@@ -73,7 +74,7 @@ class Connection:
     def send(self, line: bytes) -> None:
         """Queue a line for this peer; deliver() sends it.  Blocks: never."""
         data = self.codec.frame(line)
-        self._reply_bytes += len(data)
+        self.reply_room -= len(data)
         self.outbox.put(data)
         self.touched.add(self.outbox)
 
@@ -89,7 +90,8 @@ class Connection:
         """
         for outbox in self.touched:
             outbox.flush()
-        self.wait_for_readers()
+        if self._said_bytes > self._flood_bytes:
+            self.wait_for_readers()
         self.touched.clear()
 
     def wait_for_readers(self) -> None:
@@ -97,25 +99,18 @@ class Connection:
 
         Who reads nothing at all is not waited for again: it delays nobody, and is cut off.
         """
-        if self._said_bytes <= self._flood_bytes:
-            return
         for outbox in self.touched:
             if outbox.pending_bytes and outbox is not self.outbox:
                 outbox.wait_for_reader(PATIENCE_S, self.outbox)
-
-    @property
-    def replied_much(self) -> bool:
-        """Whether our peer has to read before it is told more."""
-        return self._reply_bytes > self._max_reply_bytes
 
     def wait_for_peer(self) -> None:
         """Wait while our own peer does not read its replies.  Deliver first.
 
         TCP passes this on: while we do not recv, the peer soon cannot send.
         """
-        if self.replied_much or self.outbox.pending_bytes > self._max_reply_bytes:
+        if self.reply_room < 0 or self.outbox.pending_bytes > self._max_reply_bytes:
             self.outbox.wait_until_below(self._max_reply_bytes)
-            self._reply_bytes = 0
+            self.reply_room = self._max_reply_bytes
 
     def read(self) -> bool:
         """Read a chunk.
@@ -123,7 +118,7 @@ class Connection:
         Returns whether there may be lines; False when the peer is done or gone.
         Blocks: until something comes.
         """
-        self._reply_bytes = 0
+        self.reply_room = self._max_reply_bytes
         if self.codec.ended:
             return False
         try:

@@ -90,7 +90,7 @@ class LineHandler(socketserver.BaseRequestHandler):
             self.lines_answered += 1
             if self.lines_answered % LINES_IN_A_ROW == 0:
                 time.sleep(STEP_BACK_S)  # nobody must have the lock all the time
-            if self.conn.replied_much:
+            if self.conn.reply_room < 0:
                 self.conn.deliver()
                 self.conn.wait_for_peer()
 

@@ -74,7 +74,8 @@ class FanOutConnection(ShortChunkConnection):
         """Have flushed what our lines have touched.  Blocks: as `carry` does, and for a flooder."""
         if self.touched:
             self.carry(self.touched)
-            self.wait_for_readers()
+            if self._said_bytes > self._flood_bytes:
+                self.wait_for_readers()
             self.touched.clear()
 
     def send(self, line: bytes) -> None:

@@ -33,7 +33,8 @@ class BroadcastHandler(TurnHandler, ChatHandler):
 
     def do(self, request: Request) -> None:
         """Call the method of its verb; a long answer is a generator."""
-        self.carry_out(getattr(self, "do_" + request.verb)(*request.args))
+        if answer := getattr(self, "do_" + request.verb)(*request.args):
+            self.carry_out(answer)
 
 
 class BroadcastServer(FastServer):

@@ -47,9 +47,9 @@ class TurnHandler(DoorHandler):
         super().free()
         self.conn.put_held()
 
-    def carry_out(self, answer: Iterator[None] | None) -> None:
-        """Go through a long answer, a generator; any other is done already."""
-        for _ in answer or ():
+    def carry_out(self, answer: Iterator[None]) -> None:
+        """Go through a long answer, a generator."""
+        for _ in answer:
             self.pause()
             if self.outbox.ended:
                 break  # nobody is there for the rest of it
@@ -57,7 +57,7 @@ class TurnHandler(DoorHandler):
     def pause(self) -> None:
         """Let the others in if our turn was long; wait for our peer if it has much to read."""
         was_long = time.monotonic() - self.turn_began > TURN_S
-        if was_long or self.conn.replied_much:
+        if was_long or self.conn.reply_room < 0:
             with self.unlocked():
                 self.conn.deliver()
                 self.conn.wait_for_peer()

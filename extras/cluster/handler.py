@@ -72,7 +72,7 @@ class ClusterHandler(TurnHandler, RequestHandler):
                     self.do_alone(request)
             if len(run) >= MAX_RUN:
                 self.send_run(run)
-            if self.conn.replied_much:
+            if self.conn.reply_room < 0:
                 self.conn.deliver()
                 self.conn.wait_for_peer()
         self.send_run(run)
@@ -210,7 +210,7 @@ class ClusterHandler(TurnHandler, RequestHandler):
         """Queue an answer of any length.  Blocks: while our peer does not read it."""
         for line in lines:
             self.send(line)
-            if self.conn.replied_much:
+            if self.conn.reply_room < 0:
                 self.conn.deliver()
                 self.conn.wait_for_peer()
 

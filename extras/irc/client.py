@@ -146,7 +146,7 @@ class Client(TurnHandler):
             *whole, line = cut_words(line, room, between)
             for each in whole:
                 self.reply(numeric, *values, each)
-            if self.conn.replied_much:
+            if self.conn.reply_room < 0:
                 self.reply(numeric, *values, line)
                 line = ""
                 yield

@@ -53,7 +53,7 @@ class IrcConnection(FanOutConnection):
     def send_lines(self, lines: Iterable[bytes]) -> None:
         """Queue several lines for our own peer at once, after what it is to hear before."""
         data = b"".join(map(self.codec.frame, lines))
-        self._reply_bytes += len(data)
+        self.reply_room -= len(data)
         self.send_to_all({self.outbox}, data)
 
     def send_to_all(self, outboxes: set[Outbox], data: bytes) -> None:
