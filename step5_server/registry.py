@@ -24,14 +24,11 @@ class Registry:
     Lock order: this one first, then an outbox's own.
     """
 
+    key = staticmethod(str.lower)  # key(name) is compared instead of the name
+
     def __init__(self):
         self.lock = threading.RLock()
         self._members: dict[str, tuple[str, object]] = {}  # key -> name as typed, member
-
-    @staticmethod
-    def key(name: str) -> str:
-        """Return what is compared instead of the name."""
-        return name.lower()
 
     def claim(self, name: str, member: object) -> None:
         """Give the name to the member.  Raises: NameTaken.

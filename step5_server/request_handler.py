@@ -26,7 +26,7 @@ class RequestHandler(LineHandler):
                 return  # an empty line
             self.do(request)
         except ProtocolError as error:
-            self._reply("ERR", error.code, error.text)
+            self._reply(format_line("ERR", error.code, error.text))
         if self._replies != 1 and not self.outbox.ended:
             raise RuntimeError(f"{self._replies} replies to {line!r}")  # a bug of ours
 
@@ -45,10 +45,7 @@ class RequestHandler(LineHandler):
 
     def ok(self, text: str = "") -> None:
         """Reply OK: once in each do_* method, which raises ProtocolError otherwise."""
-        if text:
-            self._reply("OK", text)
-        else:
-            self._reply("OK")
+        self._reply(format_line("OK", text) if text else b"OK")
 
     def send(self, line: bytes) -> None:
         """Queue a line for our own peer."""
@@ -63,7 +60,7 @@ class RequestHandler(LineHandler):
         """Return the line that a connection ends with when the server ends it."""
         return format_line("ERR", code, text)
 
-    def _reply(self, *words: str) -> None:
+    def _reply(self, line: bytes) -> None:
         """Send the one reply to this request, and count it."""
         self._replies += 1
-        self.send(format_line(*words))
+        self.send(line)

@@ -271,10 +271,10 @@ class ComposesCharacters(Tidied):
 class AsksForALoginFirst(Mutant):
     """It says ERR not-logged-in to a verb that it does not know."""
 
-    def _reply(self, *words):
-        if self.name is None and "unknown-command" in words:
-            words = "ERR", "not-logged-in", "who are you?"
-        super()._reply(*words)
+    def _reply(self, line):
+        if self.name is None and line.startswith(b"ERR unknown-command"):
+            line = b"ERR not-logged-in who are you?"
+        super()._reply(line)
 
 
 @caught_by("test_one_reply_each_in_order")
@@ -307,9 +307,9 @@ class SaysOkTwice(Mutant):
 class ClosesAfterAMistake(Mutant):
     """It ends the connection after an ERR."""
 
-    def _reply(self, *words):
-        super()._reply(*words)
-        if words[0] == "ERR":
+    def _reply(self, line):
+        super()._reply(line)
+        if line.startswith(b"ERR"):
             self.conn.hang_up()
 
 
@@ -317,8 +317,8 @@ class ClosesAfterAMistake(Mutant):
 class HasItsOwnCodes(Mutant):
     """It says ERR syntax-error for what is ERR bad-arguments."""
 
-    def _reply(self, *words):
-        super()._reply(*("syntax-error" if word == "bad-arguments" else word for word in words))
+    def _reply(self, line):
+        super()._reply(line.replace(b"ERR bad-arguments", b"ERR syntax-error"))
 
 
 @caught_by("test_each_mistake_gets_its_code_and_the_connection_goes_on")
@@ -445,7 +445,7 @@ class GivesOneNameToTwo(Mutant):
             try:
                 return self.do_LOGIN(*request.args)
             except ProtocolError as error:
-                return self._reply("ERR", error.code, error.text)
+                return self._reply(format_line("ERR", error.code, error.text))
             finally:
                 self.registry.lock.acquire()
         super().answer(line)
