@@ -167,7 +167,7 @@ class Outbox:
         if self._drainer:
             self._keep(pieces)  # it goes on with what is added
             return
-        data = self._seal(pieces)
+        data = self._seal(pieces) if self.ended else self._stream.seal(pieces)
         if data and MSG_DONTWAIT is not None:
             try:
                 sent = self._sock.send(data, MSG_DONTWAIT)
