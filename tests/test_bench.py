@@ -266,7 +266,7 @@ def test_half_of_a_mixed_room_gets_tags(serve):
     server = serve(IrcServer)
     with load.Crowd(server.server_address, KINDS["irc"].dialect) as crowd:
         here = Running(None, server.server_address)
-        (result,) = workloads.fan_out(here, crowd, "mixed/1", 0.01, members=10, in_flight=1, mixed=True)
+        (result,) = workloads.fan_out(here, crowd, "mixed/1", 0.01, members=10, in_flight=1, tags_every=2)
         crowd.clients[0].send(crowd.dialect.say(b"hello"))
         told = [client.sock.recv(1000) for client in crowd.clients[1:] if not client.sock.settimeout(5)]
     assert result.count > 0 and [line[:1] for line in told] == [b":", b"@"] * 4 + [b":"]

@@ -5,6 +5,7 @@ Each takes a running server and a Crowd, and yields one Result or several.
 fan-out   one room of 50; 5 of them talk; a message is in flight until one certain other
           member, its listener, has it
 mixed     the same, when every second member wants tags: so half of them get other bytes
+tagged    the same, when all of them want tags
 pairs     20 pairs; each of the two answers the other: one round trip after the other.  If the chat
           has several servers, the two are on one, and then again, in pairs/across, on two
 logins    connect, register, quit; 5 at a time
@@ -106,10 +107,10 @@ class Cold:
             self._next += self._pause_s
 
 
-def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders=5, in_flight=64, mixed=False):
-    """Let `senders` keep `in_flight` messages each under way to a room; in a mixed one half of them want tags."""
+def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders=5, in_flight=64, tags_every=0):
+    """Let `senders` keep `in_flight` messages each under way to a room, where every so many members want tags."""
     crowd.grow(members, join=True)
-    for client in crowd.clients[::2] if mixed else ():
+    for client in crowd.clients[::tags_every] if tags_every else ():
         client.ask(crowd.dialect.want_tags, crowd.dialect.have_tags)
     crowd.settle()
     for client in crowd.clients:
@@ -350,7 +351,11 @@ WORKLOADS = {
     ),
     "mixed/64": Workload(
         "the same as fan-out/64, and every second member wants tags",
-        "deliveries", "irc inspircd ergo", functools.partial(fan_out, mixed=True), "want_tags",
+        "deliveries", "irc inspircd ergo", functools.partial(fan_out, tags_every=2), "want_tags",
+    ),
+    "tagged/64": Workload(
+        "the same, and all members want tags",
+        "deliveries", "irc inspircd ergo", functools.partial(fan_out, tags_every=1), "want_tags",
     ),
     **alone_and_beside("fan-out/1", Workload(
         "a room of 50, 5 of them talk, 1 message in flight each",
@@ -358,7 +363,11 @@ WORKLOADS = {
     )),
     "mixed/1": Workload(
         "the same as fan-out/1, and every second member wants tags",
-        "deliveries", "irc inspircd ergo", functools.partial(fan_out, in_flight=1, mixed=True), "want_tags",
+        "deliveries", "irc inspircd ergo", functools.partial(fan_out, in_flight=1, tags_every=2), "want_tags",
+    ),
+    "tagged/1": Workload(
+        "the same, and all members want tags",
+        "deliveries", "irc inspircd ergo", functools.partial(fan_out, in_flight=1, tags_every=1), "want_tags",
     ),
     **alone_and_beside("pairs", Workload("20 pairs play ping-pong", "round trips", USER_SERVERS, pairs)),
     "pairs/1": Workload(
@@ -381,6 +390,6 @@ WORKLOADS = {
     ),
 }
 GROUPS = {  # a name for workloads that say something only beside each other
-    "mixed": ["fan-out/64", "mixed/64", "fan-out/1", "mixed/1"],
+    "mixed": ["fan-out/64", "mixed/64", "tagged/64", "fan-out/1", "mixed/1", "tagged/1"],
     "neighbours": [name + beside for name in ("fan-out/1", "pairs", "logins") for beside in ("", "+1", "+2")],
 }
