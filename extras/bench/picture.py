@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 from extras.bench.report import Report, family, title_of, written
 from extras.bench.workloads import WORKLOADS
 
-WIDTH, LABEL, BAR, ROW = 900, 110, 230, 22  # the page, the names, the longest bar, a line of bars
+WIDTH, LABEL, BAR, ROW = 900, 155, 230, 22  # the page, the names, the longest bar, a line of bars
 CURVE_HEIGHT = 220
 MAX_TIMES_MEDIAN = 4  # a longer bar is cut, and has an arrow
 OURS = {"step5", "broadcast", "rooms", "irc"}
