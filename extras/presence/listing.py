@@ -11,13 +11,11 @@ def list_lines(names: Iterable[str], *head: str) -> Iterator[bytes]:
 
     Names are ASCII, so one character is one byte.
     """
-    empty = len(" ".join(head))
-    words, size = [], empty
-    for name in names:
-        if size + 1 + len(name) > MAX_LINE_BYTES:
-            yield format_line(*head, " ".join(words))
-            words, size = [], empty
-        words.append(name)
-        size += 1 + len(name)
-    if words:
-        yield format_line(*head, " ".join(words))
+    text, begin = " ".join(names), 0
+    room = MAX_LINE_BYTES - len(" ".join(head)) - 1
+    while len(text) - begin > room:
+        end = text.rindex(" ", begin, begin + room + 1)
+        yield format_line(*head, text[begin:end])
+        begin = end + 1
+    if text:
+        yield format_line(*head, text[begin:])

@@ -32,7 +32,7 @@ class RoomsHandler(PresenceHandler):
             raise ProtocolError("already-joined", "you are in this room") from None
         except TooManyRooms:
             raise ProtocolError("too-many-rooms", f"at most {MAX_ROOMS} at once") from None
-        for line in list_lines((member.name for member in room.members), "MEMBERS", room.name):
+        for line in list_lines([member.name for member in room.members], "MEMBERS", room.name):
             self.send(line)
         self.ok()
         self.tell(room, "JOINED", room.name, self.name)
