@@ -1,26 +1,13 @@
 /* A bare relay: what is left of a chat server when it does nothing but move bytes.
  *
  * The floor that the benchmark compares servers with: C, one thread, epoll, no names, no
- * rooms, no limits.  A line's first byte says where it goes; consecutive lines of one chunk
- * that go to the same place leave in one send.
- *
- *     *text      to everybody else
- *     17 text    to the connection that was accepted as number 17, from 0
- *     else       back to its sender
+ * rooms, no limits.  relay.h has its language.
  *
  * SIMPLIFIED: it waits for a peer that does not read, and so do all the others. */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "relay.h"
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-enum { MAX_PEERS = 1 << 20, CHUNK = 65536, EVERYBODY = -1, EVENTS = 256 };
+enum { EVENTS = 256 };
 
 struct peer { int fd, number, held; char data[CHUNK]; };
 static struct peer *peers[MAX_PEERS]; /* by number; NULL once gone */
@@ -37,23 +24,11 @@ static void deliver(struct peer *to, const char *data, size_t n)
     }
 }
 
-static int destination(const char *line, int from)
+static void pass_on(int from, int to, const char *data, size_t n)
 {
-    return *line == '*' ? EVERYBODY : *line >= '0' && *line <= '9' ? atoi(line) : from;
-}
-
-static void route(int from, const char *data, const char *end)
-{
-    while (data < end) {
-        int to = destination(data, from);
-        const char *next = data;
-        do next = (char *)memchr(next, '\n', end - next) + 1;
-        while (next < end && destination(next, from) == to);
-        for (int i = to == EVERYBODY ? 0 : to; i < (to == EVERYBODY ? accepted : to + 1); i++)
-            if (i < accepted && peers[i] && (to != EVERYBODY || i != from))
-                deliver(peers[i], data, next - data);
-        data = next;
-    }
+    for (int i = to == EVERYBODY ? 0 : to; i < (to == EVERYBODY ? accepted : to + 1); i++)
+        if (i < accepted && peers[i] && (to != EVERYBODY || i != from))
+            deliver(peers[i], data, n);
 }
 
 static void serve(struct peer *p)
@@ -70,15 +45,10 @@ static void serve(struct peer *p)
 
 int main(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0), epoll = epoll_create1(0);
+    int one = 1, listener = listen_somewhere(), epoll = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}, events[EVENTS];
-    if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 1024)) return 1;
-    getsockname(listener, (struct sockaddr *)&address, &length);
+    if (listener < 0) return 1;
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
-    printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
-    fflush(stdout);
     for (;;) {
         int ready = epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < ready; i++) {

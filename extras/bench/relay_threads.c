@@ -1,27 +1,14 @@
 /* The bare relay again, with a thread for each connection: what is left of our servers without Python.
  *
  * Each thread blocks in recv, finds the peers that a line is for, and sends to them itself.
- * It speaks the language of relay.c:
- *
- *     *text      to everybody else
- *     17 text    to the connection that was accepted as number 17, from 0
- *     else       back to its sender
+ * relay.h has its language.
  *
  * SIMPLIFIED: it waits for a peer that does not read, and so does who else sends to that one. */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <poll.h>
+#include "relay.h"
 #include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-/* STACK: twice the chunk that is on it; what is not used costs no memory. */
-enum { MAX_PEERS = 1 << 20, CHUNK = 65536, STACK = 2 * CHUNK, EVERYBODY = -1 };
+enum { STACK = 2 * CHUNK }; /* twice the chunk that is on it; what is not used costs no memory */
 
 /* `sending` guards fd, -1 once gone: two threads must not mix their bytes, nor write to a number that is reused. */
 struct peer { pthread_mutex_t sending; int fd; };
@@ -42,25 +29,13 @@ static void deliver(struct peer *to, const char *data, size_t n)
     pthread_mutex_unlock(&to->sending);
 }
 
-static int destination(const char *line, int from)
+static void pass_on(int from, int to, const char *data, size_t n)
 {
-    return *line == '*' ? EVERYBODY : *line >= '0' && *line <= '9' ? atoi(line) : from;
-}
-
-static void route(int from, const char *data, const char *end)
-{
-    while (data < end) {
-        int to = destination(data, from);
-        const char *next = data;
-        do next = (char *)memchr(next, '\n', end - next) + 1;
-        while (next < end && destination(next, from) == to);
-        pthread_mutex_lock(&table);
-        int known = accepted;
-        pthread_mutex_unlock(&table);
-        for (int i = to == EVERYBODY ? 0 : to; i < known && (to == EVERYBODY || i == to); i++)
-            if (to != EVERYBODY || i != from) deliver(&peers[i], data, next - data);
-        data = next;
-    }
+    pthread_mutex_lock(&table);
+    int known = accepted;
+    pthread_mutex_unlock(&table);
+    for (int i = to == EVERYBODY ? 0 : to; i < known && (to == EVERYBODY || i == to); i++)
+        if (to != EVERYBODY || i != from) deliver(&peers[i], data, n);
 }
 
 static void *serve(void *number)
@@ -85,18 +60,13 @@ static void *serve(void *number)
 
 int main(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t length = sizeof address;
-    int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
+    int one = 1, listener = listen_somewhere();
     pthread_attr_t how;
     pthread_t thread;
     pthread_attr_init(&how);
     pthread_attr_setstacksize(&how, STACK);
     pthread_attr_setdetachstate(&how, PTHREAD_CREATE_DETACHED);
-    if (bind(listener, (struct sockaddr *)&address, length) || listen(listener, 1024)) return 1;
-    getsockname(listener, (struct sockaddr *)&address, &length);
-    printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
-    fflush(stdout);
+    if (listener < 0) return 1;
     for (;;) {
         int fd = accept(listener, NULL, NULL);
         if (fd < 0 || accepted == MAX_PEERS) { close(fd); continue; }
