@@ -411,7 +411,7 @@ def needs_both(*checks):
     return lambda args: next(filter(None, (check(args) for check in checks)), None)
 
 
-def needs_epoll(args) -> str | None:
+def needs_c(args) -> str | None:
     """Check for Linux and a C compiler."""
     return needs_program("cc")(args) if sys.platform == "linux" else "a relay in C needs Linux"
 
@@ -426,11 +426,11 @@ KINDS = {
     "ergo": Kind("Ergo (Go)", dialects.Ircv3(), ergo, needs_program("ergo"), False),
     "miniircd": Kind("miniircd", dialects.Irc(), miniircd, needs_module("miniircd"), False),
     "irc.server": Kind("irc.server", dialects.Irc(), irc_server, needs_module("irc"), False),
-    "relay": Kind("relay.c", dialects.Relay(), relay("relay.c"), needs_epoll),
-    "relay-threads": Kind("relay_threads.c", dialects.Relay(), relay("relay_threads.c"), needs_epoll),
+    "relay": Kind("relay.c", dialects.Relay(), relay("relay.c"), needs_c),
+    "relay-threads": Kind("relay_threads.c", dialects.Relay(), relay("relay_threads.c"), needs_c),
     "relay-threads:pin": Kind(
         "relay_threads.c, pinned", dialects.Relay(), relay("relay_threads.c", pin=True),
-        needs_both(needs_epoll, needs_program("taskset")),
+        needs_both(needs_c, needs_program("taskset")),
     ),
     # Measured only if they are named: TLS and WebSocket ...
     "rooms:tls": Kind(
