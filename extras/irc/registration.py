@@ -28,8 +28,12 @@ def nick(me: Client, name: str = ""):
         me.reply(ERR_NONICKNAMEGIVEN)
     elif not is_nick(name):
         me.reply(ERR_ERRONEUSNICKNAME, name)
-    elif name != me.user.nick:
-        (rename if me.user.registered else take_nick)(me, name)
+    elif name == me.user.nick:
+        pass
+    elif me.user.registered:
+        rename(me, name)
+    else:
+        take_nick(me, name)
 
 
 def rename(me: Client, name: str):
