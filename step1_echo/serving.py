@@ -171,15 +171,10 @@ def argument_parser(description: str, port: int = DEFAULT_PORT) -> argparse.Argu
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="address to listen on (default %(default)s: this machine only; "
-        "0.0.0.0 or :: let the network in)",
+        help="address to listen on (default %(default)s: this machine only; 0.0.0.0 or :: let the network in)",
     )
-    parser.add_argument(
-        "--port", type=port_number, default=port, help="0 takes any free port (default %(default)s)"
-    )
-    parser.add_argument(
-        "-v", "--verbose", action="store_true", help="log each connection and command to stderr"
-    )
+    parser.add_argument("--port", type=port_number, default=port, help="0 takes any free port (default %(default)s)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log each connection and command to stderr")
     return parser
 
 
@@ -218,9 +213,7 @@ def run(server: Server) -> int:
     # a shell script lets its background programs ignore.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)
-    acceptor = threading.Thread(
-        target=server.serve_forever, args=(POLL_INTERVAL_S,), name="acceptor", daemon=True
-    )
+    acceptor = threading.Thread(target=server.serve_forever, args=(POLL_INTERVAL_S,), name="acceptor", daemon=True)
     try:
         try:
             acceptor.start()

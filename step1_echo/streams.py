@@ -39,7 +39,7 @@ def write(stream, data: bytes | str) -> None:
     raw = getattr(stream.buffer, "raw", stream.buffer)  # the same where `python -u` has no buffers
     try:
         while data:
-            data = data[raw.write(data):]
+            data = data[raw.write(data) :]
     except OSError as error:
         raise CannotWrite(f"cannot write to {stream.name} any more: {error.strerror}") from error
 

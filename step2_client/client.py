@@ -1,8 +1,8 @@
 """A client that sends what is typed and prints what arrives, both at once.
 
-    peer    the other end of a connection; for us, the server
-    chunk   the bytes that one read returned: any number, cut anywhere
-    EOF     end of file: a read that returns b"", because nothing more will ever come
+peer    the other end of a connection; for us, the server
+chunk   the bytes that one read returned: any number, cut anywhere
+EOF     end of file: a read that returns b"", because nothing more will ever come
 """
 
 import argparse
@@ -94,8 +94,9 @@ def argument_parser(description: str) -> argparse.ArgumentParser:
     """Return a parser with the two flags that every client has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--host", default="127.0.0.1", help="where the server is (default %(default)s)")
-    parser.add_argument("--port", type=port_number, default=DEFAULT_PORT,
-                        help="which one it listens on (default %(default)s)")
+    parser.add_argument(
+        "--port", type=port_number, default=DEFAULT_PORT, help="which one it listens on (default %(default)s)"
+    )
     return parser
 
 

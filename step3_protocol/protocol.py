@@ -42,9 +42,7 @@ class ProtocolError(Exception):
         self.text = text
 
 
-def parse_line(
-    line: bytes, verbs: Mapping[str, str] = VERBS, logged_in: bool = True
-) -> Request | None:
+def parse_line(line: bytes, verbs: Mapping[str, str] = VERBS, logged_in: bool = True) -> Request | None:
     """Return the request that `line` holds, or None for an empty line.
 
     Raises: ProtocolError with bad-encoding, unknown-command, not-logged-in or
@@ -96,9 +94,7 @@ def decode(line: bytes) -> str:
 def check_name(name: str) -> str:
     """Return `name` if it may be one.  Raises: ProtocolError bad-name."""
     if not NAME.fullmatch(name):
-        raise ProtocolError(
-            "bad-name", "a letter first, then letters, digits, _ or -, at most 20 in all"
-        )
+        raise ProtocolError("bad-name", "a letter first, then letters, digits, _ or -, at most 20 in all")
     return name
 
 

@@ -1,8 +1,8 @@
 """The chat protocol from the client's end: requests out, replies and events in.  No terminal.
 
-    reply       what the server answers: OK or ERR, one for each request, in the order of the requests
-    event       any other line: nobody asked for it, and it may stand between a request and its reply
-    unanswered  the requests whose reply has not come yet, oldest first
+reply       what the server answers: OK or ERR, one for each request, in the order of the requests
+event       any other line: nobody asked for it, and it may stand between a request and its reply
+unanswered  the requests whose reply has not come yet, oldest first
 """
 
 import socket

@@ -138,8 +138,12 @@ def main(commands_class: type[Commands] = Commands) -> int:
     parser = argument_parser("Chat.  /help lists the commands, Ctrl-D leaves.")
     parser.add_argument("--name", default="", help="log in by this name (else it is asked for)")
     parser.add_argument("--tls", action="store_true", help="talk encrypted, with a server that proves its name")
-    parser.add_argument("--ca", metavar="FILE", help="with --tls: trust the certificates in this file (PEM) "
-                        "and those that they sign, instead of those that the system trusts")
+    parser.add_argument(
+        "--ca",
+        metavar="FILE",
+        help="with --tls: trust the certificates in this file (PEM) "
+        "and those that they sign, instead of those that the system trusts",
+    )
     args = parser.parse_args()
     if args.ca and not args.tls:
         parser.error("--ca says whom to trust with TLS: it needs --tls")

@@ -78,8 +78,10 @@ class Commands:
 
     def do_help(self) -> Action:
         """Show this list."""
-        lines = [f"/{word} {shape}".ljust(20) + (getattr(self, "do_" + word).__doc__ or "")
-                 for word, shape in self.COMMANDS.items()]
+        lines = [
+            f"/{word} {shape}".ljust(20) + (getattr(self, "do_" + word).__doc__ or "")
+            for word, shape in self.COMMANDS.items()
+        ]
         return Action(show="\n".join(lines))
 
     def do_quit(self) -> Action:
@@ -130,4 +132,5 @@ def visible(text: str) -> str:
         char.encode("unicode_escape").decode("ascii")
         if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in JOINERS + "\t"
         else char
-        for char in text)
+        for char in text
+    )

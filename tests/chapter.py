@@ -3,6 +3,7 @@
 A block opens with three backticks and an *info string*: the language and perhaps more, as in
 `python step4_framing/framing.py`.
 """
+
 import difflib
 import re
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ SUBSTANCE_FOLDERS = (*STEPS, "extras", "tests")
 @dataclass(frozen=True)
 class Fence:
     """One fenced block."""
-    path: Path          # the file it stands in
-    line_number: int    # of the opening fence; the body's first line is the next one
-    info: str           # what follows the backticks
-    body: tuple         # of str: its lines
+
+    path: Path  # the file it stands in
+    line_number: int  # of the opening fence; the body's first line is the next one
+    info: str  # what follows the backticks
+    body: tuple  # of str: its lines
 
     @property
     def language(self):
@@ -70,9 +72,11 @@ def excerpt_fault(fence):
         return f"there is no file {name}"
     lines = (ROOT / name).read_text(encoding="utf-8").split("\n")
     wanted = list(fence.body)
-    if any(lines[at:at + len(wanted)] == wanted for at in range(len(lines))):
+    if any(lines[at : at + len(wanted)] == wanted for at in range(len(lines))):
         return None
-    best = max(range(len(lines)), key=lambda at: sum(
-        one == other for one, other in zip(lines[at:at + len(wanted)], wanted)))
-    return f"not a verbatim part of {name}:\n" + "\n".join(difflib.unified_diff(
-        wanted, lines[best:best + len(wanted)], str(fence), f"{name}:{best + 1}", lineterm=""))
+    best = max(
+        range(len(lines)), key=lambda at: sum(one == other for one, other in zip(lines[at : at + len(wanted)], wanted))
+    )
+    return f"not a verbatim part of {name}:\n" + "\n".join(
+        difflib.unified_diff(wanted, lines[best : best + len(wanted)], str(fence), f"{name}:{best + 1}", lineterm="")
+    )

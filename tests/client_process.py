@@ -76,7 +76,11 @@ class PlayedServer:
         deadline, ended = time.monotonic() + 2 * Now.deadline_s, False  # it has to start first
         while not select.select([self.sock], [], [], 0 if ended else POLL_S)[0]:
             if ended or time.monotonic() > deadline:
-                came = f"nobody did, and the client has ended, with status {Now.process.returncode}" if ended else "nobody did"
+                came = (
+                    f"nobody did, and the client has ended, with status {Now.process.returncode}"
+                    if ended
+                    else "nobody did"
+                )
                 raise lesson(f"that the client connects to 127.0.0.1 port {self.port}", came, waited=not ended)
             ended = Now.process is not None and Now.process.poll() is not None  # then we look once more
         sock, _ = self.sock.accept()
@@ -108,8 +112,9 @@ class Conversation:
             try:
                 self.sock.sendall(chunk)
             except OSError as error:
-                raise lesson("that the client keeps the connection and reads it",
-                             on_the_wire(error, "the client")) from None
+                raise lesson(
+                    "that the client keeps the connection and reads it", on_the_wire(error, "the client")
+                ) from None
 
     def send_cut(self, *chunks: bytes) -> None:
         """Send chunks with a pause between them, so that they do not arrive as one.
@@ -135,8 +140,10 @@ class Conversation:
         while b"\n" not in self.held:
             chunk = self.receive(f"that the client says {show(wanted)}")
             if not chunk:
-                raise lesson(f"that the client says {show(wanted)}", "the end of the connection"
-                             + (f", after {show(self.held)}" if self.held else ""))
+                raise lesson(
+                    f"that the client says {show(wanted)}",
+                    "the end of the connection" + (f", after {show(self.held)}" if self.held else ""),
+                )
             self.held += chunk
         line, self.held = self.held.split(b"\n", 1)
         Now.story.add("client", "<", line)
@@ -168,7 +175,9 @@ class Conversation:
         """Read to the EOF; `rest` must be all that comes before it."""
         came = self.read_to_eof()
         if came != rest:
-            raise lesson(f"{show(rest) or 'nothing more'}, and then the end", f"{show(came) or 'nothing'}, and then the end")
+            raise lesson(
+                f"{show(rest) or 'nothing more'}, and then the end", f"{show(came) or 'nothing'}, and then the end"
+            )
 
     def reset(self) -> None:
         """End the connection as a crash would, with RST in place of FIN."""
@@ -213,37 +222,50 @@ class Output:
         with self.arrived:
             self.arrived.wait_for(lambda: self.ended or wanted(self.seen), Now.deadline_s)
             if not wanted(self.seen):
-                raise lesson(f"that the client prints {what}", f"it printed {shown(self.seen)}"
-                             + ", and then it ended" * self.ended, waited=not self.ended)
+                raise lesson(
+                    f"that the client prints {what}",
+                    f"it printed {shown(self.seen)}" + ", and then it ended" * self.ended,
+                    waited=not self.ended,
+                )
 
 
 class Client:
     """A running client, in a pipe or (terminal=True) in a pseudo-terminal.  A context manager."""
 
-    def __init__(self, command: list[str], terminal: bool = False, env: dict[str, str] = {},
-                 read_output: bool = True):
+    def __init__(self, command: list[str], terminal: bool = False, env: dict[str, str] = {}, read_output: bool = True):
         environment = {**os.environ, "PYTHONUTF8": "1", "TERM": "xterm", "INPUTRC": os.devnull, **env}
         environment.pop("PYTHONUNBUFFERED", None)  # it would hide that a client does not flush
         if terminal:
             self.input, theirs = pty.openpty()
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
             self.process = subprocess.Popen(
-                command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=Now.directory,
+                command,
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                env=environment,
+                cwd=Now.directory,
                 start_new_session=True,  # with the next line: it is this terminal that Ctrl-C is for
-                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+                preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            )
             os.close(theirs)
             self.out = self.err = Output(os.dup(self.input))
         else:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                env=environment, cwd=Now.directory, start_new_session=True)
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                cwd=Now.directory,
+                start_new_session=True,
+            )
             self.input = os.dup(self.process.stdin.fileno())
             self.process.stdin.close()
             if not read_output:  # what `client | head -1` does to the client
                 self.process.stdout.close()
                 self.process.stdout = open(os.devnull, "rb")
-            self.out, self.err = (Output(os.dup(file.fileno()))
-                                  for file in (self.process.stdout, self.process.stderr))
+            self.out, self.err = (Output(os.dup(file.fileno())) for file in (self.process.stdout, self.process.stderr))
             self.process.stdout.close()
             self.process.stderr.close()
         Now.process = self.process
@@ -252,10 +274,12 @@ class Client:
         Now.story.add("typed", ">", data)
         try:
             while data:
-                data = data[os.write(self.input, data):]
+                data = data[os.write(self.input, data) :]
         except OSError as error:
-            raise lesson("that the client reads what is typed", f"it does not read any more ({error}); it printed "
-                         f"{shown(self.printed)}") from None
+            raise lesson(
+                "that the client reads what is typed",
+                f"it does not read any more ({error}); it printed {shown(self.printed)}",
+            ) from None
 
     def end_input(self) -> None:
         """Close the client's standard input, as the shell does when the left side of a | ends."""
@@ -296,16 +320,19 @@ class Client:
     def wait_for_line(self, *texts: bytes, times: int = 1) -> None:
         """Wait until a line with all the texts in this order has been printed."""
         form = re.compile(b".*".join(map(re.escape, texts)))
-        self.out.wait_for(lambda seen: len(form.findall(seen)) >= times,
-                          f"a line with {' and '.join(map(show, texts))}" + f", {times} times" * (times > 1))
+        self.out.wait_for(
+            lambda seen: len(form.findall(seen)) >= times,
+            f"a line with {' and '.join(map(show, texts))}" + f", {times} times" * (times > 1),
+        )
 
     def exit_status(self) -> int:
         """Wait for the end of the process and of its output; return its status."""
         try:
             status = self.process.wait(Now.deadline_s)
         except subprocess.TimeoutExpired:
-            raise lesson("that the client ends", f"it still runs; it printed {shown(self.printed)}",
-                         waited=True) from None
+            raise lesson(
+                "that the client ends", f"it still runs; it printed {shown(self.printed)}", waited=True
+            ) from None
         self.out.thread.join(Now.deadline_s)
         self.err.thread.join(Now.deadline_s)
         return status
@@ -314,8 +341,10 @@ class Client:
         """Wait for the end of the process, and check its exit status."""
         status = self.exit_status()
         if status != wanted and (Now.ours or not status > 0 < wanted):
-            raise lesson(f"that the client ends with exit status {wanted}",
-                         f"exit status {status}; it printed {shown(self.printed)}")
+            raise lesson(
+                f"that the client ends with exit status {wanted}",
+                f"exit status {status}; it printed {shown(self.printed)}",
+            )
 
     def expect_printed(self, wanted: bytes) -> None:
         """Check all that the client, which has ended, printed on standard output."""
@@ -335,7 +364,9 @@ class Client:
     def expect_one_line(self) -> None:
         """Check that the client, which has ended, printed one line."""
         if not 1 <= len(self.printed.splitlines()) <= (1 if Now.ours else 3):
-            raise lesson("one line that says what is wrong", f"{len(self.printed.splitlines())} lines: {shown(self.printed)}")
+            raise lesson(
+                "one line that says what is wrong", f"{len(self.printed.splitlines())} lines: {shown(self.printed)}"
+            )
 
     @property
     def printed(self) -> bytes:

@@ -52,15 +52,34 @@ class Machine:
         self.cable, host = f"cable{number}", f"{NETWORK}.{number}"
         self.log_path = folder / f"machine{number}.log"
         self._log = open(self.log_path, "wb")
-        command = [sys.executable, ROOT / SCRIPT, "--host", host, "--port", PORT, "--redis", redis, "--name", f"m{number}"]
+        command = [
+            sys.executable,
+            ROOT / SCRIPT,
+            "--host",
+            host,
+            "--port",
+            PORT,
+            "--redis",
+            redis,
+            "--name",
+            f"m{number}",
+        ]
         self.popen = subprocess.Popen(
             ["unshare", "--net", "sh", "-c", 'echo there; read go; exec "$@"', "sh", *command],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True)
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
         assert self.popen.stdout.readline() == "there\n"
         pid = str(self.popen.pid)
         ip("link", "add", self.cable, "type", "veth", "peer", "name", "near", "netns", pid)
         ip("link", "set", self.cable, "master", "switch", "up")
-        for words in (["addr", "add", host + PREFIX, "dev", "near"], ["link", "set", "near", "up"], ["link", "set", "lo", "up"]):
+        for words in (
+            ["addr", "add", host + PREFIX, "dev", "near"],
+            ["link", "set", "near", "up"],
+            ["link", "set", "lo", "up"],
+        ):
             subprocess.run(["nsenter", "--target", pid, "--net", "ip", *words], check=True)
         self.popen.stdin.write("go\n")
         self.popen.stdin.flush()
@@ -135,7 +154,9 @@ def run(folder: Path) -> None:
                     talker.check(way, listener)
         for user in (alice, bob):
             assert [line for line in user.heard if line.startswith("OFFLINE")] in (
-                ["OFFLINE carol", "OFFLINE talker3"], ["OFFLINE talker3", "OFFLINE carol"])
+                ["OFFLINE carol", "OFFLINE talker3"],
+                ["OFFLINE talker3", "OFFLINE carol"],
+            )
             assert user.heard.count("LEFT tea carol") == 1
         for user in (alice, bob, carols, dave):
             assert user.request("WHO").startswith("OK 5 ")

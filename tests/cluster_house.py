@@ -57,21 +57,40 @@ class House:
         """Start Redis, with what is in its folder; return when it answers."""
         with open(self.folder / "redis.log", "ab") as log:
             self.popen = subprocess.Popen(
-                ["redis-server", "--bind", self.host, "--port", str(self.port), "--dir", self.folder, "--save", "",
-                 "--protected-mode", "no",  # which would let only this machine in
-                 "--appendonly", "yes", "--appendfsync", "always", *flags],
-                stdout=log, stderr=log)
+                [
+                    "redis-server",
+                    "--bind",
+                    self.host,
+                    "--port",
+                    str(self.port),
+                    "--dir",
+                    self.folder,
+                    "--save",
+                    "",
+                    "--protected-mode",
+                    "no",  # which would let only this machine in
+                    "--appendonly",
+                    "yes",
+                    "--appendfsync",
+                    "always",
+                    *flags,
+                ],
+                stdout=log,
+                stderr=log,
+            )
         with contextlib.closing(self.client()) as client:
             eventually(lambda: self.answers(client), "Redis answers")
 
     def client(self):
         """Return a connection of our own to Redis."""
         from redis import Redis
+
         return Redis(host=self.host, port=self.port, decode_responses=True)
 
     @staticmethod
     def answers(client) -> bool:
         from redis.exceptions import ConnectionError
+
         try:
             return client.ping()
         except ConnectionError:  # among them BusyLoadingError
@@ -93,9 +112,17 @@ class House:
         """Start a server in a process of its own."""
         self.processes += 1
         name = name or f"s{self.processes}"
-        return self.stack.enter_context(Process(
-            script, "--redis", redis or self.url, "--name", name, *flags,
-            log=self.folder / f"{name}-{self.processes}.log"))
+        return self.stack.enter_context(
+            Process(
+                script,
+                "--redis",
+                redis or self.url,
+                "--name",
+                name,
+                *flags,
+                log=self.folder / f"{name}-{self.processes}.log",
+            )
+        )
 
     def servers(self, count: int, *flags: str) -> list[Process]:
         """Start several servers, and wait until they know of each other."""

@@ -30,8 +30,12 @@ from tests import client_process
 from tests.foreign import ForeignServer, NeverListened, RunningServer, ServerCommand, parse_addresses
 from tests.lesson import Lesson, Story
 from tests.verdict import FAILED, PATIENCE_S, SO_FAR, SoFar, patience
-from tests.verdict import (pytest_report_teststatus, pytest_runtest_makereport,  # noqa: F401: these are hooks
-                           pytest_runtest_setup, pytest_terminal_summary)
+from tests.verdict import (
+    pytest_report_teststatus,
+    pytest_runtest_makereport,  # noqa: F401: these are hooks
+    pytest_runtest_setup,
+    pytest_terminal_summary,
+)
 from tests.wire import Wire
 from tests.yours import choose, chosen
 
@@ -52,18 +56,40 @@ FLAGS = {"--server": "serve", "--connect": "serve", "--client": "template", "--p
 
 def pytest_addoption(parser):
     group = parser.getgroup("tutorial", "the tutorial's own")
-    group.addoption("--server", metavar="COMMAND", help="judge the server that this command starts, "
-                    "such as 'node my/echo.js {port}'")
-    group.addoption("--connect", metavar="HOST:PORT", help="judge the server that already runs there; "
-                    "HOST:PORT,HOST:PORT: the servers that are one chat, each new connection goes to the next")
-    group.addoption("--client", metavar="COMMAND", help="judge the client that this command starts, "
-                    "such as './my_client {host} {port}'")
-    group.addoption("--python", metavar="stepN=MODULE[:NAME]", action="append", default=[],
-                    help="judge this Python code instead of ours (steps 3, 4 and 5)")
-    group.addoption("--patience", metavar="SECONDS", type=float,
-                    help=f"how long to wait for an answer before it counts as missing (default {PATIENCE_S:g})")
-    group.addoption("--exercise", choices=["start", "mine", "solution"],
-                    help="which file the exercises' tests load (default: mine.py, or else start.py)")
+    group.addoption(
+        "--server",
+        metavar="COMMAND",
+        help="judge the server that this command starts, such as 'node my/echo.js {port}'",
+    )
+    group.addoption(
+        "--connect",
+        metavar="HOST:PORT",
+        help="judge the server that already runs there; "
+        "HOST:PORT,HOST:PORT: the servers that are one chat, each new connection goes to the next",
+    )
+    group.addoption(
+        "--client",
+        metavar="COMMAND",
+        help="judge the client that this command starts, such as './my_client {host} {port}'",
+    )
+    group.addoption(
+        "--python",
+        metavar="stepN=MODULE[:NAME]",
+        action="append",
+        default=[],
+        help="judge this Python code instead of ours (steps 3, 4 and 5)",
+    )
+    group.addoption(
+        "--patience",
+        metavar="SECONDS",
+        type=float,
+        help=f"how long to wait for an answer before it counts as missing (default {PATIENCE_S:g})",
+    )
+    group.addoption(
+        "--exercise",
+        choices=["start", "mine", "solution"],
+        help="which file the exercises' tests load (default: mine.py, or else start.py)",
+    )
 
 
 def pytest_configure(config):
@@ -80,8 +106,10 @@ def pytest_configure(config):
     config.stash[SO_FAR] = SoFar()
     for flag, example in (("--server", "python my_server.py {port}"), ("--client", "./my_client {host} {port}")):
         if config.flag == flag and "{port}" not in config.getoption(flag):
-            raise pytest.UsageError(f"{flag}: the command has no {{port}}, so it cannot be told which port to use. "
-                                    f"Write {{port}} where the number goes: {flag} {example!r}")
+            raise pytest.UsageError(
+                f"{flag}: the command has no {{port}}, so it cannot be told which port to use. "
+                f"Write {{port}} where the number goes: {flag} {example!r}"
+            )
     if config.flag == "--client":
         program = shlex.split(config.getoption("--client"))[0].replace("{python}", sys.executable)
         if not shutil.which(program):
@@ -123,19 +151,24 @@ def pytest_collection_modifyitems(config, items):
 def judges(item, config):
     """Return whether a check is for the program that the flag names."""
     if config.flag == "--python":
-        return item.path.name[len("test_") :].split("_")[0] in chosen and not {"serve", "template"} & set(item.fixturenames)
+        return item.path.name[len("test_") :].split("_")[0] in chosen and not {"serve", "template"} & set(
+            item.fixturenames
+        )
     return FLAGS[config.flag] in item.fixturenames
 
 
 def pytest_report_collectionfinish(config, items):
     if config.flag:
-        return (f"{config.flag}: {len(items)} checks judge what you gave; "
-                f"{config.deselected} tests of our own Python code are deselected")
+        return (
+            f"{config.flag}: {len(items)} checks judge what you gave; "
+            f"{config.deselected} tests of our own Python code are deselected"
+        )
     if getattr(config, "long", None):
         return f"{len(config.long)} long tests are left out; .ci/run runs them, and so does naming their file"
 
 
 # The servers under test
+
 
 @contextlib.contextmanager
 def running(server):
@@ -197,7 +230,14 @@ def serve(request, foreign_server):
 # Our servers must work however their bytes are cut, so some tests run three times: on the plain
 # network, with every byte alone, and with all bytes of a few milliseconds in one chunk.
 NETWORKS = {"plain": None, "sliced": Spoiling(slice_bytes=1, slice_gap_s=0.0005), "glued": Spoiling(glue_s=0.002)}
-SPOILED = ("test_step4_framing", "test_step5_server", "test_step6_client", "test_broadcast", "test_presence", "test_rooms")
+SPOILED = (
+    "test_step4_framing",
+    "test_step5_server",
+    "test_step6_client",
+    "test_broadcast",
+    "test_presence",
+    "test_rooms",
+)
 
 
 def pytest_generate_tests(metafunc):
@@ -294,6 +334,7 @@ class Chat:
 
 
 # The clients under test
+
 
 @pytest.fixture
 def template(request):

@@ -13,8 +13,17 @@ FRAME = re.compile(r'\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
 LIBRARY = re.compile(r"[/\\][Ll]ib(64)?[/\\]|^<")  # a file that she has not written
 PEERS = {"ConnectionResetError", "BrokenPipeError", "ConnectionAbortedError", "KeyboardInterrupt"}
 # A mistake in the program's text shows whatever is tested: the hint of the check would only mislead.
-IN_THE_TEXT = {"NameError", "UnboundLocalError", "AttributeError", "TypeError", "ImportError", "ModuleNotFoundError",
-               "SyntaxError", "IndentationError", "TabError"}
+IN_THE_TEXT = {
+    "NameError",
+    "UnboundLocalError",
+    "AttributeError",
+    "TypeError",
+    "ImportError",
+    "ModuleNotFoundError",
+    "SyntaxError",
+    "IndentationError",
+    "TabError",
+}
 # Before and after the tracebacks that threading and socketserver print.
 AROUND = re.compile(r"-{40}|Exception occurred during processing of request from .*|Exception in thread .*:")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # Python 3.13 colours a traceback in a terminal
@@ -70,8 +79,12 @@ def crash_of(error: BaseException, is_hers) -> Crash:
 def quote(who: str, told: str) -> str:
     """Return the last lines of what a program printed, as text for a person."""
     lines = told.splitlines()[-SHOWN_LINES:]
-    return "\n".join([f"{who} printed, at the end:" if lines else f"{who} printed nothing", *(
-        "    " + (line if len(line) <= SHOWN_COLUMNS else line[:SHOWN_COLUMNS] + " ...") for line in lines)])
+    return "\n".join(
+        [
+            f"{who} printed, at the end:" if lines else f"{who} printed nothing",
+            *("    " + (line if len(line) <= SHOWN_COLUMNS else line[:SHOWN_COLUMNS] + " ...") for line in lines),
+        ]
+    )
 
 
 def read(frames: list[str], last: str) -> Crash:

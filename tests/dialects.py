@@ -59,7 +59,6 @@ class Chat:
         words = line.split(b" ", 2)
         return (words[1].decode(), words[2]) if words[0] == b"MSG" else None
 
-
     def join(self, room):
         return b"JOIN %s\n" % room.encode()
 
@@ -249,7 +248,10 @@ class Process:
         self._log = open(log, "wb")
         self.popen = subprocess.Popen(
             [sys.executable, str(ROOT / script), "--port", str(port), *flags, *over.flags_for(script)],
-            stdout=subprocess.PIPE, stderr=self._log, preexec_fn=limits, bufsize=0,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            preexec_fn=limits,
+            bufsize=0,
         )
         lines = [self._line() for _ in range(over.line_number + 1)]
         assert lines[0].startswith("listening on "), self.log

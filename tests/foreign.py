@@ -95,9 +95,14 @@ class ServerCommand(ForeignServer):
         # A file and not a pipe: a pipe that nobody reads would stop a server that prints a lot.
         self.output, self.check_began = tempfile.TemporaryFile(), 0
         self.process = subprocess.Popen(
-            self.command, shell=True, cwd=self.directory, stdin=subprocess.DEVNULL,
-            stdout=self.output, stderr=subprocess.STDOUT,
-            start_new_session=True)  # so that we can end its children with it
+            self.command,
+            shell=True,
+            cwd=self.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=self.output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )  # so that we can end its children with it
         deadline = time.monotonic() + START_S
         while not (self._listens(port) and self._stays(port)):
             status = self.process.poll()
@@ -106,7 +111,9 @@ class ServerCommand(ForeignServer):
             if status:
                 raise self._never(f"the server never listened: it ended with status {status}")
             if status == 0 and time.monotonic() > deadline:
-                raise self._never("the server has ended, with status 0: a server goes on listening, and waits for clients")
+                raise self._never(
+                    "the server has ended, with status 0: a server goes on listening, and waits for clients"
+                )
             if time.monotonic() > deadline:
                 raise self._never(f"nobody listened on port {port} of 127.0.0.1 or ::1 for {START_S:.0f} s")
             time.sleep(POLL_S)

@@ -121,8 +121,10 @@ class Order:
             JOIN(actor.thread)
         if waiting:
             endless = self.points > MOST_POINTS
-            raise AssertionError("there is no end to it" if endless else f"deadlock: {' and '.join(waiting)} wait for ever")
-        for actor in self.actors[len(self.main):]:
+            raise AssertionError(
+                "there is no end to it" if endless else f"deadlock: {' and '.join(waiting)} wait for ever"
+            )
+        for actor in self.actors[len(self.main) :]:
             if isinstance(actor.saw, Exception):
                 raise AssertionError(f"{actor.name} failed: {actor.saw!r}")
 
@@ -244,8 +246,12 @@ def points_inside(code):
             extended.append(one.offset)
             continue
         calls = one.opname.startswith("CALL")
-        if read and one.opname.startswith(("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_DEREF", "DELETE_")) \
-                or calls and read == "value":
+        if (
+            read
+            and one.opname.startswith(("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_DEREF", "DELETE_"))
+            or calls
+            and read == "value"
+        ):
             found |= {one.offset, *extended}
         if calls or one.opname in ("CONTAINS_OP", "BINARY_SUBSCR", "BINARY_OP", "COMPARE_OP", "FOR_ITER"):
             read = "value"

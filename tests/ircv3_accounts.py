@@ -1,4 +1,5 @@
 """What the tests of accounts share: cheap hashes, and clients that make accounts and log in."""
+
 import base64
 
 import pytest
@@ -30,7 +31,9 @@ def register(irc, *names, password=PASSWORD):
 def login(wire, name, password=PASSWORD, mechanism="PLAIN", authzid=""):
     """Log in with SASL; return the numerics that come, 900 and so on."""
     if mechanism == "PLAIN":
-        return codes(wire, "AUTHENTICATE PLAIN", *(f"AUTHENTICATE {chunk}" for chunk in chunks(plain(name, password, authzid))))
+        return codes(
+            wire, "AUTHENTICATE PLAIN", *(f"AUTHENTICATE {chunk}" for chunk in chunks(plain(name, password, authzid)))
+        )
     client = ScramClient(name, password, authzid)
     challenge = said(wire, "AUTHENTICATE SCRAM-SHA-256", *(f"AUTHENTICATE {chunk}" for chunk in chunks(client.first())))
     got = wire.ask(*(f"AUTHENTICATE {chunk}" for chunk in chunks(client.final(challenge))))
@@ -50,7 +53,9 @@ def said(wire, *lines):
 
 
 def decode(got):
-    return base64.b64decode("".join(message.text for message in got if message.command == "AUTHENTICATE" and message.text != "+"))
+    return base64.b64decode(
+        "".join(message.text for message in got if message.command == "AUTHENTICATE" and message.text != "+")
+    )
 
 
 def client(irc, nick, account="", caps="", channel="", password=PASSWORD):

@@ -14,8 +14,9 @@ PROTOCOL = "step3_protocol/PROTOCOL.md"
 LINES = f"{PROTOCOL}#lines"
 REQUESTS = f"{PROTOCOL}#requests-and-replies"
 VERBS = f"{PROTOCOL}#the-extras-verbs"
-HINT = textwrap.TextWrapper(79, initial_indent="hint      ", subsequent_indent=" " * 10, break_long_words=False,
-                            break_on_hyphens=False)  # a terminal would cut it within a word
+HINT = textwrap.TextWrapper(
+    79, initial_indent="hint      ", subsequent_indent=" " * 10, break_long_words=False, break_on_hyphens=False
+)  # a terminal would cut it within a word
 SHOWN_BYTES = 60  # of one chunk: enough to recognise it
 SHOWN_STEPS = 24  # of the conversation: the last ones matter most
 
@@ -28,8 +29,14 @@ def rule(title: str, at: str, hint: str, race: bool = False):
 class Lesson(AssertionError):
     """A rule is broken."""
 
-    def __init__(self, expected: str, came: str, story: "Story | None" = None, waited: bool = False,
-                 error: Exception | None = None):
+    def __init__(
+        self,
+        expected: str,
+        came: str,
+        story: "Story | None" = None,
+        waited: bool = False,
+        error: Exception | None = None,
+    ):
         super().__init__(f"expected {expected}; came {came}")
         self.expected = expected
         self.came = came
@@ -111,9 +118,12 @@ class Story:
         if not told:
             return []
         width = max(len(who) for who, *_ in told)
-        lines = [f"    {who:>{width}} {mark} {text}" + f"   ({times} times)" * (times > 1)
-                 + f"   (these two {rounds} times)" * (rounds > 1)
-                 for who, mark, text, times, rounds in told[-SHOWN_STEPS:]]
+        lines = [
+            f"    {who:>{width}} {mark} {text}"
+            + f"   ({times} times)" * (times > 1)
+            + f"   (these two {rounds} times)" * (rounds > 1)
+            for who, mark, text, times, rounds in told[-SHOWN_STEPS:]
+        ]
         if len(told) > SHOWN_STEPS or len(self.steps) > SHOWN_STEPS * 50:
             lines.insert(0, "    ...")
         return [f"what happened ({self.legend})", *lines]
@@ -123,7 +133,9 @@ def difference(wanted: bytes, came: bytes) -> tuple[str, str]:
     """Return both as text; if they are long, only the part where they begin to differ."""
     wanted_text, came_text = show(wanted) or "nothing more", show(came) or "nothing"
     if max(len(wanted), len(came)) > SHOWN_BYTES:
-        at = next((at for at, (one, other) in enumerate(zip(wanted, came)) if one != other), min(len(wanted), len(came)))
+        at = next(
+            (at for at, (one, other) in enumerate(zip(wanted, came)) if one != other), min(len(wanted), len(came))
+        )
         wanted_text += f"\nat byte {at + 1}: {show(wanted[at : at + 20]) or 'the end'}"
         came_text += f"\nat byte {at + 1}: {show(came[at : at + 20]) or 'the end'}"
     return wanted_text, came_text
@@ -141,7 +153,7 @@ def show_character(char: str) -> str:
     if char.isprintable() and char != "\\":
         return char
     if "\udc80" <= char <= "\udcff":  # a byte that is not UTF-8
-        return f"\\x{ord(char) - 0xdc00:02x}"
+        return f"\\x{ord(char) - 0xDC00:02x}"
     return char.encode("unicode_escape").decode()
 
 

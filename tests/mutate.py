@@ -44,8 +44,18 @@ USED_BY = {  # her program -> the others whose checks judge it, too: the first c
     "screen.py": ["chat_client.py"],
 }
 CHANGED = {name: LAST_RUNGS[name].relative_to(ROOT).as_posix() for name in (*JUDGED, "screen.py")}
-COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-            ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In}
+COMPARED = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
 CALCULATED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd}
 TIDY = "lower", "upper", "strip", "rstrip", "removesuffix"  # methods whose result is a text like the one before
 SAYS = "send", "sendall", "put", "send_from_another", "show", "print", "write"  # what is said must be said once
@@ -80,12 +90,18 @@ def changed(node: ast.AST, **fields) -> ast.AST:
 
 def is_turned_round(test: ast.expr) -> bool:
     """Return whether to change the comparison is to negate the condition."""
-    return isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn))
+    return isinstance(test, ast.Compare) and isinstance(
+        test.ops[0], (ast.Eq, ast.NotEq, ast.Is, ast.IsNot, ast.In, ast.NotIn)
+    )
 
 
 def is_flag(node: ast.AST) -> bool:
     """Return whether a name is set to True or False."""
-    return isinstance(node, (ast.Assign, ast.keyword)) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, bool)
+    return (
+        isinstance(node, (ast.Assign, ast.keyword))
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, bool)
+    )
 
 
 def name_of(func: ast.expr) -> str:
@@ -164,7 +180,10 @@ def not_judged(node: ast.AST, flag: str) -> bool:
             return True
         case ast.keyword(arg="daemon") | ast.Try(handlers=[ast.ExceptHandler(type=ast.Name(id="ImportError"))]):
             return True
-        case ast.Call(func=ast.Attribute(attr="recv")) | ast.Call(func=ast.Attribute(value=ast.Name(id="os"), attr="read")):
+        case (
+            ast.Call(func=ast.Attribute(attr="recv"))
+            | ast.Call(func=ast.Attribute(value=ast.Name(id="os"), attr="read"))
+        ):
             return True
         case ast.Expr(value=ast.Constant()):  # a docstring
             return True
@@ -214,8 +233,11 @@ def mutants_of(file: str, source: str, flag: str = "") -> list[Mutant]:
 
 def all_mutants() -> list[Mutant]:
     """Return every mutant of every last rung."""
-    return [mutant for name, file in CHANGED.items()
-            for mutant in mutants_of(file, (ROOT / file).read_text(encoding="utf-8"), judges_of(name)[0][1])]
+    return [
+        mutant
+        for name, file in CHANGED.items()
+        for mutant in mutants_of(file, (ROOT / file).read_text(encoding="utf-8"), judges_of(name)[0][1])
+    ]
 
 
 def judges_of(name: str) -> list[tuple[Path, str, str]]:
@@ -240,6 +262,7 @@ def listed() -> dict[str, str]:
 
 # Judging
 
+
 class Judges:
     """Workers that run checks, some side by side; one that hangs is stopped.  A context manager."""
 
@@ -258,8 +281,12 @@ class Judges:
         with tempfile.TemporaryDirectory() as folder:
             name = her_name(Path(mutant.file))
             put_rungs(Path(folder), {name: mutant.source})
-            verdicts = (self.run([str(test_file), "-x", f"--patience={patience_s}", flag.replace("{path}", f"{folder}/{program}")])
-                        for test_file, flag, program in judges_of(name))
+            verdicts = (
+                self.run(
+                    [str(test_file), "-x", f"--patience={patience_s}", flag.replace("{path}", f"{folder}/{program}")]
+                )
+                for test_file, flag, program in judges_of(name)
+            )
             return next(filter(None, verdicts), "")
 
     def run(self, arguments: list[str]) -> str:
@@ -305,8 +332,10 @@ def judge(mutants: list[Mutant], tell=print) -> tuple[list[Mutant], list[str]]:
             mutant, check = runs[run], run.result()
             caught += [mutant] * bool(check)
             if bool(check) == (mutant.key in reasons):
-                wrong.append(f"{'listed, but caught by ' + check if check else 'survives'}: {mutant.file}:{mutant.number}\n"
-                             f"    {mutant.key}")
+                wrong.append(
+                    f"{'listed, but caught by ' + check if check else 'survives'}: {mutant.file}:{mutant.number}\n"
+                    f"    {mutant.key}"
+                )
                 tell(wrong[-1])
             tell(f"{done} of {len(mutants)}: {mutant.file}:{mutant.number} {mutant.operator}: {check or 'not caught'}")
     return caught, wrong
@@ -323,8 +352,11 @@ def main() -> int:
     parser.add_argument("--sample", metavar="N", type=int, help="only so many, chosen at random")
     parser.add_argument("--seed", metavar="S", default="0", help="for --sample: another seed, another choice")
     args = parser.parse_args()
-    mutants = [mutant for mutant in all_mutants()
-               if args.file in (None, Path(mutant.file).name) and args.line in (None, mutant.number)]
+    mutants = [
+        mutant
+        for mutant in all_mutants()
+        if args.file in (None, Path(mutant.file).name) and args.line in (None, mutant.number)
+    ]
     if args.sample:
         mutants = random.Random(args.seed).sample(mutants, min(args.sample, len(mutants)))
     caught, wrong = judge(mutants, lambda text: print(text, flush=True))

@@ -46,7 +46,9 @@ STEPS = [
 ]
 
 
-JUDGED = {name: (step.test_file, flag) for step in STEPS for name, flag in step.parts.items()}  # her program -> by what, how
+JUDGED = {
+    name: (step.test_file, flag) for step in STEPS for name, flag in step.parts.items()
+}  # her program -> by what, how
 
 
 def more_fail(count: int) -> str:
@@ -78,11 +80,19 @@ def read_commands(path: Path) -> dict[int, str]:
             continue
         found = re.fullmatch(r"step\s*(\d+)\s*:\s*(.+)", line)
         number, command = (int(found[1]), found[2]) if found else (0, "")
-        wrong = ("it is not like this one:  step 1: node tests/mine/echo.js {port}" if not found
-                 else "the steps are 1 to 6" if not 1 <= number <= 6
-                 else f"a command cannot start functions. {ONLY_PYTHON}" if number == 3
-                 else f"step {number} has a command already" if number in commands
-                 else "it has no {port}, where the number of the port goes" if "{port}" not in command else "")
+        wrong = (
+            "it is not like this one:  step 1: node tests/mine/echo.js {port}"
+            if not found
+            else "the steps are 1 to 6"
+            if not 1 <= number <= 6
+            else f"a command cannot start functions. {ONLY_PYTHON}"
+            if number == 3
+            else f"step {number} has a command already"
+            if number in commands
+            else "it has no {port}, where the number of the port goes"
+            if "{port}" not in command
+            else ""
+        )
         if wrong:
             raise Trouble(f"{path.name}, line {at}: {wrong}\n    {line}")
         commands[number] = command
@@ -104,7 +114,9 @@ def check_syntax(path: Path) -> None:
 
 def used_by(path: Path, names) -> set[str]:
     """Return which of the named files a program may use: those whose names stand where it imports something."""
-    brings = re.compile(r"\s*(import|from)\b" if path.suffix == ".py" else r".*\b(import|from|include|require|use|mod)\b")
+    brings = re.compile(
+        r"\s*(import|from)\b" if path.suffix == ".py" else r".*\b(import|from|include|require|use|mod)\b"
+    )
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     words = {word for line in lines if brings.match(line) for word in re.findall(r"\w+", line)}
     return {name for name in names if Path(name).stem in words}
@@ -129,8 +141,11 @@ class Progress:
     def typed(self, step: Step) -> dict[str, str]:
         """Return the files of the table that a step is made of -> their flags; a command takes a program's place."""
         replaced = step.number in self.commands
-        return {name: flag for name, flag in step.parts.items()
-                if not replaced or "{port}" not in flag and name in self.stamps}
+        return {
+            name: flag
+            for name, flag in step.parts.items()
+            if not replaced or "{port}" not in flag and name in self.stamps
+        }
 
     def own(self, step: Step) -> set[str]:
         """Return the files that are there of the step's own: of the table, or those that her command names."""

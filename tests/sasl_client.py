@@ -1,4 +1,5 @@
 """A client's side of SASL: it logs in over a wire, or without one."""
+
 import base64
 import hashlib
 import hmac
@@ -41,4 +42,4 @@ def plain(name, password, authzid=""):
 def chunks(message):
     """Return the parameters of AUTHENTICATE for one message."""
     text = base64.b64encode(message).decode()
-    return [text[at:at + CHUNK] for at in range(0, len(text), CHUNK)] + ["+"] * (len(text) % CHUNK == 0)
+    return [text[at : at + CHUNK] for at in range(0, len(text), CHUNK)] + ["+"] * (len(text) % CHUNK == 0)

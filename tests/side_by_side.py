@@ -84,8 +84,12 @@ def new_worker() -> subprocess.Popen:
     """Start a worker: a line of JSON in for each run, its arguments, and one out, what came of it."""
     return subprocess.Popen(
         [sys.executable, "-c", "from tests.side_by_side import work; work()"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        cwd=ROOT, env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+    )
 
 
 def work() -> None:

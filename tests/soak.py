@@ -149,6 +149,7 @@ class User(threading.Thread):
 
 # The kinds of users
 
+
 def talker(me):
     with me.session() as guest:
         for _ in range(me.random.randint(1, 60)):
@@ -249,8 +250,10 @@ class Soak:
     def leftovers(self):
         """Return what the server has not given back."""
         try:
-            eventually(lambda: (self.server.threads(), self.server.fds()) <= (self.threads, self.fds),
-                       "as few threads and descriptors as at the start")
+            eventually(
+                lambda: (self.server.threads(), self.server.fds()) <= (self.threads, self.fds),
+                "as few threads and descriptors as at the start",
+            )
         except AssertionError:
             pass
         faults = []
@@ -266,9 +269,11 @@ class Soak:
         return faults
 
     def progress(self, seconds):
-        return (f"{seconds:5.0f} s  round {self.round}  {self.messages:,} messages  {self.sessions:,} sessions  "
-                f"server: {self.server.threads()} threads, {self.server.fds()} descriptors, "
-                f"{self.server.memory_kb():,} kB")
+        return (
+            f"{seconds:5.0f} s  round {self.round}  {self.messages:,} messages  {self.sessions:,} sessions  "
+            f"server: {self.server.threads()} threads, {self.server.fds()} descriptors, "
+            f"{self.server.memory_kb():,} kB"
+        )
 
 
 def soak(dialect, seconds, seed, say=print):
@@ -286,8 +291,10 @@ def soak(dialect, seconds, seed, say=print):
                 faults.append(f"exit status {status}")
             if "Traceback" in server.log:
                 faults.append(f"its log:\n{server.log}")
-    say(f"{run.messages:,} messages and {run.sessions:,} sessions in {run.round} rounds, seed {seed}: "
-        + ("every message accounted for, nothing left behind" if not faults else f"{len(faults)} faults"))
+    say(
+        f"{run.messages:,} messages and {run.sessions:,} sessions in {run.round} rounds, seed {seed}: "
+        + ("every message accounted for, nothing left behind" if not faults else f"{len(faults)} faults")
+    )
     for fault in faults:
         say("  " + fault[:2000])
     return faults

@@ -38,8 +38,13 @@ class Stage:
         self.handler_class = server_class.handler_class
         self.registry = server_class.registry_class()
         self.server = types.SimpleNamespace(
-            registry=self.registry, max_pending_bytes=MAX_PENDING_BYTES, deliver=flush_all,
-            admit=lambda handler: None, retire=lambda handler: None, dismiss=lambda *args: None)
+            registry=self.registry,
+            max_pending_bytes=MAX_PENDING_BYTES,
+            deliver=flush_all,
+            admit=lambda handler: None,
+            retire=lambda handler: None,
+            dismiss=lambda *args: None,
+        )
         self.users = {}
         for name in names:
             self.say(name, f"LOGIN {name}")

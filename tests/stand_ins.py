@@ -129,9 +129,12 @@ def clock():
 def seen(spaces):
     """Put what we see in the place of what would wait in the system."""
     global now
-    ours = {threading: {"Lock": SeenLock, "RLock": SeenRLock, "_allocate_lock": SeenLock, "_time": clock},
-            threading.Thread: {"start": start, "join": join, "is_alive": is_alive},
-            queue: {"SimpleQueue": queue._PySimpleQueue, "time": clock}, time: {"sleep": sleep, "monotonic": clock}}
+    ours = {
+        threading: {"Lock": SeenLock, "RLock": SeenRLock, "_allocate_lock": SeenLock, "_time": clock},
+        threading.Thread: {"start": start, "join": join, "is_alive": is_alive},
+        queue: {"SimpleQueue": queue._PySimpleQueue, "time": clock},
+        time: {"sleep": sleep, "monotonic": clock},
+    }
     instead = {id(vars(owner)[name]): what for owner, names in ours.items() for name, what in names.items()}
     with contextlib.ExitStack() as stack:
         for owner, names in ours.items():

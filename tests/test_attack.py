@@ -35,10 +35,14 @@ def test_each_attack_runs_and_is_measured(tmp_path):
     parts = [names[n::SIDE_BY_SIDE] for n in range(SIDE_BY_SIDE)]
     with contextlib.ExitStack() as stack:
         runs = [
-            stack.enter_context(subprocess.Popen(
-                [sys.executable, ATTACK, *SMALL, "--json", tmp_path / f"{n}.json", *part],
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            ))
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, ATTACK, *SMALL, "--json", tmp_path / f"{n}.json", *part],
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
             for n, part in enumerate(parts)
         ]
         said = [run.communicate() for run in runs]
@@ -65,7 +69,9 @@ def test_a_missed_goal_is_named():
 
 def test_what_the_system_does_not_tell_is_no_missed_goal():
     assert attack.verdict(found(after_mb=None)) == "met"
-    assert " - " in attack.row(["help", "step5"], dict.fromkeys(attack.COLUMNS) | {"kept": "yes", "logins": "1/1", "verdict": "met"})
+    assert " - " in attack.row(
+        ["help", "step5"], dict.fromkeys(attack.COLUMNS) | {"kept": "yes", "logins": "1/1", "verdict": "met"}
+    )
 
 
 def test_a_long_wait_stands_for_all_that_it_kept_her_from_asking():
@@ -79,7 +85,10 @@ def test_a_long_wait_stands_for_all_that_it_kept_her_from_asking():
 def test_ctrl_c_leaves_no_process_behind():
     with subprocess.Popen(
         [sys.executable, ATTACK, "help", "--seconds", "60"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as run:
         assert run.stderr.readline() == "help  step5  by 1\n"  # it begins
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to all of them

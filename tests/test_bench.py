@@ -39,8 +39,20 @@ BENCH = Path(__file__).resolve().parents[1] / "extras/bench/bench.py"
 
 def numbers(**known):
     """Return a round's numbers, 1 where nothing else is said."""
-    names = ("per_second", "cpu_us", "redis_us", "p50_ms", "p99_ms", "server_percent", "redis_percent",
-             "generator_percent", "threads", "kb_per_connection", "cores", "count")
+    names = (
+        "per_second",
+        "cpu_us",
+        "redis_us",
+        "p50_ms",
+        "p99_ms",
+        "server_percent",
+        "redis_percent",
+        "generator_percent",
+        "threads",
+        "kb_per_connection",
+        "cores",
+        "count",
+    )
     return {name: known.get(name, 1.0) for name in names}
 
 
@@ -78,7 +90,9 @@ def test_a_quick_run_measures_every_workload(tmp_path):
     report, picture = tmp_path / "report.json", tmp_path / "picture.svg"
     run = subprocess.run(
         [sys.executable, BENCH, "--quick", "--servers", "step5,irc", "--json", report, "--svg", picture],
-        capture_output=True, text=True, cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
     )
     assert run.returncode == 0, run.stdout + run.stderr
     rounds = json.loads(report.read_text())["rounds"]

@@ -151,10 +151,17 @@ def test_a_relay_sends_and_receives_once_for_each_message(watch, relay):
 
 def file_of(path, calls=45.0, cpu=100.0, machine="one", python="CPython 3.11"):
     """Write a made-up file of costs."""
-    path.write_text(json.dumps({
-        "calls": {"measured on": {"python": python}, "numbers": {"irc, private, Python": calls}},
-        "times": {"measured on": {"machine": machine, "python": python}, "numbers": {"irc, pairs, CPU us": cpu}},
-    }))
+    path.write_text(
+        json.dumps(
+            {
+                "calls": {"measured on": {"python": python}, "numbers": {"irc, private, Python": calls}},
+                "times": {
+                    "measured on": {"machine": machine, "python": python},
+                    "numbers": {"irc, pairs, CPU us": cpu},
+                },
+            }
+        )
+    )
     return costs.read(path)
 
 

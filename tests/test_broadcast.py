@@ -31,8 +31,11 @@ def new_chat(server, connect):
     return chat
 
 
-@rule("ALL reaches every other user, with its sender and its text, and gets OK", VERBS,
-      hint="Send ALL <sender> <text> to each logged-in user but the sender, the text with all its spaces.")
+@rule(
+    "ALL reaches every other user, with its sender and its text, and gets OK",
+    VERBS,
+    hint="Send ALL <sender> <text> to each logged-in user but the sender, the text with all its spaces.",
+)
 def test_all_reaches_every_other_user_and_not_its_sender(chat):
     alice, bob, carol = (chat.login(name) for name in ("Alice", "bob", "carol"))
     alice.ask("all  hello  there ", "OK ...")
@@ -49,8 +52,11 @@ def test_all_with_nobody_else_there_is_fine(chat):
     alice.fence()
 
 
-@rule("a client that has not logged in cannot send to all, and gets no ALL", VERBS,
-      hint="Send to connections that have a name, not to all; before login ALL gets ERR not-logged-in.")
+@rule(
+    "a client that has not logged in cannot send to all, and gets no ALL",
+    VERBS,
+    hint="Send to connections that have a name, not to all; before login ALL gets ERR not-logged-in.",
+)
 def test_who_has_not_logged_in_neither_speaks_nor_hears(chat):
     alice, stranger = chat.login("alice"), chat.connect("stranger")
     stranger.ask("ALL hello", "ERR not-logged-in ...")
@@ -59,8 +65,11 @@ def test_who_has_not_logged_in_neither_speaks_nor_hears(chat):
     alice.fence()
 
 
-@rule("a user who has left gets no more ALL, and the others still get it", VERBS,
-      hint="Take a user who leaves off the list. If a send to one user fails, the loop over all must go on.")
+@rule(
+    "a user who has left gets no more ALL, and the others still get it",
+    VERBS,
+    hint="Take a user who leaves off the list. If a send to one user fails, the loop over all must go on.",
+)
 def test_who_has_left_hears_no_more(chat):
     alice, bob, carol, dave = (chat.login(name) for name in ("alice", "bob", "carol", "dave"))
     bob.ask("LOGOUT", "OK ...")
@@ -71,10 +80,21 @@ def test_who_has_left_hears_no_more(chat):
     alice.fence()
 
 
-@rule("a bad message to all gets its code, and reaches nobody", VERBS, hint="Check the text as MSG does, before you send it to anybody.")
-@pytest.mark.parametrize("line, codes", [
-    ("ALL", "ERR bad-arguments ..."), ("ALL   ", "ERR bad-text ... / ERR bad-arguments ..."), ("ALL \x1b[2J", "ERR bad-text ..."),
-    (b"ALL \xff\n", "ERR bad-encoding ...")], ids=["no text", "blanks", "escape", "no UTF-8"])
+@rule(
+    "a bad message to all gets its code, and reaches nobody",
+    VERBS,
+    hint="Check the text as MSG does, before you send it to anybody.",
+)
+@pytest.mark.parametrize(
+    "line, codes",
+    [
+        ("ALL", "ERR bad-arguments ..."),
+        ("ALL   ", "ERR bad-text ... / ERR bad-arguments ..."),
+        ("ALL \x1b[2J", "ERR bad-text ..."),
+        (b"ALL \xff\n", "ERR bad-encoding ..."),
+    ],
+    ids=["no text", "blanks", "escape", "no UTF-8"],
+)
 def test_a_bad_message_reaches_nobody(chat, line, codes):
     alice, bob = chat.login("alice"), chat.login("bob")
     alice.ask(line, codes)
@@ -86,9 +106,12 @@ def test_help_lists_it(chat):
 
 
 @pytest.mark.direct
-@rule("all users get the ALL events in the same order", VERBS,
-      hint="Put one message into all queues in one step, so that no other thread's message comes in between.",
-      race=True)
+@rule(
+    "all users get the ALL events in the same order",
+    VERBS,
+    hint="Put one message into all queues in one step, so that no other thread's message comes in between.",
+    race=True,
+)
 def test_all_users_hear_one_order(chat):
     """Twelve talk at once, and each hears the others (not herself) in the order that the listener hears."""
     wires = [chat.login(name) for name in (*TALKERS, "listener")]

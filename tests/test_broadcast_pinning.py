@@ -66,16 +66,21 @@ def test_nothing_is_pinned_without_a_gil(label, monkeypatch):
 
 
 @linux
-@pytest.mark.parametrize("program, flags", [
-    ("extras/broadcast/server.py", ["--no-pin"]),
-    ("step5_server/server.py", []),
-    ("step5_server/server.py", ["--pin"]),     # it was its flag once
-    ("step5_server/server.py", ["--no-pin"]),
-], ids=str)
+@pytest.mark.parametrize(
+    "program, flags",
+    [
+        ("extras/broadcast/server.py", ["--no-pin"]),
+        ("step5_server/server.py", []),
+        ("step5_server/server.py", ["--pin"]),  # it was its flag once
+        ("step5_server/server.py", ["--no-pin"]),
+    ],
+    ids=str,
+)
 def test_a_server_that_is_not_pinned_has_all_cores(program, flags):
     server = subprocess.Popen(
         [sys.executable, program, "--port", "0", *flags],
-        stdout=subprocess.PIPE, cwd=os.path.dirname(os.path.dirname(__file__)),
+        stdout=subprocess.PIPE,
+        cwd=os.path.dirname(os.path.dirname(__file__)),
     )
     try:
         assert b"listening" in server.stdout.readline()

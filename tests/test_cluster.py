@@ -50,7 +50,11 @@ def check_all(talkers, ways, listeners):
     """Let each listener read all that the talkers, who have stopped, have said in these ways; count it."""
     for way in ways:
         for listener in listeners:
-            last = next(talker.user for talker in talkers if way in talker.ways and talker.user is not listener and not talker.cut)
+            last = next(
+                talker.user
+                for talker in talkers
+                if way in talker.ways and talker.user is not listener and not talker.cut
+            )
             read_all(way, listener, last)
             for talker in talkers:
                 if way in talker.ways and talker.user is not listener:
@@ -133,15 +137,24 @@ def test_private_messages_across_servers_arrive_in_order_and_once(house):
 
 
 def test_each_log_is_read_or_written_for_those_whom_it_concerns_alone(house):
-    with running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as here, house.client() as redis, \
-            running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as there, \
-            User(here, "alice") as alice, User(there, "bob") as bob:
+    with (
+        running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as here,
+        house.client() as redis,
+        running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as there,
+        User(here, "alice") as alice,
+        User(there, "bob") as bob,
+    ):
         assert alice.ask("JOIN tea", "SAY tea hello", "MSG bob psst") == ["OK"] * 3
         bob.hear("MSG alice psst")
         alices, bobs = (f"server:{server.member.membership.server}" for server in (here, there))
         assert set(here.member._positions) == {"users", alices, "room:tea"}
         assert set(there.member._positions) == {"users", bobs}, "nobody there is in the room"
-        for log, verbs in {"users": ["ONLINE", "ONLINE"], "room:tea": ["JOINED", "SAY"], alices: ["FOLLOW"], bobs: ["MSG"]}.items():
+        for log, verbs in {
+            "users": ["ONLINE", "ONLINE"],
+            "room:tea": ["JOINED", "SAY"],
+            alices: ["FOLLOW"],
+            bobs: ["MSG"],
+        }.items():
             whats = [json.loads(entry["what"])[0] for _, entry in redis.xrange(f"chat:log:{log}")]
             assert [what for what in whats if what != "UP"] == verbs
 
@@ -153,8 +166,11 @@ def test_the_messages_of_a_chunk_go_to_redis_in_one_call(house):
         calls.append(script)
         return run(slot, prefix, script, *arguments)
 
-    with running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server, User(server, "alice") as alice, \
-            mock.patch.object(engine.Slot, "run", run):
+    with (
+        running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server,
+        User(server, "alice") as alice,
+        mock.patch.object(engine.Slot, "run", run),
+    ):
         assert alice.ask(*["MSG alice hi"] * 10) == ["OK"] * 10
         assert calls.count(engine.STEPS) == 1
 
@@ -186,7 +202,9 @@ def test_no_snapshot_contradicts_what_is_heard_before_and_after_it(house):
                     if verb in ("ONLINE", "OFFLINE"):
                         (listed.add if verb == "ONLINE" else listed.discard)(words[0])
                 for verbs in (("USERS", "ONLINE", "OFFLINE"), ("MEMBERS", "JOINED", "LEFT")):
-                    wrong.extend(follow([line.replace("MEMBERS tea", "MEMBERS") for line in of(verbs, user)], name, *verbs)[1])
+                    wrong.extend(
+                        follow([line.replace("MEMBERS tea", "MEMBERS") for line in of(verbs, user)], name, *verbs)[1]
+                    )
 
     comers = [threading.Thread(target=come_and_go, args=(server, n)) for n, server in enumerate(servers)]
     watchers = [threading.Thread(target=watch, args=(server, n)) for n, server in enumerate(servers)]
@@ -202,7 +220,12 @@ def test_no_snapshot_contradicts_what_is_heard_before_and_after_it(house):
 
 def test_nobody_comes_between_the_list_of_who_and_its_way_out(house):
     """Else ONLINE would come first, and then a list without the newcomer."""
-    with running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server, User(server, "alice") as alice, User(server) as bob:
+    with (
+        running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server,
+        User(server, "alice") as alice,
+        User(server) as bob,
+    ):
+
         def list_lines(names, *words):
             bob.send(b"LOGIN bob\n")
             deadline = time.monotonic() + UNLUCKY_S
@@ -304,10 +327,18 @@ def test_a_server_that_was_stopped_for_longer_than_its_lease_begins_anew(house):
 
 def test_a_call_of_a_server_that_was_buried_is_not_carried_out(house):
     """However late it comes: it may have been on its way when the server was declared dead."""
-    with running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server, house.client() as redis, User(server, "alice") as alice:
+    with (
+        running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server,
+        house.client() as redis,
+        User(server, "alice") as alice,
+    ):
         buried = engine.Membership("nobody-123", server.member.membership.memory, 0)
         entries = redis.get("chat:entries")
-        for step in (["LOGIN", "bob", "bob", "1"], ["ALL", "alice", "alice", "1", "hello"], ["MSG", "alice", "alice", "1", "alice", "hello"]):
+        for step in (
+            ["LOGIN", "bob", "bob", "1"],
+            ["ALL", "alice", "alice", "1", "hello"],
+            ["MSG", "alice", "alice", "1", "alice", "hello"],
+        ):
             with pytest.raises(engine.Outcast):
                 server.engine.steps(buried, [step])
         assert redis.get("chat:entries") == entries
@@ -336,6 +367,7 @@ def test_when_redis_has_stood_still_nobody_is_buried_by_the_first_who_is_heard_a
 def test_a_call_that_comes_back_late_casts_out_nobody_who_came_after_it(house):
     """It was sent as a server that has been buried since; by then we have entered anew."""
     with running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server, house.client() as redis:
+
         def late(membership):
             redis.hdel("chat:beats", membership.server)  # as who buries it does
             eventually(lambda: server.member.membership not in (None, membership), "it has entered anew")
@@ -364,8 +396,11 @@ def back(*users):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number, away_s", [(signal.SIGTERM, 0), (signal.SIGKILL, 0), (signal.SIGKILL, LEASE_S + 1)],
-                         ids=["shut down", "killed", "away for longer than the lease"])
+@pytest.mark.parametrize(
+    "number, away_s",
+    [(signal.SIGTERM, 0), (signal.SIGKILL, 0), (signal.SIGKILL, LEASE_S + 1)],
+    ids=["shut down", "killed", "away for longer than the lease"],
+)
 def test_nothing_that_got_ok_is_lost_or_doubled_when_redis_restarts(house, number, away_s):
     servers = house.servers(2)
     listeners = [house.guest(server, f"listener{n}") for n, server in enumerate(servers)]
@@ -403,7 +438,9 @@ def test_nothing_that_got_ok_is_lost_or_doubled_when_redis_restarts(house, numbe
         listener.hear("LEFT tea leaver")
         listener.heard.remove("ONLINE leaver")
         assert listener.heard.count("OFFLINE leaver") == listener.heard.count("LEFT tea leaver") == 1
-        assert [line for line in listener.heard if line.startswith("OFFLINE")] == ["OFFLINE leaver"], "nobody else is buried"
+        assert [line for line in listener.heard if line.startswith("OFFLINE")] == ["OFFLINE leaver"], (
+            "nobody else is buried"
+        )
     assert again.request("WHO").startswith("OK 5 ")
     for server in servers:
         assert "out of it" not in server.log
@@ -481,11 +518,17 @@ def test_where_redis_is_slow_nobody_waits_for_it_who_does_not_have_to(house):
             assert line not in listener.heard
 
 
-@pytest.mark.parametrize("request_", ["LOGIN bob", "JOIN milk", "SAY tea once", "MSG listener once", "ALL once", "LEAVE tea"])
+@pytest.mark.parametrize(
+    "request_", ["LOGIN bob", "JOIN milk", "SAY tea once", "MSG listener once", "ALL once", "LEAVE tea"]
+)
 def test_a_request_whose_answer_was_lost_is_not_carried_out_twice(house, request_):
-    with CutProxy(house.port) as proxy, running(ClusterServer(("127.0.0.1", 0), redis=proxy.url)) as cut, \
-            running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server, \
-            User(server, "listener") as listener, User(cut) as bob:
+    with (
+        CutProxy(house.port) as proxy,
+        running(ClusterServer(("127.0.0.1", 0), redis=proxy.url)) as cut,
+        running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server,
+        User(server, "listener") as listener,
+        User(cut) as bob,
+    ):
         assert listener.ask("JOIN tea", "JOIN milk") == ["OK", "OK"]
         if request_ != "LOGIN bob":
             assert bob.request("LOGIN bob").startswith("OK")
@@ -500,8 +543,14 @@ def test_a_request_whose_answer_was_lost_is_not_carried_out_twice(house, request
         for way in ("ALL", "MSG listener", "JOIN tea", "SAY tea"):
             bob.request(f"{way} the end" if way != "JOIN tea" else way)
         listener.hear("ALL bob the end", "MSG bob the end", "SAY tea bob the end")
-        event = {"LOGIN": "ONLINE bob", "JOIN": "JOINED milk bob", "SAY": "SAY tea bob once", "MSG": "MSG bob once",
-                 "ALL": "ALL bob once", "LEAVE": "LEFT tea bob"}[request_.split()[0]]
+        event = {
+            "LOGIN": "ONLINE bob",
+            "JOIN": "JOINED milk bob",
+            "SAY": "SAY tea bob once",
+            "MSG": "MSG bob once",
+            "ALL": "ALL bob once",
+            "LEAVE": "LEFT tea bob",
+        }[request_.split()[0]]
         assert listener.heard.count(event) == 1
 
 
@@ -523,12 +572,20 @@ NODE = 100  # Redis trims a stream by whole nodes, of so many entries
 
 
 def test_logs_are_trimmed_and_rooms_that_are_over_leave_nothing_behind(house):
-    with shorter_logs(NODE), running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server, \
-            house.client() as redis, User(server, "alice") as alice, User(server, "bob") as bob:
+    with (
+        shorter_logs(NODE),
+        running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server,
+        house.client() as redis,
+        User(server, "alice") as alice,
+        User(server, "bob") as bob,
+    ):
         for user in (alice, bob):
             assert user.request("JOIN tea") == "OK"
         for n in range(10):
-            assert alice.ask(*[f"{way} {n}" for way in ("SAY tea", "ALL", "MSG bob") for _ in range(NODE)]) == ["OK"] * 3 * NODE
+            assert (
+                alice.ask(*[f"{way} {n}" for way in ("SAY tea", "ALL", "MSG bob") for _ in range(NODE)])
+                == ["OK"] * 3 * NODE
+            )
             read_all("MSG bob", bob, alice)
         logs = redis.keys("chat:log:*")
         assert len(logs) == 3
@@ -546,9 +603,13 @@ def test_logs_are_trimmed_and_rooms_that_are_over_leave_nothing_behind(house):
 
 
 def test_a_server_that_is_further_behind_than_a_log_is_long_says_so_and_begins_anew(house, caplog):
-    with shorter_logs(NODE), running(ClusterServer(("127.0.0.1", 0), redis=house.url, name="behind")) as behind, \
-            running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server, \
-            User(behind, "bob") as bob, User(server, "alice") as alice:
+    with (
+        shorter_logs(NODE),
+        running(ClusterServer(("127.0.0.1", 0), redis=house.url, name="behind")) as behind,
+        running(ClusterServer(("127.0.0.1", 0), redis=house.url)) as server,
+        User(behind, "bob") as bob,
+        User(server, "alice") as alice,
+    ):
         with behind.registry.lock:  # so long nobody there can carry out what comes
             for n in range(10):
                 assert alice.ask(*[f"ALL {n}"] * NODE) == ["OK"] * NODE
@@ -661,9 +722,21 @@ CHECKS = ("test_step5_server", "test_broadcast", "test_presence", "test_rooms")
 def test_a_cluster_of_three_passes_the_checks_of_a_chat(house):
     addresses = ",".join("%s:%d" % server.address for server in house.servers(3))
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--connect", addresses,
-         *(str(ROOT / "tests" / f"{name}.py") for name in CHECKS)],
-        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTEST_ADDOPTS": ""})
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "--connect",
+            addresses,
+            *(str(ROOT / "tests" / f"{name}.py") for name in CHECKS),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTEST_ADDOPTS": ""},
+    )
     assert run.returncode == 0, run.stdout
 
 
@@ -678,7 +751,10 @@ def test_the_log_says_who_is_in_the_cluster_at_each_change_and_how_it_is_now_and
     eventually(lambda: re.search(r"cluster: milk-\w+ is up\n", first.log), "the others see it come")
     alice, bob = house.guest(first, "alice"), house.guest(second, "bob")
     assert [alice.request("JOIN tea"), bob.request("JOIN tea")] == ["OK", "OK"]
-    eventually(lambda: "cluster: status: 1 users here, 2 in all, 1 rooms followed, Redis answers\n" in first.log, "a status line")
+    eventually(
+        lambda: "cluster: status: 1 users here, 2 in all, 1 rooms followed, Redis answers\n" in first.log,
+        "a status line",
+    )
     second.signal(signal.SIGTERM)
     assert second.wait() == 0
     assert bob.end().startswith("ERR shutting-down ")
@@ -689,7 +765,9 @@ def test_the_log_says_who_is_in_the_cluster_at_each_change_and_how_it_is_now_and
 @pytest.mark.parametrize("script", [SCRIPT, "extras/cluster/naive_server.py"])
 def test_a_server_without_redis_says_so_in_a_line(house, script):
     house.end()
-    run = subprocess.run([sys.executable, ROOT / script, "--port", "0", "--redis", house.url], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, ROOT / script, "--port", "0", "--redis", house.url], capture_output=True, text=True
+    )
     assert run.returncode == 1 and run.stdout == ""
     assert len(run.stderr.splitlines()) == 1 and "apt install redis-server" in run.stderr
 
@@ -697,7 +775,9 @@ def test_a_server_without_redis_says_so_in_a_line(house, script):
 def test_a_server_that_redis_does_not_let_in_says_so_in_a_line(house):
     with house.client() as redis:
         redis.config_set("requirepass", "tea")
-    run = subprocess.run([sys.executable, ROOT / SCRIPT, "--port", "0", "--redis", house.url], capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, ROOT / SCRIPT, "--port", "0", "--redis", house.url], capture_output=True, text=True
+    )
     assert run.returncode == 1 and run.stdout == ""
     assert len(run.stderr.splitlines()) == 1 and "authenticated" in run.stderr
     secret = house.url.replace("//", "//:tea@")
@@ -705,7 +785,9 @@ def test_a_server_that_redis_does_not_let_in_says_so_in_a_line(house):
 
 
 @pytest.mark.parametrize("setting, value, usual", [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")])
-def test_a_redis_that_is_full_or_may_not_write_makes_requests_unavailable_and_nothing_else(house, setting, value, usual):
+def test_a_redis_that_is_full_or_may_not_write_makes_requests_unavailable_and_nothing_else(
+    house, setting, value, usual
+):
     server = house.server()
     alice, bob = house.guest(server, "alice"), house.guest(server, "bob")
     with house.client() as redis:
@@ -723,6 +805,7 @@ def test_a_redis_that_is_full_or_may_not_write_makes_requests_unavailable_and_no
 def test_a_server_that_only_redis_s_own_machine_may_use_says_so_in_a_line(house):
     """A Redis in its protected mode answers so: the first thing that happens on a second machine."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+
         def refuse():
             with listener.accept()[0] as sock:
                 sock.recv(4096)
@@ -731,7 +814,9 @@ def test_a_server_that_only_redis_s_own_machine_may_use_says_so_in_a_line(house)
         thread = threading.Thread(target=refuse)
         thread.start()
         url = "redis://127.0.0.1:%d" % listener.getsockname()[1]
-        run = subprocess.run([sys.executable, ROOT / SCRIPT, "--port", "0", "--redis", url], capture_output=True, text=True)
+        run = subprocess.run(
+            [sys.executable, ROOT / SCRIPT, "--port", "0", "--redis", url], capture_output=True, text=True
+        )
         thread.join()
     assert run.returncode == 1
     assert len(run.stderr.splitlines()) == 1 and "protected mode" in run.stderr

@@ -31,8 +31,14 @@ class Cluster:
         self.folder = folder  # the only place for what is temporary; it also marks the processes
         self.environment = os.environ | {"TMPDIR": str(folder)} | environment
         self.popen = subprocess.Popen(
-            [sys.executable, str(LAUNCHER), *flags], cwd="/", env=self.environment, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            [sys.executable, str(LAUNCHER), *flags],
+            cwd="/",
+            env=self.environment,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         self.addresses, self.processes = {}, {}
 
@@ -191,11 +197,17 @@ def test_without_redis_it_says_how_to_get_it(launch, tmp_path):
 def test_without_the_library_it_says_how_to_get_it(program, tmp_path):
     (tmp_path / "redis.py").write_text("raise ImportError")
     told = subprocess.run(
-        [sys.executable, LAUNCHER.with_name(program), "--port", "0"], env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True, text=True, timeout=DEADLINE_S,
+        [sys.executable, LAUNCHER.with_name(program), "--port", "0"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
     )
     assert (told.returncode, told.stdout) == (1, "")
-    assert told.stderr == "a cluster needs a library that is not installed: pip install -r extras/cluster/requirements.txt\n"
+    assert (
+        told.stderr
+        == "a cluster needs a library that is not installed: pip install -r extras/cluster/requirements.txt\n"
+    )
 
 
 # What is wrong with the naive server

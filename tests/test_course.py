@@ -1,4 +1,5 @@
 """The course itself: chapters have the same form, excerpts and sizes are true, files run and import what they may."""
+
 import ast
 import doctest
 import os
@@ -17,22 +18,59 @@ FOLDERS = STEPS + tuple(f"extras/{name}" for name in EXTRAS)
 TOP_LEVEL = set(STEPS) | {"extras", "tests"}
 
 # What an extra may import besides the steps: the extras that it builds on. The bench starts all servers.
-STANDS_ON = {"tls": (), "broadcast": ("tls",), "presence": ("broadcast",), "rooms": ("broadcast", "presence"),
-             "web": ("tls", "broadcast", "presence", "rooms"), "irc": ("broadcast", "tls", "web"), "ircv3": ("irc", "tls"),
-             "wiretap": (), "bench": EXTRAS,
-             "cluster": ("tls", "broadcast", "presence", "rooms"), "glass": ("tls", "broadcast", "presence", "rooms", "web")}
+STANDS_ON = {
+    "tls": (),
+    "broadcast": ("tls",),
+    "presence": ("broadcast",),
+    "rooms": ("broadcast", "presence"),
+    "web": ("tls", "broadcast", "presence", "rooms"),
+    "irc": ("broadcast", "tls", "web"),
+    "ircv3": ("irc", "tls"),
+    "wiretap": (),
+    "bench": EXTRAS,
+    "cluster": ("tls", "broadcast", "presence", "rooms"),
+    "glass": ("tls", "broadcast", "presence", "rooms", "web"),
+}
 # The libraries of others, and where each may be used: all the rest runs on a bare Python.
 LIBRARIES = {"web": "websockets", "cluster": "redis"}
 
-STEP_HEADINGS = ("You will build", "Run it", "The code, change by change", "Check yourself", "Ours beside yours",
-                 "What to notice", "Exercises", "The flaw this step leaves")
-HEADINGS = ("You will build", "Run it", "The code, change by change", "What to notice",
-            "How it fails without the fix", "Check yourself", "Exercises", "The flaw this step leaves")
-TOOLS = ("extras/wiretap", "extras/glass", "extras/bench")    # chapters of their own build, with these two first
-LANGUAGES = {"transcript", "console", "python", "pycon", "diff", "mermaid", "text", "sh", "powershell", "json",
-             "js", "lua"}
+STEP_HEADINGS = (
+    "You will build",
+    "Run it",
+    "The code, change by change",
+    "Check yourself",
+    "Ours beside yours",
+    "What to notice",
+    "Exercises",
+    "The flaw this step leaves",
+)
+HEADINGS = (
+    "You will build",
+    "Run it",
+    "The code, change by change",
+    "What to notice",
+    "How it fails without the fix",
+    "Check yourself",
+    "Exercises",
+    "The flaw this step leaves",
+)
+TOOLS = ("extras/wiretap", "extras/glass", "extras/bench")  # chapters of their own build, with these two first
+LANGUAGES = {
+    "transcript",
+    "console",
+    "python",
+    "pycon",
+    "diff",
+    "mermaid",
+    "text",
+    "sh",
+    "powershell",
+    "json",
+    "js",
+    "lua",
+}
 
-MAX_EXCERPT_LINES = 15      # what one can read without scrolling back
+MAX_EXCERPT_LINES = 15  # what one can read without scrolling back
 
 # The three lines that let a file run from any directory.
 PREAMBLE = "sys.path.insert(0, str(Path(__file__).resolve().parents["
@@ -42,15 +80,20 @@ def tracked_files():
     """Return every file that is in the repository."""
     if not (ROOT / ".git").exists() or not shutil.which("git"):
         pytest.skip("needs git and a clone")
-    told = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"],
-                          capture_output=True, check=True).stdout
+    told = subprocess.run(
+        ["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard", "-z"], capture_output=True, check=True
+    ).stdout
     return [ROOT / os.fsdecode(name) for name in told.split(b"\0") if name and (ROOT / os.fsdecode(name)).is_file()]
 
 
 def modules(*folders):
     """Return our programs; not the rungs, which show what the learner has typed, nor the attacks on them."""
-    return [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))
-            if path.parent.name not in ("rungs", "attacks")]
+    return [
+        path
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if path.parent.name not in ("rungs", "attacks")
+    ]
 
 
 def name_of(path):
@@ -76,8 +119,12 @@ def headings(path):
 def imports(path):
     """Return (module name, is it at the top level) for each import of a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    inside = {node for function in ast.walk(tree) if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
-              for node in ast.walk(function)}
+    inside = {
+        node
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for node in ast.walk(function)
+    }
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -102,10 +149,12 @@ def file_of(module):
 
 CODE = modules(*STEPS, "extras")
 RUNNABLE = [path for path in CODE if is_runnable(path)] + [
-    path for path in sorted((ROOT / "tests").glob("*.py")) if is_runnable(path)]
+    path for path in sorted((ROOT / "tests").glob("*.py")) if is_runnable(path)
+]
 
 
 # The chapters
+
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_chapter_has_the_house_headings_in_order(folder):
@@ -125,7 +174,9 @@ def test_a_chapter_shows_sessions_and_code(folder):
     assert "python" in languages or "diff" in languages, "no code"
 
 
-@pytest.mark.parametrize("fence", [fence for fence in all_fences("python", "js", "lua") if not is_piece(fence)], ids=str)
+@pytest.mark.parametrize(
+    "fence", [fence for fence in all_fences("python", "js", "lua") if not is_piece(fence)], ids=str
+)
 def test_an_excerpt_is_a_verbatim_part_of_its_file(fence):
     assert not excerpt_fault(fence), excerpt_fault(fence)
     assert len(fence.body) <= MAX_EXCERPT_LINES
@@ -140,12 +191,17 @@ def test_a_session_at_the_prompt_is_true(fence, tmp_path):
     if MINE in f"{fence.info}/":  # a prompt in the learner's folder: a process of its own, that imports her files
         for name, text in {**typed(fence.path, fence.line_number), "session.txt": "\n".join(fence.body)}.items():
             (tmp_path / name).write_text(text, encoding="utf-8")
-        told = subprocess.run([sys.executable, "-m", "doctest", "-o", "ELLIPSIS", "session.txt"], cwd=tmp_path,
-                              capture_output=True, text=True)
+        told = subprocess.run(
+            [sys.executable, "-m", "doctest", "-o", "ELLIPSIS", "session.txt"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
         assert told.returncode == 0, told.stdout + told.stderr
         return
     test = doctest.DocTestParser().get_doctest(
-        "\n".join(fence.body) + "\n", {}, str(fence), str(fence), fence.line_number)
+        "\n".join(fence.body) + "\n", {}, str(fence), str(fence), fence.line_number
+    )
     told = []
     result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=told.append)
     assert result.attempted and not result.failed, "".join(told)
@@ -181,15 +237,21 @@ def test_files_and_tests_that_the_text_names_exist(path):
 
 def test_the_map_tells_every_folder_and_its_size():
     """The README's map has a row a folder: a link to its chapter, what she types there, and the lines of our code, rounded."""
-    found = re.findall(r"^\|.*?\]\(([\w/]+)/README\.md\).*?\| (\d*) *\| (\d+) \|",
-                       (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
+    found = re.findall(
+        r"^\|.*?\]\(([\w/]+)/README\.md\).*?\| (\d*) *\| (\d+) \|",
+        (ROOT / "README.md").read_text(encoding="utf-8"),
+        re.M,
+    )
     rows = {folder: size for folder, _, size in found}
     assert set(rows) >= set(FOLDERS)
     for folder, typed_lines, _ in found:
         pieces = [fence for fence in fences(chapter(folder)) if is_piece(fence)]
         assert int(typed_lines or 0) == sum(
             fence.language == "python" or line.startswith("+")
-            for fence in pieces for line in fence.body if line.strip(" +-")), folder
+            for fence in pieces
+            for line in fence.body
+            if line.strip(" +-")
+        ), folder
     for folder in FOLDERS:
         lines = sum(path.read_text(encoding="utf-8").count("\n") for path in modules(folder))
         assert abs(int(rows[folder]) - lines) <= max(20, lines // 8), f"{folder} has {lines} lines now"
@@ -202,6 +264,7 @@ def test_every_text_is_among_those_checked():
 
 # The code
 
+
 def test_there_is_code_in_every_folder():
     for folder in FOLDERS:
         assert len(modules(folder)) > 1, f"{folder} has no code"
@@ -210,9 +273,16 @@ def test_there_is_code_in_every_folder():
 @pytest.mark.long
 @pytest.mark.parametrize("path", RUNNABLE, ids=name_of)
 def test_it_answers_help_from_another_directory_with_a_bare_environment(path, tmp_path):
-    bare = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}   # Windows cannot without
-    told = subprocess.run([sys.executable, path, "--help"], cwd=tmp_path, env=bare, timeout=60,
-                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    bare = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}  # Windows cannot without
+    told = subprocess.run(
+        [sys.executable, path, "--help"],
+        cwd=tmp_path,
+        env=bare,
+        timeout=60,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
     assert told.returncode == 0 and "usage:" in told.stdout, told.stdout + told.stderr
     assert not told.stderr
     if path.name == "server.py":
@@ -221,8 +291,11 @@ def test_it_answers_help_from_another_directory_with_a_bare_environment(path, tm
         assert ("6667" if path.parent.name == "irc" else "9000") in told.stdout, "the default port is not told"
 
 
-@pytest.mark.parametrize("path", [path for path in RUNNABLE if path in CODE and any(
-    map(file_of, (module for module, _ in imports(path))))], ids=name_of)
+@pytest.mark.parametrize(
+    "path",
+    [path for path in RUNNABLE if path in CODE and any(map(file_of, (module for module, _ in imports(path))))],
+    ids=name_of,
+)
 def test_it_begins_with_the_lines_that_find_the_root(path):
     depth = len(path.relative_to(ROOT).parts) - 1
     assert f"{PREAMBLE}{depth}]))" in path.read_text(encoding="utf-8")
@@ -235,14 +308,16 @@ def test_it_imports_only_the_standard_library_and_what_lies_below(path):
         root, _, rest = module.partition(".")
         for_one_system = own[0] == "extras" and root in sys.stdlib_module_names
         # Who can do without the library must not load it.
-        on_demand = own[0] == "extras" and root == "extras" and own[1] not in LIBRARIES and rest.split(".")[0] in LIBRARIES
+        on_demand = (
+            own[0] == "extras" and root == "extras" and own[1] not in LIBRARIES and rest.split(".")[0] in LIBRARIES
+        )
         assert at_top or for_one_system or on_demand, f"{module} is imported inside a function"
         if root == "extras":
             extra = rest.split(".")[0]
             put_together = own == ("extras", "irc", "server.py") and extra == "ircv3"
             assert own[0] == "extras" and (extra == own[1] or extra in STANDS_ON[own[1]] or put_together), module
         elif root in STEPS:
-            below = STEPS[:STEPS.index(own[0]) + 1] if own[0] in STEPS else STEPS[:5]
+            below = STEPS[: STEPS.index(own[0]) + 1] if own[0] in STEPS else STEPS[:5]
             for_people = own[0] == "extras" and (path.stem.endswith("client") or own[1] == "bench")
             assert root in below or for_people, module
         elif root != LIBRARIES.get(own[1]):
@@ -278,6 +353,7 @@ def test_nothing_that_a_program_imports_imports_the_program(path):
 
 # The repository
 
+
 def test_the_top_level_has_the_eight_folders_only():
     folders = {path.relative_to(ROOT).parts[0] for path in tracked_files() if path.parent != ROOT}
     assert {name for name in folders if not name.startswith(".")} == TOP_LEVEL
@@ -292,8 +368,9 @@ def test_no_file_tells_of_the_machine_that_it_was_written_on():
 
 @pytest.mark.parametrize("server", ["step5_server", "extras/rooms", "extras/irc"])
 def test_the_table_of_limits_tells_the_defaults(server):
-    told = subprocess.run([sys.executable, ROOT / server / "server.py", "--help"],
-                          capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        [sys.executable, ROOT / server / "server.py", "--help"], capture_output=True, text=True, check=True
+    ).stdout
     defaults = dict(re.findall(r"(--[\w-]+) [A-Z]+\s[^-]*?\(default\s+(\d+)\)", told))
     table = (ROOT / "extras" / "README.md").read_text(encoding="utf-8")
     rows = {flag: default for default, flag in re.findall(r"^\|[^|]*\| ([^|]*) \| `(--[\w-]+)` \|", table, re.M)}

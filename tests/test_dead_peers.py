@@ -34,6 +34,7 @@ def test_who_is_beyond_a_pulled_cable_is_seen_to_be_gone(namespaces):
     """Also if something is on its way to her: then the kernel sends no keepalive probes."""
     run = subprocess.run(
         ["unshare", "--net", sys.executable, CABLE, str(DEAD_AFTER_S)],
-        capture_output=True, text=True,
+        capture_output=True,
+        text=True,
     )
     assert sorted(run.stdout.splitlines()) == ["bob is gone", "carol is gone"], run.stderr

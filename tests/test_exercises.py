@@ -16,7 +16,9 @@ each_exercise = pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: fo
 
 def each_exercise_with(which):
     """Parametrize a test by (an exercise, which of its files the exercise's own tests are to load)."""
-    return pytest.mark.parametrize("asked", [(folder, which) for folder in FOLDERS], ids=[path.name for path in FOLDERS])
+    return pytest.mark.parametrize(
+        "asked", [(folder, which) for folder in FOLDERS], ids=[path.name for path in FOLDERS]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -74,16 +76,32 @@ COUNTERS_WITHOUT_A_LOCK = {
     "two lines": ("self.clients += 1", "return self.clients"),
     "one line": ("number = self.clients = self.clients + 1", "return number"),
     "read, add, write": ("number = self.clients", "number += 1", "self.clients = number", "return number"),
-    "a lock for the write only": ("number = self.clients + 1", "with self.lock:", "    self.clients = number", "return number"),
+    "a lock for the write only": (
+        "number = self.clients + 1",
+        "with self.lock:",
+        "    self.clients = number",
+        "return number",
+    ),
     "a lock that ends too early": ("with self.lock:", "    self.clients += 1", "return self.clients"),
     "a lock for each call": ("with threading.Lock():", "    self.clients += 1", "    return self.clients"),
     "a list": ("self.seen = getattr(self, 'seen', [])", "self.seen.append(1)", "return len(self.seen)"),
 }
 COUNTERS_THAT_ARE_RIGHT = {
     "a lock": ("with self.lock:", "    self.clients += 1", "    return self.clients"),
-    "acquire and release": ("self.lock.acquire()", "try:", "    self.clients += 1", "    return self.clients",
-                            "finally:", "    self.lock.release()"),
-    "a lock for the addition": ("with self.lock:", "    self.clients += 1", "    number = self.clients", "return number"),
+    "acquire and release": (
+        "self.lock.acquire()",
+        "try:",
+        "    self.clients += 1",
+        "    return self.clients",
+        "finally:",
+        "    self.lock.release()",
+    ),
+    "a lock for the addition": (
+        "with self.lock:",
+        "    self.clients += 1",
+        "    number = self.clients",
+        "return number",
+    ),
     "a lock of the module": ("with LOCK:", "    self.clients += 1", "    return self.clients"),
     "a lock of the class": ("with CountServer.LOCK:", "    self.clients += 1", "    return self.clients"),
     "a condition": ("with CONDITION:", "    self.clients += 1", "    return self.clients"),

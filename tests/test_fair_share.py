@@ -65,6 +65,7 @@ def handler_of(server, name):
 
 # A long answer
 
+
 class Walkon:
     """A user who is only there to be in rooms."""
 
@@ -153,6 +154,7 @@ def test_a_room_that_ends_while_the_list_is_read_is_not_listed(serve, guest):
 
 # The lock
 
+
 class Latecomer:
     """A thread that waits for the lock from alice's FIRST on; does it get the lock before her SECOND?"""
 
@@ -236,6 +238,7 @@ def test_step_5_makes_who_sends_much_step_back_now_and_then(serve, guest, monkey
 
 # Those who flood, and those who must read it
 
+
 def test_a_flooder_is_slowed_down_to_a_reader_that_reads(serve, guest, monkeypatch):
     """Otherwise she is cut off after a few of his chunks, although she reads all the time."""
     monkeypatch.setattr(connection, "PATIENCE_S", DEADLINE_S)
@@ -291,6 +294,7 @@ def test_who_is_cut_off_for_not_reading_is_told_so_if_it_reads_again(dialect, se
 
 
 # Those who are refused, and those who are dead
+
 
 def test_a_server_that_was_stopped_does_not_blame_its_clients(serve, guest):
     """SIGSTOP, or a laptop's lid: what they sent meanwhile has not been read yet."""

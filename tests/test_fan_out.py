@@ -94,8 +94,12 @@ class Reference(Scene):
     """The same, but every line is put at once, into each outbox separately."""
 
     def do(self, what, where, line):
-        hearers = {"say": self.rooms[where].members, "tell all": self.rooms[where].members,
-                   "reply": [self.members["alice"]], "write": [self.members["carol"]]}
+        hearers = {
+            "say": self.rooms[where].members,
+            "tell all": self.rooms[where].members,
+            "reply": [self.members["alice"]],
+            "write": [self.members["carol"]],
+        }
         for member in hearers.get(what, []):
             if what != "say" or member is not self.members["alice"]:
                 member.items.append(member.outbox.codec.frame(line))
@@ -103,8 +107,14 @@ class Reference(Scene):
             super().do(what, where, line)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["say", "say", "say", "tell all", "reply", "write", "come and go"]),
-                          st.sampled_from(["tea", "tea", "chess"]))))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["say", "say", "say", "tell all", "reply", "write", "come and go"]),
+            st.sampled_from(["tea", "tea", "chess"]),
+        )
+    )
+)
 def test_everybody_hears_what_she_would_hear_if_nothing_were_held(steps):
     scene, reference = Scene(), Reference()
     for number, (what, where) in enumerate(steps):

@@ -197,8 +197,31 @@ def test_who_never_reads_the_replies_is_not_read_either(host, guest, dialect):
     assert mallory.fence() == []
 
 
-PIECES = [b"\r", b"\n", b"\r\n", b" ", b":", b"\0", b"\xff", b"\xc3", "é".encode(), b"x" * 1100, b"a",
-          b"LOGIN", b"MSG", b"HELP", b"JOIN", b"SAY", b"tea", b"NICK", b"USER", b"PRIVMSG", b"#tea", b"MODE", b"*"]
+PIECES = [
+    b"\r",
+    b"\n",
+    b"\r\n",
+    b" ",
+    b":",
+    b"\0",
+    b"\xff",
+    b"\xc3",
+    "é".encode(),
+    b"x" * 1100,
+    b"a",
+    b"LOGIN",
+    b"MSG",
+    b"HELP",
+    b"JOIN",
+    b"SAY",
+    b"tea",
+    b"NICK",
+    b"USER",
+    b"PRIVMSG",
+    b"#tea",
+    b"MODE",
+    b"*",
+]
 
 
 @pytest.mark.hypothesis
@@ -208,8 +231,11 @@ def test_no_bytes_however_cut_end_anothers_session(host, guest, dialect):
     number = itertools.count()
 
     @settings(max_examples=settings.default.max_examples // 2, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(st.lists(st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join) | st.binary(max_size=40), max_size=8),
-           st.booleans(), st.booleans())
+    @given(
+        st.lists(st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join) | st.binary(max_size=40), max_size=8),
+        st.booleans(),
+        st.booleans(),
+    )
     def fuzz(chunks, logged_in, rude):
         with Guest(dialect, server.door.server_address) as mallory:
             if logged_in:
@@ -228,8 +254,24 @@ def test_no_bytes_however_cut_end_anothers_session(host, guest, dialect):
     eventually(lambda: len(server._serving) == 2, "all others are forgotten")
 
 
-CHAT_PIECES = [b"\n", b"\n", b"\n", b"\r\n", b"\r", b" ", b"HELP", b"help", b"LOGIN", b"MSG", b"alice", b"bob", b"\xff",
-               "é".encode(), b"\0", b"x" * 1030]
+CHAT_PIECES = [
+    b"\n",
+    b"\n",
+    b"\n",
+    b"\r\n",
+    b"\r",
+    b" ",
+    b"HELP",
+    b"help",
+    b"LOGIN",
+    b"MSG",
+    b"alice",
+    b"bob",
+    b"\xff",
+    "é".encode(),
+    b"\0",
+    b"x" * 1030,
+]
 
 
 @pytest.mark.hypothesis
@@ -513,6 +555,7 @@ def test_what_was_said_before_the_stop_reaches_all_members(start, members, diale
 
 # Exhaustion
 
+
 @on_linux
 def test_without_descriptors_those_who_are_on_go_on(start, guest, dialect):
     import resource
@@ -556,6 +599,7 @@ def test_without_threads_those_who_are_on_go_on(host, guest, dialect, monkeypatc
 
 # Our own errors
 
+
 def test_a_bug_of_ours_ends_one_connection_and_is_logged_once(host, guest, dialect, caplog):
     class Handler(dialect.server_class.handler_class):
         def answer(self, line):
@@ -593,6 +637,7 @@ def test_a_bug_of_ours_under_the_lock_leaves_no_lock_behind(serve, guest, monkey
 
 
 # The stop
+
 
 @pytest.mark.skipif(os.name != "posix", reason="sends POSIX's signals")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
@@ -684,7 +729,9 @@ def test_a_port_in_use_is_one_line_and_status_1(start, dialect):
     server = start()
     second = subprocess.run(
         [sys.executable, str(ROOT / dialect.script), "--port", str(server.port)],
-        capture_output=True, text=True, timeout=DEADLINE_S,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
     )
     assert second.returncode == 1
     assert second.stdout == ""
@@ -701,7 +748,8 @@ def test_a_server_listens_on_this_machine_only_unless_told(start):
 def test_a_log_that_nobody_reads_delays_nobody(dialect):
     server = subprocess.Popen(
         [sys.executable, str(ROOT / dialect.script), *dialect.flags, "--port", "0", "-v"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     try:
         port = int(server.stdout.readline().split(b":")[-1])

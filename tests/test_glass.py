@@ -41,9 +41,11 @@ NOWHERE = ("127.0.0.1", 0)
 
 # Tools
 
+
 @pytest.fixture
 def watch(serve):
     """Start a house: watch("naive", desk=True) -> it, and what it tells."""
+
     def watch(server="rooms", desk=False, **settings):
         house = serve(House, server=server, desk_address=NOWHERE if desk else None, **settings)
         return house, Told(house.gate)
@@ -62,6 +64,7 @@ class Told:
 
     def until(self, kind, count=1, after=0, **facts):
         """Wait for the count-th event with these facts; return it."""
+
         def found():
             return [e for e in self.all[after:] if e["kind"] == kind and facts.items() <= e.items()]
 
@@ -170,6 +173,7 @@ def stands_still(house):
 
 # What is told
 
+
 def test_a_message_is_told_from_the_chunk_to_the_kernel_and_nothing_else(watch, connect):
     house, told = watch("chat")
     alice, bob = connect(house, "alice"), connect(house, "bob")
@@ -205,7 +209,9 @@ def test_a_message_is_told_from_the_chunk_to_the_kernel_and_nothing_else(watch, 
         {"kind": "state", "lane": 1, "state": "works"},
         {"kind": "state", "lane": 1, "state": "reads"},
     ]
-    assert events[-3:-1] == [event for event in events if event["kind"] == "sent"]  # after the lock, before the next recv
+    assert events[-3:-1] == [
+        event for event in events if event["kind"] == "sent"
+    ]  # after the lock, before the next recv
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -213,7 +219,10 @@ def test_what_a_visit_does_is_told_whatever_the_server(kind, watch, connect):
     house, told = watch(kind)
     alice, bob = (connect(house, name, sift=Chat.without_news) for name in ("alice", "bob"))
     told.until("connected", count=2)
-    lanes = {wire.name: told.of("connected", peer="{}:{}".format(*wire.sock.getsockname()))[0]["lane"] for wire in (alice, bob)}
+    lanes = {
+        wire.name: told.of("connected", peer="{}:{}".format(*wire.sock.getsockname()))[0]["lane"]
+        for wire in (alice, bob)
+    }
     for wire in (alice, bob):
         wire.ask(f"LOGIN {wire.name}", "OK ...")
     alice.ask("HOW are you", "ERR unknown-command ...")
@@ -232,15 +241,35 @@ def test_what_a_visit_does_is_told_whatever_the_server(kind, watch, connect):
     assert said == "LOGIN alice\nHOW are you\nMSG bob hé\r\nMSG carol hello\n".encode()
     assert [event["line"] for event in told.of("line", lane=lanes["alice"])] == reference(said)[0]
     assert [event.get("verb", event.get("error")) for event in told.of("request", lane=lanes["alice"])] == [
-        "LOGIN", "unknown-command", "MSG", "MSG"]
+        "LOGIN",
+        "unknown-command",
+        "MSG",
+        "MSG",
+    ]
     for wire in (alice, bob):
         assert data_of(told.of("put", lane=lanes[wire.name])) == heard[wire.name]
     assert [told.of("named", lane=lane)[0]["name"] for lane in lanes.values()] == ["alice", "bob"]
     assert not house.gate.lanes
 
 
-ALPHABET = ["\r", "\n", "\r\n", "\xc3", "\xa9", "é", "x", " ", "LOGIN alice\n", "LOGIN bob\n", "MSG alice ", "MSG bob é\n",
-            "ALL hi\n", "MSG BOB to be cut", "HELP\n", "y" * 600]
+ALPHABET = [
+    "\r",
+    "\n",
+    "\r\n",
+    "\xc3",
+    "\xa9",
+    "é",
+    "x",
+    " ",
+    "LOGIN alice\n",
+    "LOGIN bob\n",
+    "MSG alice ",
+    "MSG bob é\n",
+    "ALL hi\n",
+    "MSG BOB to be cut",
+    "HELP\n",
+    "y" * 600,
+]
 PIECES = st.lists(st.tuples(st.booleans(), st.lists(st.sampled_from(ALPHABET), min_size=1, max_size=6)), max_size=12)
 
 
@@ -285,6 +314,7 @@ def test_nothing_is_invented_and_nothing_is_missing_however_it_is_cut(kind, serv
 
 # Slow motion
 
+
 def test_a_pause_keeps_a_thread_at_each_place_and_a_step_lets_it_go_to_the_next(watch, connect):
     house, told = watch("chat")
     alice = connect(house, "alice")
@@ -298,7 +328,16 @@ def test_a_pause_keeps_a_thread_at_each_place_and_a_step_lets_it_go_to_the_next(
             told.step("lane 1")
         told.until("state", state="reads", count=2)
         assert [place["kind"] for place in places] == [
-            "state", "kept", "line", "lock", "state", "request", "put", "state", "sent"]
+            "state",
+            "kept",
+            "line",
+            "lock",
+            "state",
+            "request",
+            "put",
+            "state",
+            "sent",
+        ]
         assert [place["state"] for place in places if place["kind"] == "state"] == ["works", "holds", "works"]
         assert house.gate.waiting() == []
         alice.expect("OK ...")
@@ -364,7 +403,7 @@ def test_between_looking_and_taking_another_may_look_only_where_there_is_no_lock
 
 def test_in_slow_motion_too_the_lines_of_a_chunk_are_one_turn(watch):
     house, told = watch("rooms")
-    alice, = add(house, told, "alice")
+    (alice,) = add(house, told, "alice")
     house.obey({"do": "rate", "rate": 500})  # ten stops take longer than the longest turn
     before = len(told.all)
     house.obey({"do": "glue", "lane": alice, "lines": [f"MSG alice {number}" for number in range(10)]})
@@ -399,6 +438,7 @@ def test_the_postman_gathers_what_comes_while_he_stands_at_the_door(watch, conne
 
 
 # What goes wrong
+
 
 def add(house, told, *names):
     """Let players log in, and wait until their threads wait in recv; return their lanes."""
@@ -461,8 +501,13 @@ def test_at_the_naive_server_the_lock_is_free_again_when_who_did_not_read_has_cr
     house.obey({"do": "reset", "lane": mallory})
     told.until("gone", lane=mallory)
     # Her thread has ended with the send in which it waited; or it was between two, and is told that nobody is there.
-    told.wait(lambda: told.of("gone", lane=alice) or told.of("reply", lane=alice, line="ERR no-such-user nobody here has that name"))
-    bob, = add(house, told, "bob")
+    told.wait(
+        lambda: (
+            told.of("gone", lane=alice)
+            or told.of("reply", lane=alice, line="ERR no-such-user nobody here has that name")
+        )
+    )
+    (bob,) = add(house, told, "bob")
     assert told.of("lock")[-1]["holder"] is None
 
 
@@ -514,9 +559,10 @@ def test_the_small_servers_queue_and_its_writer_are_an_outbox_and_a_drainer(watc
 
 # Players
 
+
 def test_what_a_player_sends_in_pieces_arrives_in_these_pieces(watch):
     house, told = watch("chat")
-    alice, = add(house, told, "alice")
+    (alice,) = add(house, told, "alice")
 
     def chunks(count, **command):
         before = len(told.all)
@@ -542,14 +588,36 @@ def test_what_a_player_sends_in_pieces_arrives_in_these_pieces(watch):
     assert not told.of("chunk", lane=silent)
 
 
-@pytest.mark.parametrize("command", [
-    None, [], "pause", {}, {"do": 1}, {"do": "fly"}, {"do": "say", "lane": 9, "text": "x"}, {"do": "say", "text": "x"},
-    {"do": "say", "lane": True}, {"do": "rate", "rate": -1}, {"do": "rate", "rate": "1"}, {"do": "rate", "rate": float("nan")},
-    {"do": "send", "lane": 1, "data": "€"}, {"do": "send", "lane": 1, "data": "ab", "cuts": [0]}, {"do": "add", "name": 7},
-    {"do": "send", "lane": 1, "data": "ab", "cuts": "1"}, {"do": "glue", "lane": 1, "lines": [1]}, {"do": "say", "lane": 1, "text": "x" * 20_000},
-    {"do": "cut_in_char", "lane": 1, "text": "x"}, {"do": "flood", "lane": 1, "lines": 1e9}, {"do": "server", "server": "best"},
-    {"do": "scene", "scene": 99}, {"do": "step", "thread": 3}, {"do": [1]},
-], ids=str)
+@pytest.mark.parametrize(
+    "command",
+    [
+        None,
+        [],
+        "pause",
+        {},
+        {"do": 1},
+        {"do": "fly"},
+        {"do": "say", "lane": 9, "text": "x"},
+        {"do": "say", "text": "x"},
+        {"do": "say", "lane": True},
+        {"do": "rate", "rate": -1},
+        {"do": "rate", "rate": "1"},
+        {"do": "rate", "rate": float("nan")},
+        {"do": "send", "lane": 1, "data": "€"},
+        {"do": "send", "lane": 1, "data": "ab", "cuts": [0]},
+        {"do": "add", "name": 7},
+        {"do": "send", "lane": 1, "data": "ab", "cuts": "1"},
+        {"do": "glue", "lane": 1, "lines": [1]},
+        {"do": "say", "lane": 1, "text": "x" * 20_000},
+        {"do": "cut_in_char", "lane": 1, "text": "x"},
+        {"do": "flood", "lane": 1, "lines": 1e9},
+        {"do": "server", "server": "best"},
+        {"do": "scene", "scene": 99},
+        {"do": "step", "thread": 3},
+        {"do": [1]},
+    ],
+    ids=str,
+)
 def test_a_command_that_is_none_is_refused_and_does_nothing(command, watch):
     house, told = watch("chat")
     house.do({"do": "silent"})
@@ -586,6 +654,7 @@ def test_another_server_takes_the_port_and_the_numbers_go_on(watch, connect):
 
 # The page's end
 
+
 class Page:
     """A page that has opened its WebSocket, and what it got."""
 
@@ -615,6 +684,7 @@ class Page:
 @pytest.fixture
 def page(watch):
     with contextlib.ExitStack() as stack:
+
         def page(house, **options):
             page = Page(house, **options)
             stack.callback(page.sock.close)
@@ -637,7 +707,7 @@ def test_a_page_drives_users_and_gets_each_event_once_in_order(watch, page):
     assert mine.until("refused")["text"] == "there is no command 'fly'"
     events = [event for event in mine.events if not event.get("present") and event["kind"] != "refused"]
     assert [event["n"] for event in events] == list(range(events[0]["n"], events[-1]["n"] + 1))
-    assert events[0]["kind"] == "skipped" and events[1:] == told.all[events[0]["n"]:events[-1]["n"]]
+    assert events[0]["kind"] == "skipped" and events[1:] == told.all[events[0]["n"] : events[-1]["n"]]
 
 
 def test_a_page_that_comes_later_gets_what_is_so_now(watch, page):
@@ -648,7 +718,7 @@ def test_a_page_that_comes_later_gets_what_is_so_now(watch, page):
         told.walk(f"lane {alice}", lambda: told.of("put", lane=bob, by=alice))
         late = page(house)
         late.until("skipped")
-        first, = late.lists
+        (first,) = late.lists
         assert first[0]["count"] == first[0]["n"] == len(told.all)
         assert all(event["present"] and event["n"] == len(told.all) for event in first[1:])
         now = {(event["kind"], event["lane"]): event for event in first[1:]}
@@ -720,6 +790,7 @@ def test_with_two_hundred_users_talking_a_page_gets_bounded_lists_that_end_with_
 
 # From outside
 
+
 @pytest.mark.long
 def test_ctrl_c_ends_all_even_when_it_stands_still():
     command = [sys.executable, ROOT / "extras/glass/server.py", "--port=0", "--web-port=0", "--pause"]
@@ -771,14 +842,28 @@ def test_what_cannot_be_done_in_a_scene_is_told_and_ends_no_thread(watch):
 
 
 def test_no_step_and_no_other_extra_knows_of_the_glass():
-    files = [path for folder in (*STEPS, "extras") for path in (ROOT / folder).rglob("*.py")
-             if (ROOT / "extras" / "glass") not in path.parents]
+    files = [
+        path
+        for folder in (*STEPS, "extras")
+        for path in (ROOT / folder).rglob("*.py")
+        if (ROOT / "extras" / "glass") not in path.parents
+    ]
     assert len(files) > 100
     assert not [path for path in files if "extras.glass" in path.read_text(encoding="utf-8")]
 
 
 def test_the_glass_leaves_the_classes_that_it_watches_as_they_were(watch, connect):
-    watched = (RoomsServer, RoomsHandler, FanOutConnection, Connection, Outbox, Postman, Registry, LineBuffer, socket.socket)
+    watched = (
+        RoomsServer,
+        RoomsHandler,
+        FanOutConnection,
+        Connection,
+        Outbox,
+        Postman,
+        Registry,
+        LineBuffer,
+        socket.socket,
+    )
     before = [dict(vars(each)) for each in watched]
     modules = set(sys.modules)
     for kind in KINDS:

@@ -64,7 +64,10 @@ class Desk:
 
     def tell(self, *events):
         """Send a list of events to the page, in their order, numbered."""
-        numbered = [{"n": self.number + at, "t": 0.1, "thread": "lane 1", "lane": None} | event for at, event in enumerate(events, 1)]
+        numbered = [
+            {"n": self.number + at, "t": 0.1, "thread": "lane 1", "lane": None} | event
+            for at, event in enumerate(events, 1)
+        ]
         self.number += len(events)
         self.sockets[-1].send(json.dumps(numbered))
 
@@ -87,8 +90,10 @@ class Desk:
 
 def comes(lane, name=""):
     """Return the events of a user who comes, and has logged in if there is a name."""
-    events = [{"kind": "connected", "lane": lane, "peer": f"127.0.0.1:{5000 + lane}", "name": f"lane {lane}"},
-              {"kind": "state", "lane": lane, "state": "reads"}]
+    events = [
+        {"kind": "connected", "lane": lane, "peer": f"127.0.0.1:{5000 + lane}", "name": f"lane {lane}"},
+        {"kind": "state", "lane": lane, "state": "reads"},
+    ]
     return [*events, {"kind": "named", "lane": lane, "name": name}] if name else events
 
 
@@ -133,11 +138,19 @@ def button(desk, name):
 
 # The picture
 
+
 def test_a_connection_is_a_lane_with_its_threads_state_in_words_and_a_shape(desk):
     expect(desk.page.locator("#lanes > li")).to_have_count(3)
     shapes = set()
-    for state, words in (("reads", "waits in recv()"), ("works", "works"), ("wants", "wants the lock"), ("holds", "has the lock"),
-                         ("sends", "is inside send()"), ("waits", "waits for its reader"), ("gone", "gone")):
+    for state, words in (
+        ("reads", "waits in recv()"),
+        ("works", "works"),
+        ("wants", "wants the lock"),
+        ("holds", "has the lock"),
+        ("sends", "is inside send()"),
+        ("waits", "waits for its reader"),
+        ("gone", "gone"),
+    ):
         desk.says("state", 2, state=state)
         expect(desk.lane(2).locator(".state")).to_have_text(re.compile(re.escape(words) + "$"))
         shapes.add(desk.lane(2).locator(".state path").get_attribute("d"))
@@ -156,7 +169,9 @@ def test_a_chunk_is_a_box_that_ends_where_recv_ended(desk):
     expect(chunks.nth(1).locator(".hex")).to_have_text(["C3"])
     expect(chunks.nth(0).locator(".cut")).to_have_text("chunk 2 · 5 B")
     expect(desk.cell(1, "bytes").locator(".count")).to_have_text("17 B in 2 chunks")
-    expect(desk.now()).to_have_text("alice: recv() returned a chunk of 5 bytes, with 1 line end, then 2 bytes of the next line.")
+    expect(desk.now()).to_have_text(
+        "alice: recv() returned a chunk of 5 bytes, with 1 line end, then 2 bytes of the next line."
+    )
 
 
 def test_eof_and_reset_are_told_apart(desk):
@@ -173,7 +188,9 @@ def test_the_buffer_keeps_what_has_no_line_end_and_gives_whole_lines_one_by_one(
     desk.says("kept", 1, lines=2, rest="SA")
     expect(buffer.locator(".waiting")).to_have_text("2 whole lines wait")
     assert buffer.locator(".rest > *").all_text_contents() == ["S", "A"]
-    expect(desk.now()).to_have_text("alice: in the line buffer 2 whole lines wait, and 2 bytes are kept until the \\n comes.")
+    expect(desk.now()).to_have_text(
+        "alice: in the line buffer 2 whole lines wait, and 2 bytes are kept until the \\n comes."
+    )
     desk.says("line", 1, line="JOIN tea")
     expect(buffer.locator(".waiting")).to_have_text("1 whole line waits")
     desk.says("line", 1, line="HELP")
@@ -218,8 +235,12 @@ def test_the_lock_shows_its_holder_and_its_queue_in_order(desk):
 
 
 def test_who_waits_in_send_under_the_lock_is_seen_to_hold_up_all_others(desk):
-    desk.tell({"kind": "mode", "mode": "runs", "rate": 0, "server": "naive"}, {"kind": "lock", "holder": 1, "queue": [3]},
-              {"kind": "state", "lane": 1, "state": "sends", "to": 2}, {"kind": "table", "lane": 1, "does": "looks", "name": "bob", "found": True})
+    desk.tell(
+        {"kind": "mode", "mode": "runs", "rate": 0, "server": "naive"},
+        {"kind": "lock", "holder": 1, "queue": [3]},
+        {"kind": "state", "lane": 1, "state": "sends", "to": 2},
+        {"kind": "table", "lane": 1, "does": "looks", "name": "bob", "found": True},
+    )
     expect(desk.cell(1, "lock")).to_contain_text("has it, and is stuck in send()")
     expect(desk.lane(1).locator(".state")).to_contain_text("is inside send()")
     expect(desk.cell(2, "outbox")).to_contain_text("none: whoever has a line for this peer waits in send()")
@@ -325,7 +346,10 @@ def test_at_full_speed_who_wants_less_motion_sees_two_pictures_a_second_at_most(
 def test_only_the_server_that_has_a_postman_shows_one(desk):
     desk.tell({"kind": "postman", "state": "sleeps", "outboxes": [], "thread": "postman"})
     expect(desk.page.locator("#postman")).to_be_visible()
-    desk.tell({"kind": "mode", "mode": "runs", "rate": 0, "server": "chat"}, {"kind": "postman", "state": "sleeps", "outboxes": [], "present": True})
+    desk.tell(
+        {"kind": "mode", "mode": "runs", "rate": 0, "server": "chat"},
+        {"kind": "postman", "state": "sleeps", "outboxes": [], "present": True},
+    )
     expect(desk.page.locator("#server")).to_have_value("chat")
     expect(desk.page.locator("#postman")).to_be_hidden()
 
@@ -333,7 +357,9 @@ def test_only_the_server_that_has_a_postman_shows_one(desk):
 def test_what_the_newest_event_was_about_has_a_frame_and_a_sentence(desk):
     desk.says("put", 3, by=1, data="ALL alice hi\n", queued=13)
     expect(desk.cell(3, "outbox")).to_have_class(re.compile("touched"))
-    expect(desk.now()).to_have_text("alice's thread puts “ALL alice hi” into carol's outbox, and does not wait for carol.")
+    expect(desk.now()).to_have_text(
+        "alice's thread puts “ALL alice hi” into carol's outbox, and does not wait for carol."
+    )
     desk.says("chunk", 1, data="x")
     expect(desk.cell(1, "bytes")).to_have_class(re.compile("touched"))
     expect(desk.page.locator(".touched")).to_have_count(1)
@@ -356,9 +382,12 @@ def test_who_is_gone_stays_for_a_while_and_the_others_do_not_move(desk):
 
 def test_after_a_gap_the_picture_is_what_is_said_to_be_so_now(desk):
     desk.says("put", 2, by=1, data="MSG alice lost\n", queued=15)
-    desk.tell({"kind": "skipped", "count": 5000},
-              {"kind": "connected", "lane": 2, "peer": "127.0.0.1:5002", "present": True}, {"kind": "named", "lane": 2, "name": "bob", "present": True},
-              {"kind": "sent", "lane": 2, "bytes": 0, "queued": 0, "unsent": 0, "bound": BOUND, "kernel": 0, "present": True})
+    desk.tell(
+        {"kind": "skipped", "count": 5000},
+        {"kind": "connected", "lane": 2, "peer": "127.0.0.1:5002", "present": True},
+        {"kind": "named", "lane": 2, "name": "bob", "present": True},
+        {"kind": "sent", "lane": 2, "bytes": 0, "queued": 0, "unsent": 0, "bound": BOUND, "kernel": 0, "present": True},
+    )
     expect(desk.page.locator("#lanes > li")).to_have_count(1)  # of the others the end was left out
     expect(desk.cell(2, "outbox").locator(".item")).to_have_count(0)
     expect(desk.now()).to_have_text("5,000 events went by too fast to draw. Slow the server down to see each.")
@@ -369,9 +398,12 @@ def test_a_page_that_comes_late_says_what_is_so_now_and_claims_no_more(open_desk
     desk.sockets[-1].close()
     expect(desk.page.locator("#mode")).to_have_text("no server")
     expect(desk.page.locator("#mode")).not_to_have_text("no server")
-    desk.tell({"kind": "skipped", "count": 700}, *[event | {"present": True} for event in comes(1, "alice")],
-              {"kind": "kept", "lane": 1, "lines": 0, "rest": "MSG", "present": True},
-              {"kind": "sent", "lane": 1, "bytes": 0, "queued": 0, "unsent": 7, "bound": BOUND, "kernel": 9, "present": True})
+    desk.tell(
+        {"kind": "skipped", "count": 700},
+        *[event | {"present": True} for event in comes(1, "alice")],
+        {"kind": "kept", "lane": 1, "lines": 0, "rest": "MSG", "present": True},
+        {"kind": "sent", "lane": 1, "bytes": 0, "queued": 0, "unsent": 7, "bound": BOUND, "kernel": 9, "present": True},
+    )
     expect(desk.cell(1, "buffer")).to_contain_text("keeps 3 B")
     expect(desk.cell(1, "outbox").get_by_role("meter")).to_have_attribute("aria-valuenow", "7")
     expect(desk.cell(1, "bytes")).to_contain_text("nothing new")
@@ -381,7 +413,12 @@ def test_a_page_that_comes_late_says_what_is_so_now_and_claims_no_more(open_desk
 
 def test_who_gives_bytes_to_the_kernel_is_said(desk):
     facts = {"bytes": 42, "queued": 0, "unsent": 0, "bound": BOUND, "kernel": 0}
-    for thread, words in (("postman", "The postman"), ("drainer 2", "The drainer"), ("lane 1", "alice's thread"), ("lane 2", "Its own thread")):
+    for thread, words in (
+        ("postman", "The postman"),
+        ("drainer 2", "The drainer"),
+        ("lane 1", "alice's thread"),
+        ("lane 2", "Its own thread"),
+    ):
         desk.tell({"kind": "sent", "lane": 2, "thread": thread} | facts)
         expect(desk.now()).to_have_text(f"{words} gives the kernel 42 bytes for bob; the outbox is empty.")
 
@@ -397,6 +434,7 @@ def test_when_the_server_comes_back_the_picture_begins_anew(desk):
 
 # What the user does
 
+
 def test_the_buttons_say_what_the_user_wants(desk):
     page = desk.page
     page.get_by_label("Add a user").fill("dave")
@@ -404,18 +442,37 @@ def test_the_buttons_say_what_the_user_wants(desk):
     page.get_by_label("You are").select_option("2")
     page.get_by_label("A line to send").fill("MSG alice hi")
     page.keyboard.press("Enter")
-    for name in ("send it byte by byte", "glue ten lines into one segment", "cut inside an é", "stop reading", "read again", "flood", "half-close",
-                 "crash (RST)", "connect and say nothing"):
+    for name in (
+        "send it byte by byte",
+        "glue ten lines into one segment",
+        "cut inside an é",
+        "stop reading",
+        "read again",
+        "flood",
+        "half-close",
+        "crash (RST)",
+        "connect and say nothing",
+    ):
         button(desk, name).click()
     page.get_by_label("A line to send").fill("MSG a|lice caf\\n|HELP")
     button(desk, "cut at each | and end at \\n").click()
     button(desk, "send it byte by byte").click()
     expect(page.locator("#refused")).to_be_empty()
     assert desk.commands == [
-        {"do": "add", "name": "dave"}, {"do": "say", "lane": 2, "text": "MSG alice hi"}, {"do": "bytewise", "lane": 2}, {"do": "glue", "lane": 2},
-        {"do": "cut_in_char", "lane": 2}, {"do": "stop_reading", "lane": 2}, {"do": "read_again", "lane": 2}, {"do": "flood", "lane": 2},
-        {"do": "half_close", "lane": 2}, {"do": "reset", "lane": 2}, {"do": "silent"},
-        {"do": "send", "lane": 2, "data": "MSG alice caf\nHELP", "cuts": [5, 14]}, {"do": "bytewise", "lane": 2, "text": "MSG a|lice caf\\n|HELP"}]
+        {"do": "add", "name": "dave"},
+        {"do": "say", "lane": 2, "text": "MSG alice hi"},
+        {"do": "bytewise", "lane": 2},
+        {"do": "glue", "lane": 2},
+        {"do": "cut_in_char", "lane": 2},
+        {"do": "stop_reading", "lane": 2},
+        {"do": "read_again", "lane": 2},
+        {"do": "flood", "lane": 2},
+        {"do": "half_close", "lane": 2},
+        {"do": "reset", "lane": 2},
+        {"do": "silent"},
+        {"do": "send", "lane": 2, "data": "MSG alice caf\nHELP", "cuts": [5, 14]},
+        {"do": "bytewise", "lane": 2, "text": "MSG a|lice caf\\n|HELP"},
+    ]
 
 
 def test_a_flood_goes_to_whoever_does_not_read(desk):
@@ -442,7 +499,14 @@ def test_time_can_be_slowed_stopped_and_stepped_also_by_keys(desk):
     desk.tell({"kind": "mode", "mode": "slow", "rate": 1, "server": "rooms"})
     page.keyboard.press("Alt+p")
     expect(page.locator("#mode")).to_have_text("slow motion")
-    assert desk.commands == [{"do": "step"}, {"do": "step"}, {"do": "run"}, {"do": "rate", "rate": 1}, {"do": "rate", "rate": 0}, {"do": "pause"}]
+    assert desk.commands == [
+        {"do": "step"},
+        {"do": "step"},
+        {"do": "run"},
+        {"do": "rate", "rate": 1},
+        {"do": "rate", "rate": 0},
+        {"do": "pause"},
+    ]
 
 
 def test_a_scene_is_chosen_told_and_goes_on_when_it_was_seen(desk):
@@ -468,7 +532,12 @@ def test_the_first_users_and_the_first_scene_are_one_press_away(open_desk):
     button(desk, "Begin with scene 1").click()
     desk.page.get_by_label("Server", exact=True).select_option("naive")
     expect(desk.page.locator("#refused")).to_be_empty()
-    assert desk.commands == [{"do": "add", "name": "alice"}, {"do": "add", "name": "bob"}, {"do": "scene", "scene": 1}, {"do": "server", "server": "naive"}]
+    assert desk.commands == [
+        {"do": "add", "name": "alice"},
+        {"do": "add", "name": "bob"},
+        {"do": "scene", "scene": 1},
+        {"do": "server", "server": "naive"},
+    ]
     desk.tell(*comes(1, "alice"))
     expect(button(desk, "Begin with scene 1")).to_be_hidden()
 
@@ -489,7 +558,11 @@ def test_one_thread_of_the_learners_choice_does_a_step(desk):
 
 
 def test_another_server_begins_without_those_of_the_one_before(desk):
-    desk.tell({"kind": "lock", "holder": 1, "queue": []}, {"kind": "gone", "lane": 1, "why": "EOF"}, {"kind": "mode", "mode": "paused", "rate": 0, "server": "naive"})
+    desk.tell(
+        {"kind": "lock", "holder": 1, "queue": []},
+        {"kind": "gone", "lane": 1, "why": "EOF"},
+        {"kind": "mode", "mode": "paused", "rate": 0, "server": "naive"},
+    )
     expect(desk.page.locator("#server")).to_have_value("naive")
     expect(desk.lane(1)).to_have_count(0)
     expect(desk.page.locator("#lock-text")).to_have_text("The lock is free")
@@ -513,13 +586,22 @@ def test_one_can_be_only_those_who_are_played_from_here(desk):
 
 # What users write is text
 
+
 def test_what_users_write_is_text_whatever_it_is(desk):
     for text in HOSTILE:
         data = text.encode().decode("latin-1")
-        desk.tell({"kind": "chunk", "lane": 1, "data": data + "\n"}, {"kind": "kept", "lane": 1, "lines": 0, "rest": data}, {"kind": "line", "lane": 1, "line": data},
-                  {"kind": "request", "lane": 1, "verb": text, "params": [text, text]}, {"kind": "reply", "lane": 1, "line": data},
-                  {"kind": "put", "lane": 2, "by": 1, "data": data + "\n", "queued": 5}, {"kind": "named", "lane": 3, "name": text},
-                  {"kind": "scene", "scene": 1, "step": 1, "text": text, "done": True}, {"kind": "refused", "text": text}, {"kind": "gone", "lane": 9, "why": text})
+        desk.tell(
+            {"kind": "chunk", "lane": 1, "data": data + "\n"},
+            {"kind": "kept", "lane": 1, "lines": 0, "rest": data},
+            {"kind": "line", "lane": 1, "line": data},
+            {"kind": "request", "lane": 1, "verb": text, "params": [text, text]},
+            {"kind": "reply", "lane": 1, "line": data},
+            {"kind": "put", "lane": 2, "by": 1, "data": data + "\n", "queued": 5},
+            {"kind": "named", "lane": 3, "name": text},
+            {"kind": "scene", "scene": 1, "step": 1, "text": text, "done": True},
+            {"kind": "refused", "text": text},
+            {"kind": "gone", "lane": 9, "why": text},
+        )
         expect(desk.cell(1, "request").locator(".param").first).to_have_text(text[:40], use_inner_text=False)
     assert desk.page.evaluate("window.pwned") is None
     assert desk.page.locator("main img, main script, main a, main h1, #stage foreignObject").count() == 0
@@ -527,6 +609,7 @@ def test_what_users_write_is_text_whatever_it_is(desk):
 
 
 # Many
+
 
 def crowd(count):
     return [event for lane in range(1, count + 1) for event in comes(lane, f"user{lane}")]
@@ -568,8 +651,11 @@ def test_two_hundred_users_who_talk_are_drawn_fluently_and_nothing_grows(open_de
         for turn in range(rounds):
             events = []
             for lane in range(1 + turn % 2, 201, 2):
-                events += [{"kind": "chunk", "lane": lane, "data": f"ALL number {turn}\n"}, {"kind": "lock", "holder": lane, "queue": [lane % 200 + 1]},
-                           {"kind": "sent", "lane": lane, "bytes": 9, "queued": turn, "unsent": 0, "bound": 1000, "kernel": 9}]
+                events += [
+                    {"kind": "chunk", "lane": lane, "data": f"ALL number {turn}\n"},
+                    {"kind": "lock", "holder": lane, "queue": [lane % 200 + 1]},
+                    {"kind": "sent", "lane": lane, "bytes": 9, "queued": turn, "unsent": 0, "bound": 1000, "kernel": 9},
+                ]
             desk.tell(*events)
 
     talk(20)
@@ -587,6 +673,7 @@ def test_two_hundred_users_who_talk_are_drawn_fluently_and_nothing_grows(open_de
 
 
 # For everybody
+
 
 def test_everything_has_a_name_for_a_screen_reader_and_what_happens_is_said(desk):
     told = desk.page.locator("#told")
@@ -615,7 +702,19 @@ def test_everything_can_be_reached_with_the_keyboard(desk):
     for _ in range(40):
         desk.page.keyboard.press("Tab")
         reached.add(desk.page.evaluate("document.activeElement.id || document.activeElement.textContent"))
-    assert {"pause", "step", "rate", "scene", "name", "me", "text", "flood", "crash (RST)", "1alice", "3carol"} <= reached, reached
+    assert {
+        "pause",
+        "step",
+        "rate",
+        "scene",
+        "name",
+        "me",
+        "text",
+        "flood",
+        "crash (RST)",
+        "1alice",
+        "3carol",
+    } <= reached, reached
     desk.page.keyboard.press("Alt+t")
     expect(desk.page.locator("#text")).to_be_focused()
 
@@ -623,14 +722,25 @@ def test_everything_can_be_reached_with_the_keyboard(desk):
 def busy(desk):
     """Show as much at once as there may be."""
     wide = "W" * 20
-    desk.tell(*comes(4, wide), {"kind": "chunk", "lane": 4, "data": "\xff" * 300}, {"kind": "chunk", "lane": 1, "data": f"MSG {wide} hello there\nMSG"},
-              {"kind": "kept", "lane": 1, "lines": 3, "rest": "W" * 500}, {"kind": "line", "lane": 1, "line": "MSG " + "w" * 900},
-              {"kind": "request", "lane": 1, "verb": "MSG", "params": [wide, "w" * 900]}, {"kind": "request", "lane": 2, "error": "no-such-user"},
-              {"kind": "put", "lane": 4, "by": 1, "data": "w" * 900, "queued": 900}, {"kind": "put", "lane": 4, "by": 4, "data": "OK\n", "queued": 903},
-              {"kind": "sent", "lane": 4, "bytes": 0, "queued": 900, "unsent": 900_000, "bound": BOUND, "kernel": 2_500_000},
-              {"kind": "drainer", "lane": 4, "runs": True}, {"kind": "cut", "lane": 4}, {"kind": "postman", "state": "walks", "outboxes": [4]},
-              {"kind": "lock", "holder": 4, "queue": [1, 2, 3]}, {"kind": "eof", "lane": 3},
-              {"kind": "scene", "scene": 4, "step": 1, "steps": 5, "text": "w" * 300, "done": False}, {"kind": "refused", "text": "w" * 100})
+    desk.tell(
+        *comes(4, wide),
+        {"kind": "chunk", "lane": 4, "data": "\xff" * 300},
+        {"kind": "chunk", "lane": 1, "data": f"MSG {wide} hello there\nMSG"},
+        {"kind": "kept", "lane": 1, "lines": 3, "rest": "W" * 500},
+        {"kind": "line", "lane": 1, "line": "MSG " + "w" * 900},
+        {"kind": "request", "lane": 1, "verb": "MSG", "params": [wide, "w" * 900]},
+        {"kind": "request", "lane": 2, "error": "no-such-user"},
+        {"kind": "put", "lane": 4, "by": 1, "data": "w" * 900, "queued": 900},
+        {"kind": "put", "lane": 4, "by": 4, "data": "OK\n", "queued": 903},
+        {"kind": "sent", "lane": 4, "bytes": 0, "queued": 900, "unsent": 900_000, "bound": BOUND, "kernel": 2_500_000},
+        {"kind": "drainer", "lane": 4, "runs": True},
+        {"kind": "cut", "lane": 4},
+        {"kind": "postman", "state": "walks", "outboxes": [4]},
+        {"kind": "lock", "holder": 4, "queue": [1, 2, 3]},
+        {"kind": "eof", "lane": 3},
+        {"kind": "scene", "scene": 4, "step": 1, "steps": 5, "text": "w" * 300, "done": False},
+        {"kind": "refused", "text": "w" * 100},
+    )
     expect(desk.page.locator("#lock-text")).to_contain_text("has the lock")
 
 
@@ -641,7 +751,11 @@ def test_on_a_phone_nothing_scrolls_sideways_and_nothing_is_cut_off(open_desk):
     desk.tell(*comes(1, "alice"), *comes(2, "bob"), *comes(3, "carol"))
     busy(desk)
     assert not desk.page.evaluate(sideways)
-    wide = [one for one in desk.page.evaluate(WIDE) if not re.search('class="(strip|chunk|cells|byte|hex|end|cut|tile-name|item-text|param|line)', one)]
+    wide = [
+        one
+        for one in desk.page.evaluate(WIDE)
+        if not re.search('class="(strip|chunk|cells|byte|hex|end|cut|tile-name|item-text|param|line)', one)
+    ]
     assert wide == []  # of the strip the oldest bytes may be out of sight, and long texts end in …
     expect(button(desk, "Next step")).to_be_in_viewport()
     expect(desk.page.locator(".strip .chunk:first-child .cut").first).to_be_visible()
@@ -662,10 +776,17 @@ def test_by_day_and_by_night_everything_can_be_read(open_desk, scheme):
     busy(desk)
     desk.page.locator("#legend summary").click()
     assert desk.page.evaluate(CONTRAST) == []
-    desk.tell(*crowd(20), {"kind": "state", "lane": 7, "state": "sends"}, {"kind": "state", "lane": 8, "state": "gone"}, {"kind": "lock", "holder": 9, "queue": [10]})
+    desk.tell(
+        *crowd(20),
+        {"kind": "state", "lane": 7, "state": "sends"},
+        {"kind": "state", "lane": 8, "state": "gone"},
+        {"kind": "lock", "holder": 9, "queue": [10]},
+    )
     expect(desk.page.locator("#grid > li")).to_have_count(20)
     assert desk.page.evaluate(CONTRAST) == []
-    dark = sum(map(int, re.findall(r"\d+", desk.page.locator("body").evaluate("one => getComputedStyle(one).backgroundColor"))))
+    dark = sum(
+        map(int, re.findall(r"\d+", desk.page.locator("body").evaluate("one => getComputedStyle(one).backgroundColor")))
+    )
     assert dark < 200 if scheme == "dark" else dark > 600
 
 
@@ -680,9 +801,16 @@ SEEN_BY = {
 
 def lab(colour, eyes):
     """Return a colour "rgb(1, 2, 3)" as these eyes see it, in CIELAB, where a distance is how different two look."""
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (int(c) / 255 for c in re.findall(r"\d+", colour))]
+    linear = [
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+        for c in (int(c) / 255 for c in re.findall(r"\d+", colour))
+    ]
     r, g, b = (min(max(sum(k * c for k, c in zip(row, linear)), 0), 1) for row in SEEN_BY[eyes])
-    xyz = (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505, 0.2126 * r + 0.7152 * g + 0.0722 * b, (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089
+    xyz = (
+        (0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505,
+        0.2126 * r + 0.7152 * g + 0.0722 * b,
+        (0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089,
+    )
     x, y, z = (c ** (1 / 3) if c > 0.008856 else 7.787 * c + 16 / 116 for c in xyz)
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
@@ -690,17 +818,30 @@ def lab(colour, eyes):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_states_have_colours_that_everybody_can_tell_apart(open_desk, scheme):
     desk = open_desk(color_scheme=scheme)
-    desk.tell(*comes(1, "alice"), *comes(2, "bob"), *comes(3, "carol"), *comes(4, "dave"), *comes(5, "erin"), *comes(6, "frank"),
-              {"kind": "lock", "holder": 1, "queue": [2]}, {"kind": "state", "lane": 4, "state": "sends"}, {"kind": "state", "lane": 5, "state": "works"},
-              {"kind": "state", "lane": 6, "state": "waits"})
+    desk.tell(
+        *comes(1, "alice"),
+        *comes(2, "bob"),
+        *comes(3, "carol"),
+        *comes(4, "dave"),
+        *comes(5, "erin"),
+        *comes(6, "frank"),
+        {"kind": "lock", "holder": 1, "queue": [2]},
+        {"kind": "state", "lane": 4, "state": "sends"},
+        {"kind": "state", "lane": 5, "state": "works"},
+        {"kind": "state", "lane": 6, "state": "waits"},
+    )
     expect(desk.lane(6).locator(".state")).to_contain_text("waits for its reader")
-    colours = [desk.lane(lane).locator(".state").evaluate("one => getComputedStyle(one).backgroundColor") for lane in range(1, 7)]
+    colours = [
+        desk.lane(lane).locator(".state").evaluate("one => getComputedStyle(one).backgroundColor")
+        for lane in range(1, 7)
+    ]
     for eyes, (one, other) in itertools.product(SEEN_BY, itertools.combinations(colours, 2)):
         distance = sum((a - b) ** 2 for a, b in zip(lab(one, eyes), lab(other, eyes))) ** 0.5
         assert distance > 12, (eyes, one, other, distance)  # from 2.3 on one sees a difference, if the two touch
 
 
 # With the real server
+
 
 @pytest.fixture
 def house():
@@ -768,8 +909,13 @@ def test_a_pause_stops_the_real_server_and_a_step_lets_one_thread_pass(real_page
     expect(bob.locator(".chunk").first).to_contain_text("HELP")
     expect(bob.locator(".state")).to_contain_text("works")
     expect(bob.locator(".verb")).to_have_text("LOGIN")  # it goes no further
-    for part, text in ((".buffer", "1 whole line waits"), (".state", "wants the lock"), (".state", "has the lock"), (".line", "HELP"),
-                       (".verb", "HELP")):
+    for part, text in (
+        (".buffer", "1 whole line waits"),
+        (".state", "wants the lock"),
+        (".state", "has the lock"),
+        (".line", "HELP"),
+        (".verb", "HELP"),
+    ):
         page.get_by_role("button", name="Let bob's thread do one step").click()
         expect(bob.locator(part)).to_contain_text(text)
     page.get_by_role("button", name="Run on").click()

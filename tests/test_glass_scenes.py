@@ -37,6 +37,7 @@ MAX_PICTURE_BYTES = 200_000
 
 # The data
 
+
 @pytest.mark.parametrize("number", range(1, 7))
 def test_the_chapter_of_a_scene_says_where_to_see_it(number):
     text = (ROOT / SCENES[number - 1].chapter / "README.md").read_text(encoding="utf-8")
@@ -55,11 +56,14 @@ def test_the_text_of_a_step_fits_into_the_picture():
 
 # The director
 
+
 class Stage:
     """A server that is not there: it notes the commands, and says what it is told to."""
 
     def __init__(self, monkeypatch, *plans):
-        scene = Scene("small", "A small one", "step5_server", tuple(Step(f"step {n}", plan) for n, plan in enumerate(plans, 1)))
+        scene = Scene(
+            "small", "A small one", "step5_server", tuple(Step(f"step {n}", plan) for n, plan in enumerate(plans, 1))
+        )
         monkeypatch.setattr("extras.glass.director.SCENES", (scene,))
         self.commands, self.told = queue.SimpleQueue(), queue.SimpleQueue()
         self.director = Director(self.do, lambda kind, **event: self.told.put({"kind": kind, **event}))
@@ -111,11 +115,13 @@ def test_a_step_is_done_when_all_has_been_seen_in_order(stage):
 
 
 def test_a_thread_is_let_pass_until_the_event_has_come_and_no_further(stage):
-    small = stage((
-        {"do": "add", "name": "alice"},
-        let("alice postman", {"kind": "sent", "lane": "alice"}),
-        {"do": "pause"},
-    ))
+    small = stage(
+        (
+            {"do": "add", "name": "alice"},
+            let("alice postman", {"kind": "sent", "lane": "alice"}),
+            {"do": "pause"},
+        )
+    )
     small.director.start(1)
     small.was_told(do="add", name="alice")
     for thread in ("postman", "lane 7", "postman"):
@@ -137,6 +143,7 @@ def test_another_scene_may_begin_at_any_moment(stage):
 
 # Each scene over the real server
 
+
 class Played:
     """A scene that has been played to its end: what has happened, step by step."""
 
@@ -157,13 +164,14 @@ class Played:
 
     def step(self, number):
         """Return the events between the beginning of a step and the moment when it is done."""
-        edges = [place for place, event in enumerate(self.events)
-                 if event["kind"] == "scene" and event.get("step") == number]
-        return self.events[edges[0]:edges[1]]
+        edges = [
+            place for place, event in enumerate(self.events) if event["kind"] == "scene" and event.get("step") == number
+        ]
+        return self.events[edges[0] : edges[1]]
 
     def until(self, number):
         """Return the events up to the moment when a step is done."""
-        return self.events[:self.events.index(self.step(number)[-1]) + 1]
+        return self.events[: self.events.index(self.step(number)[-1]) + 1]
 
 
 def of(events, kind, **fields):
@@ -192,7 +200,9 @@ def test_scene_1_a_line_in_two_chunks_is_one_line(play):
     assert not of(played.step(2), "line") and of(played.until(2), "kept")[-1]["rest"] == "MSG bob hel"
     assert [event["line"] for event in of(played.step(3), "line")] == ["MSG bob hello"]
     assert [event["data"] for event in of(played.events, "put", lane=bob, by=alice)] == [
-        "MSG alice hello\n", "MSG alice caf\xc3\xa9\n"]
+        "MSG alice hello\n",
+        "MSG alice caf\xc3\xa9\n",
+    ]
 
 
 def test_scene_2_two_lines_in_a_chunk_are_two_and_leave_with_one_send(play):
@@ -223,9 +233,11 @@ def test_scene_4_the_slow_consumer_is_cut_off_and_nobody_has_waited_for_her(play
     assert of(played.step(3), "sent", lane=bob) and of(played.until(3), "state", lane=bob)[-1]["state"] == "reads"
     assert len(of(played.events, "cut")) == len(of(played.events, "cut", lane=mallory)) == 1
     bound = of(played.events, "sent", lane=mallory)[0]["bound"]
-    before = played.events[:played.events.index(of(played.events, "cut")[0])]
+    before = played.events[: played.events.index(of(played.events, "cut")[0])]
     waited = [event["unsent"] for event in of(before, "sent", lane=mallory)]
-    assert max(waited) > bound > max(waited) - CHUNK_BYTES - MAX_LINE_BYTES, "cut with the first chunk that was too much"
+    assert max(waited) > bound > max(waited) - CHUNK_BYTES - MAX_LINE_BYTES, (
+        "cut with the first chunk that was too much"
+    )
     assert not of(played.events, "state", lane=alice, state="sends")
     assert of(played.step(5), "reply", lane=bob)
     assert not holders_overlap(played.events)
@@ -263,6 +275,7 @@ def test_one_scene_after_the_other_begins_with_nobody_there(play):
 
 # The film
 
+
 def event(kind, **fields):
     return {"kind": kind, **fields}
 
@@ -297,8 +310,14 @@ def test_bytes_that_are_no_text_have_marks():
 @pytest.mark.long
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.key)
 def test_a_recorded_scene_is_small_and_tells_every_step(scene):
-    film = subprocess.run([sys.executable, ROOT / "extras" / "glass" / "record.py", scene.key],
-                          capture_output=True, text=True, encoding="utf-8", check=True, timeout=60).stdout
+    film = subprocess.run(
+        [sys.executable, ROOT / "extras" / "glass" / "record.py", scene.key],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+        timeout=60,
+    ).stdout
     assert len(film.encode()) < MAX_FILM_BYTES
     texts = " ".join(text.text for text in ElementTree.fromstring(film).iter("{http://www.w3.org/2000/svg}text"))
     assert all(step.text[:30] in texts for step in scene.steps)
@@ -312,6 +331,7 @@ def test_the_film_in_the_chapter_is_one_that_was_recorded():
 
 # Each scene in Chromium: what its picture says when a step is done
 
+
 class Watched:
     """A page on a house of its own."""
 
@@ -324,7 +344,9 @@ class Watched:
 
     def row(self, name):
         """Return the lane of whoever has this name."""
-        return self.page.locator("#lanes > li:not([data-state=gone])").filter(has=self.page.locator(".pick .name").get_by_text(name, exact=True))
+        return self.page.locator("#lanes > li:not([data-state=gone])").filter(
+            has=self.page.locator(".pick .name").get_by_text(name, exact=True)
+        )
 
     def cell(self, name, part):
         """Return a part of a lane."""

@@ -142,9 +142,28 @@ def test_list_with_conditions(irc):
     assert bob.codes("LIST")[0] == "321" and bob.codes("LIST")[-1] == "323"
     assert "322 #chan1 1 One" in bob.lines("LIST #CHAN1")
     for conditions, expected in {
-        "": "12", "*an1": "1", "#c*n2": "2", "*an3": "", "!*an1": "2", "!*an3": "12", ">0": "12", "<1": "", ">1": "2",
-        "<2": "1", "C<10": "12", "C>10": "", "C<0": "", "T<10": "1", "T>10": "", ">0,!*1": "2", "#none": "",
-        "#chan1,#CHAN2": "12", "#chan1,*2,#none": "12", "#chan1,*2,>1": "2", "#chan1,!*1": "", ",#chan1,": "1",
+        "": "12",
+        "*an1": "1",
+        "#c*n2": "2",
+        "*an3": "",
+        "!*an1": "2",
+        "!*an3": "12",
+        ">0": "12",
+        "<1": "",
+        ">1": "2",
+        "<2": "1",
+        "C<10": "12",
+        "C>10": "",
+        "C<0": "",
+        "T<10": "1",
+        "T>10": "",
+        ">0,!*1": "2",
+        "#none": "",
+        "#chan1,#CHAN2": "12",
+        "#chan1,*2,#none": "12",
+        "#chan1,*2,>1": "2",
+        "#chan1,!*1": "",
+        ",#chan1,": "1",
     }.items():
         assert names(conditions) == {f"#chan{n}" for n in expected}, conditions
 
@@ -164,7 +183,9 @@ def test_invite(irc):
     assert carol.lines("INVITE bob #tea") == ["482 #tea You're not channel operator"]
     assert alice.lines("INVITE bob #tea") == ["341 bob #tea"]
     assert [(m.source, short(m)) for m in bob.ask("INVITE")] == [
-        ("alice!alice@127.0.0.1", "INVITE bob #tea"), ("irc.test", "336 #tea"), ("irc.test", "337 End of INVITE list"),
+        ("alice!alice@127.0.0.1", "INVITE bob #tea"),
+        ("irc.test", "336 #tea"),
+        ("irc.test", "337 End of INVITE list"),
     ]
     assert carol.lines() == [], "others are not told"
     assert bob.codes("JOIN #tea")[0] == "JOIN"

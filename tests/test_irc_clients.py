@@ -93,10 +93,16 @@ class Tmux:
         self.run("kill-server")
 
 
-@pytest.mark.parametrize("session", [
-    fence for name in ("irc", "ircv3") for fence in fences(ROOT / f"extras/{name}/README.md")
-    if fence.info == "text irssi"
-], ids=str)
+@pytest.mark.parametrize(
+    "session",
+    [
+        fence
+        for name in ("irc", "ircv3")
+        for fence in fences(ROOT / f"extras/{name}/README.md")
+        if fence.info == "text irssi"
+    ],
+    ids=str,
+)
 def test_irssi_holds_the_chapters_session_without_an_error(session, tmp_path):
     need("irssi", "tmux")
     (tmp_path / "config").write_text(IRSSI_CONFIG)
@@ -112,9 +118,10 @@ def test_irssi_holds_the_chapters_session_without_an_error(session, tmp_path):
             if who == "alice" and sign == ">":
                 irssi.type(text)
             elif who == "alice":
-                rows = wait_for(f"{text!r} on irssi's screen", lambda: [
-                    row for row, shown in enumerate(irssi.screen()) if row >= seen and text in shown
-                ])
+                rows = wait_for(
+                    f"{text!r} on irssi's screen",
+                    lambda: [row for row, shown in enumerate(irssi.screen()) if row >= seen and text in shown],
+                )
                 seen = rows[0] + 1
             elif sign == ">":
                 bob.send(f"{text}\r\nPING {number}")  # it is done before alice goes on
@@ -147,7 +154,9 @@ def test_weechat_holds_a_session_without_an_error(tmp_path):
         runs = [word for line in settings for word in ("-r", line)]
         weechat = subprocess.Popen(
             ["weechat-headless", "-d", str(tmp_path), *runs],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
         )
         stack.callback(weechat.wait, DEADLINE_S)
         stack.callback(weechat.terminate)

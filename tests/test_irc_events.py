@@ -81,7 +81,9 @@ def test_an_event_says_who_gets_it_and_who_gets_others_instead():
     assert wording.lines(join, frozenset()) == (b":a JOIN #tea",)
     assert wording.lines(join, frozenset(["more"])) == (b":a JOIN #tea *", b":a!b@c AWAY")
     assert wording.lines(join.marked(batch="1"), frozenset(["more"])) == (
-        b"@batch=1 :a JOIN #tea *", b"@batch=1 :a!b@c AWAY")
+        b"@batch=1 :a JOIN #tea *",
+        b"@batch=1 :a!b@c AWAY",
+    )
 
 
 def test_both_forms_of_an_event_have_one_id_and_one_time():
@@ -130,7 +132,10 @@ def test_an_answer_that_is_a_batch_has_the_label_at_its_start():
     start, end = Event("BATCH", "+1", "x", source="s"), Event("BATCH", "-1", source="s")
     inside = Answer(":s PONG s :x").marked(batch="1")
     assert labelled([start, inside, end], "batch") == [
-        b"@label=7 :s BATCH +N x", b"@batch=N :s PONG s :x", b":s BATCH -N"]
+        b"@label=7 :s BATCH +N x",
+        b"@batch=N :s PONG s :x",
+        b":s BATCH -N",
+    ]
 
 
 def test_without_batch_only_one_event_can_have_the_label():
@@ -178,6 +183,7 @@ class Parrot(Extension):
 
     def why_not_nick(self, me, nick):
         from extras.irc.replies import ERR_NICKNAMEINUSE
+
         return (ERR_NICKNAMEINUSE, nick) if nick == "polly" else None
 
     def joined(self, me, channel):
@@ -233,8 +239,13 @@ def test_hooks_see_what_happens_in_order(parrots):
     bob.send("QUIT")
     alice.read_until("QUIT")
     assert [(name, getattr(place, "name", place)) for name, place in heard] == [
-        ("JOIN", "#tea"), ("PRIVMSG", "#tea"), ("PRIVMSG", "alice"), ("NICK", "bob"), ("NICK", "#tea"),
-        ("QUIT", "#tea")]
+        ("JOIN", "#tea"),
+        ("PRIVMSG", "#tea"),
+        ("PRIVMSG", "alice"),
+        ("NICK", "bob"),
+        ("NICK", "#tea"),
+        ("QUIT", "#tea"),
+    ]
     assert alice.lines("PRIVMSG ParrotServ :hi") == ["NOTICE alice hi"]
 
 

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 from extras.irc import replies
 from extras.irc.message import (
-    MAX_MESSAGE_BYTES, Message, cut, cut_text, fit, format_message, format_tags, parse_message,
+    MAX_MESSAGE_BYTES,
+    Message,
+    cut,
+    cut_text,
+    fit,
+    format_message,
+    format_tags,
+    parse_message,
 )
 from extras.irc.more import passwords
 from extras.irc.more import replies as more_replies
@@ -74,7 +81,7 @@ def test_bytes_that_are_no_utf8_come_out_as_they_went_in(data):
     assert format_message("PRIVMSG", "bob", text=message.params[1]) == b"PRIVMSG bob :" + data
 
 
-@given(st.text(st.characters(max_codepoint=0xff) | st.sampled_from("\u202e😃\udc9b"), max_size=30), st.booleans())
+@given(st.text(st.characters(max_codepoint=0xFF) | st.sampled_from("\u202e😃\udc9b"), max_size=30), st.booleans())
 def test_no_control_character_comes_through_but_irc_s_own(text, utf8_only):
     line = b"PRIVMSG bob :" + re.sub("[\r\n]", "", text).encode("utf-8", "surrogateescape")
     ours = parse_message(line, utf8_only).params[1]
@@ -108,10 +115,16 @@ def test_a_line_without_a_command_is_none(line):
 
 def test_tag_values_are_escaped_as_message_tags_says():
     assert parse_message(rb"@a=1\:2\s3\\4\r\n;b;c=;+d/e=\x\ PING").tags == {
-        "a": "1;2 3\\4\r\n", "b": "", "c": "", "+d/e": "x",
+        "a": "1;2 3\\4\r\n",
+        "b": "",
+        "c": "",
+        "+d/e": "x",
     }
     assert parse_message(b"@a=\xff;b=1;\xe9=2;c=\xc3\xa9 PRIVMSG bob :\xff") == (
-        {"b": "1", "c": "é"}, "", "PRIVMSG", ["bob", "\udcff"]
+        {"b": "1", "c": "é"},
+        "",
+        "PRIVMSG",
+        ["bob", "\udcff"],
     ), "a tag that is no UTF-8 is left out, the message is not"
     assert format_tags({"a": "1;2 3\\", "b": ""}) == r"@a=1\:2\s3\\;b" + " "
 
@@ -152,14 +165,19 @@ def test_the_two_limits_are_counted_apart():
     tags = b"@+a=" + b"x" * 4091 + b" "
     assert len(tags) == 4096
     for line, fitting in [
-        (b"x" * 510, b"x" * 510), (b"x" * 511, b"x" * 510), (b"x" * 509 + "é".encode(), b"x" * 509),
-        (tags + b"y" * 510, tags + b"y" * 510), (tags + b"y" * 511, tags + b"y" * 510),
-        (b"@" + tags + b"PING", None), (b"@" + b"x" * 4096, None),
+        (b"x" * 510, b"x" * 510),
+        (b"x" * 511, b"x" * 510),
+        (b"x" * 509 + "é".encode(), b"x" * 509),
+        (tags + b"y" * 510, tags + b"y" * 510),
+        (tags + b"y" * 511, tags + b"y" * 510),
+        (b"@" + tags + b"PING", None),
+        (b"@" + b"x" * 4096, None),
     ]:
         assert fit(line) == fitting
 
 
 # --- names and masks ------------------------------------------------------------------------------
+
 
 def test_case_is_that_of_rfc1459():
     assert fold("#F]|oo{~") == fold("#f}\\OO[^")
@@ -263,6 +281,7 @@ def test_bans_are_completed(given, full):
 
 # --- modes, numerics, passwords -------------------------------------------------------------------
 
+
 def test_each_letter_has_the_last_sign_before_it():
     assert list(signed("o+a-bc+-d")) == [("+", "o"), ("+", "a"), ("-", "b"), ("-", "c"), ("-", "d")]
 
@@ -357,7 +376,11 @@ def test_a_hash_that_cannot_be_written_is_a_clear_error():
     server = Path(__file__).resolve().parents[1] / "extras/irc/server.py"
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, server, "hash-password"], input="tea\n", stdout=full,
-            stderr=subprocess.PIPE, text=True, timeout=60,
+            [sys.executable, server, "hash-password"],
+            input="tea\n",
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
         )
     assert (done.returncode, done.stderr) == (1, "cannot write to <stdout> any more: No space left on device\n")

@@ -88,7 +88,8 @@ def test_whois(irc):
     ]
     assert other.codes("WHOIS coolNick,otherNick,coolNick").count("311") == 2
     assert other.lines("OPER root secret", "WHOIS coolNick")[-4:-2] == [
-        "378 coolNick is connecting from *@127.0.0.1 127.0.0.1", "379 coolNick is using modes +",
+        "378 coolNick is connecting from *@127.0.0.1 127.0.0.1",
+        "379 coolNick is using modes +",
     ]
     assert "313 otherNick is an IRC operator" in cool.lines("WHOIS otherNick")
 
@@ -136,7 +137,9 @@ def test_userhost_and_ison(irc):
     irc.client("bob")
     alice.ask("OPER root secret")
     assert alice.lines("USERHOST alice nobody BOB", "USERHOST", "USERHOST nobody") == [
-        "302 alice*=+alice@127.0.0.1 bob=+bob@127.0.0.1", "461 USERHOST Not enough parameters", "302 ",
+        "302 alice*=+alice@127.0.0.1 bob=+bob@127.0.0.1",
+        "461 USERHOST Not enough parameters",
+        "302 ",
     ]
     assert alice.lines("ISON bob x Alice", "ISON :bob alice x", "ISON x", "ISON") == [
         "303 bob alice",
@@ -179,8 +182,14 @@ def test_who_monitors_can_follow_from_afar(irc):
     caps = "away-notify setname"
     bob = irc.client("bob", caps="setname", channel="#tea")
     near = irc.client("near", caps=f"extended-monitor {caps}", channel="#tea")
-    afar, away_only, plain = (irc.client(nick, caps=f"{own}") for nick, own in (
-        ("afar", f"extended-monitor {caps}"), ("only", "extended-monitor away-notify"), ("plain", caps)))
+    afar, away_only, plain = (
+        irc.client(nick, caps=f"{own}")
+        for nick, own in (
+            ("afar", f"extended-monitor {caps}"),
+            ("only", "extended-monitor away-notify"),
+            ("plain", caps),
+        )
+    )
     for watcher in (near, afar, away_only, plain):
         watcher.ask("MONITOR + BOB")
     bob.ask("MONITOR + bob", "AWAY :tea", "AWAY", "SETNAME :Robert")

@@ -58,7 +58,9 @@ class House:
 
     def open(self) -> None:
         self.stack.enter_context(running(self.server))
-        self.bob = self.wire("bob", "CAP REQ :account-tag message-tags", "CAP END", "JOIN #tea", f"PRIVMSG #tea :{BEFORE}")
+        self.bob = self.wire(
+            "bob", "CAP REQ :account-tag message-tags", "CAP END", "JOIN #tea", f"PRIVMSG #tea :{BEFORE}"
+        )
 
     @property
     def tls_port(self) -> int:
@@ -102,11 +104,14 @@ def house(certificates, tmp_path):  # noqa: F811
 def test_irssi_makes_an_account_logs_in_over_tls_and_reads_history(house, tmp_path):
     need("tmux", "tmux")
     irssi = need("irssi", "irssi")
-    config = IRSSI_CONFIG + f"""
+    config = (
+        IRSSI_CONFIG
+        + f"""
 chatnets = {{ tea = {{ type = "IRC"; SASL }}; }};
 servers = ( {{ address = "localhost"; chatnet = "tea"; port = "{house.tls_port}"; use_tls = "yes";
                tls_verify = "yes"; tls_cafile = "{house.pem}"; autoconnect = "yes"; }} );
 """
+    )
 
     def start(name: str, sasl: str) -> Tmux:
         home = tmp_path / name
@@ -183,8 +188,10 @@ def test_irc_framework_makes_an_account_logs_in_over_tls_and_reads_history(house
     gotten(LIBRARY)
     script = ROOT / "tests/irc_visitors/visitor.js"
     house.run(
-        [node, script, "127.0.0.1", house.tls_port, "nora"], tmp_path,
-        NODE_PATH=str(GOTTEN / "node_modules"), NODE_EXTRA_CA_CERTS=str(house.pem),
+        [node, script, "127.0.0.1", house.tls_port, "nora"],
+        tmp_path,
+        NODE_PATH=str(GOTTEN / "node_modules"),
+        NODE_EXTRA_CA_CERTS=str(house.pem),
     )
     house.hears(f"I have read: {BEFORE}", "nora")
 
@@ -211,7 +218,8 @@ def test_a_web_page_makes_an_account_logs_in_over_websocket_and_reads_history(ce
         for script in (library, ROOT / "tests/irc_visitors/visitor.js"):
             page.add_script_tag(content=script.read_text(encoding="utf-8"))
         page.evaluate(
-            "port => visit(window['irc-framework'].Client, {host: '127.0.0.1', port, nick: 'paula'})", door.server_address[1]
+            "port => visit(window['irc-framework'].Client, {host: '127.0.0.1', port, nick: 'paula'})",
+            door.server_address[1],
         )
         house.hears(f"I have read: {BEFORE}", "paula")
 
@@ -243,7 +251,9 @@ enable =
 log_raw = true
 """)
     # It does not run for root, who tests in many a container.
-    as_anybody = "import os, sys; os.getuid = os.geteuid = lambda: 1000; from sopel.cli.run import main; sys.exit(main())"
+    as_anybody = (
+        "import os, sys; os.getuid = os.geteuid = lambda: 1000; from sopel.cli.run import main; sys.exit(main())"
+    )
     house.run([GOTTEN / "bin/python", "-c", as_anybody, "start", "-c", tmp_path / "sopel.cfg"], tmp_path)
     log = tmp_path / "logs/sopel.raw.log"
     wait_for("what bob has said", lambda: log.exists() and f"PRIVMSG #tea :{BEFORE}" in log.read_text())
@@ -275,7 +285,8 @@ def test_limnoria_logs_in_over_tls_and_reads_history(house, tmp_path, way):
     limnoria = gotten("bin/limnoria")
     house.make_account("lima")
     shutil.copytree(ROOT / "tests/irc_visitors/Tea", tmp_path / "plugins/Tea")
-    (tmp_path / "bot.conf").write_text(f"""
+    (tmp_path / "bot.conf").write_text(
+        f"""
 supybot.nick: lima
 supybot.ident: lima
 supybot.networks: tea
@@ -291,7 +302,9 @@ supybot.directories.log: {tmp_path}/logs
 supybot.plugins.Tea: True
 supybot.log.stdout.level: DEBUG
 supybot.protocols.irc.throttleTime: 0.0
-""" + WAYS_OF_LIMNORIA[way])
+"""
+        + WAYS_OF_LIMNORIA[way]
+    )
     house.run([limnoria, "--allow-root", tmp_path / "bot.conf"], tmp_path)
     house.hears(f"I have read: {BEFORE}", "lima")
 
@@ -339,7 +352,9 @@ ConnectDelay = 1
     house.run([znc, "--foreground", "--datadir", folder], folder, user)
     wait_for("zoe", lambda: house.server.registry.user("zoe"))
     with IrcWire(("127.0.0.1", port)) as client:
-        client.send(f"PASS zoe/tea:{PASSWORD}\r\nNICK zoe\r\nUSER zoe 0 * :z\r\nJOIN #tea\r\nCHATHISTORY LATEST #tea * 10")
+        client.send(
+            f"PASS zoe/tea:{PASSWORD}\r\nNICK zoe\r\nUSER zoe 0 * :z\r\nJOIN #tea\r\nCHATHISTORY LATEST #tea * 10"
+        )
         while short(client.read()) != f"PRIVMSG #tea {BEFORE}":
             pass
         client.send("PRIVMSG #tea :with milk")

@@ -51,8 +51,12 @@ def test_lusers_counts_strangers_and_remembers_the_most(irc):
     bob.goodbye()
     alice.ask("MODE alice +i", "JOIN #tea", "OPER root secret")
     assert alice.lines("LUSERS") == [
-        "251 There are 0 users and 1 invisible on 1 servers", "252 1 operator(s) online", "253 1 unknown connection(s)",
-        "254 1 channels formed", "255 I have 1 clients and 0 servers", "265 1 2 Current local users 1, max 2",
+        "251 There are 0 users and 1 invisible on 1 servers",
+        "252 1 operator(s) online",
+        "253 1 unknown connection(s)",
+        "254 1 channels formed",
+        "255 I have 1 clients and 0 servers",
+        "265 1 2 Current local users 1, max 2",
         "266 1 2 Current global users 1, max 2",
     ]
     stranger.send("QUIT")
@@ -112,15 +116,22 @@ def test_a_browser_cannot_be_made_to_speak_irc(irc, start, why, caplog):
 
 def test_who_is_in_may_say_what_looks_like_http(irc):
     alice = irc.client("alice")
-    assert alice.lines("GET / HTTP/1.1", "PRIVMSG alice HTTP/1.1") == ["421 GET Unknown command", "PRIVMSG alice HTTP/1.1"]
+    assert alice.lines("GET / HTTP/1.1", "PRIVMSG alice HTTP/1.1") == [
+        "421 GET Unknown command",
+        "PRIVMSG alice HTTP/1.1",
+    ]
 
 
 def test_of_several_nicks_and_users_the_last_counts(irc):
     wire = irc.wire()
     wire.send("NICK a1\r\nNICK a2\r\nUSER u\r\nUSER u 0 * :\r\nNICK\r\nNICK *\r\nNICK :\r\nUSER last 0 * :x")
     assert [short(m) for m in wire.read_until("001")] == [
-        "461 USER Not enough parameters", "461 USER Not enough parameters", "431 No nickname given",
-        "432 * Erroneous nickname", "431 No nickname given", "001 Welcome to the ExampleNet Network, a2!last@127.0.0.1",
+        "461 USER Not enough parameters",
+        "461 USER Not enough parameters",
+        "431 No nickname given",
+        "432 * Erroneous nickname",
+        "431 No nickname given",
+        "001 Welcome to the ExampleNet Network, a2!last@127.0.0.1",
     ]
     assert wire.codes("USER again 0 * :x", "PASS x")[-2:] == ["462", "462"]
 
@@ -200,9 +211,7 @@ def test_who_is_sent_away_for_a_password_was_never_here(irc):
 def test_a_connection_is_good_for_one_password(irc, monkeypatch):
     """A hundred strangers who tried one after the other took all the processor, 16 MiB each."""
     reckoned = []
-    monkeypatch.setattr(
-        "extras.irc.more.server_password.is_password", lambda password, *_: reckoned.append(password)
-    )
+    monkeypatch.setattr("extras.irc.more.server_password.is_password", lambda password, *_: reckoned.append(password))
     irc.start(options={"password": hash_password("tea")})
     wire = irc.wire()
     wire.send("\r\n".join(f"PASS guess{n}" for n in range(50)))
@@ -254,7 +263,9 @@ def test_who_understands_is_told_of_a_capability_that_comes_or_goes(irc):
     assert stranger.lines("CAP LIST") == [line.format("*") for line in deleted] + ["CAP * LIST "]
     change(is_there=True)
     assert [line.partition("=")[::2] for line in new.lines()] == [
-        ("CAP new NEW away-notify", ""), ("CAP new NEW draft/metadata-3", ANY)]
+        ("CAP new NEW away-notify", ""),
+        ("CAP new NEW draft/metadata-3", ANY),
+    ]
     assert older.lines() == ["CAP older NEW away-notify", "CAP older NEW draft/metadata-3"], "no value: it is not 302"
     assert old.lines() == []
 
@@ -483,8 +494,16 @@ def test_a_proxy_tells_whom_it_speaks_for(behind_proxy):
 
 @pytest.mark.parametrize(
     "header",
-    ["NICK eve", "PROXY TCP4 irc.test 1.2.3.4 1 2", "PROXY TCP6 1.2.3.4 1.2.3.4 1 2", "PROXY TCP4 1.2.3.4 1 2",
-     "PROXY TCP4 1.2.3.4 1.2.3.4 x 2", "PROXY TCP4 " + "1" * 200, "PROXY \xe9", ""],
+    [
+        "NICK eve",
+        "PROXY TCP4 irc.test 1.2.3.4 1 2",
+        "PROXY TCP6 1.2.3.4 1.2.3.4 1 2",
+        "PROXY TCP4 1.2.3.4 1 2",
+        "PROXY TCP4 1.2.3.4 1.2.3.4 x 2",
+        "PROXY TCP4 " + "1" * 200,
+        "PROXY \xe9",
+        "",
+    ],
 )
 def test_a_proxy_that_does_not_tell_is_sent_away(behind_proxy, header, caplog):
     wire = behind_proxy.wire()

@@ -212,7 +212,8 @@ TEXTS = ["", " :", " :a b", " :\x01PING\x01", " ::", " :#x,#y"]
 LINE = st.builds(
     lambda tags, command, words, text: tags + " ".join([command, *words]) + text,
     st.sampled_from(TAGS),
-    st.sampled_from(COMMANDS) | st.text(max_size=4).filter(lambda word: word.upper() != "DIE"),  # it tries words of ours
+    st.sampled_from(COMMANDS)
+    | st.text(max_size=4).filter(lambda word: word.upper() != "DIE"),  # it tries words of ours
     st.lists(st.sampled_from(WORDS) | st.text(st.characters(blacklist_categories=["Cs"]), max_size=4), max_size=5),
     st.sampled_from(TEXTS),
 )

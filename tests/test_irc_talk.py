@@ -123,8 +123,13 @@ def test_control_characters_leave_for_nobodys_terminal(irc):
     alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")
     alice.ask("MODE #tea +v-t bob")
     bob.ask(
-        f"PRIVMSG #tea :{ESCAPE}", f"NOTICE alice :{ESCAPE}", f"TOPIC #tea :{ESCAPE}", 
-        f"PART #tea :{ESCAPE}", f"SETNAME :{ESCAPE}", f"AWAY :{ESCAPE}",  "JOIN #tea",
+        f"PRIVMSG #tea :{ESCAPE}",
+        f"NOTICE alice :{ESCAPE}",
+        f"TOPIC #tea :{ESCAPE}",
+        f"PART #tea :{ESCAPE}",
+        f"SETNAME :{ESCAPE}",
+        f"AWAY :{ESCAPE}",
+        "JOIN #tea",
     )
     bob.send(f"QUIT :{ESCAPE}")
     bob.goodbye()
@@ -138,7 +143,10 @@ def test_formatting_and_ctcp_pass(irc):
     alice, bob = irc.client("alice"), irc.client("bob")
     for text in (
         "\x02bold\x02 \x0304,12red\x03 \x04ff0000hex \x0fplain \x11mono\x11 \x16reverse \x1ditalics \x1estrike \x1funder",
-        "\x01ACTION pours\x01", "\x01DCC SEND tea.txt 2130706433 4000 42\x01", "\x01PING 1 2\x01", "a\tb",
+        "\x01ACTION pours\x01",
+        "\x01DCC SEND tea.txt 2130706433 4000 42\x01",
+        "\x01PING 1 2\x01",
+        "a\tb",
         "\u202eright to left\u202c \u200d\u2028",
     ):
         alice.ask(f"PRIVMSG bob :{text}")
@@ -151,7 +159,9 @@ def test_what_is_not_utf8_is_shown_and_its_sender_warned(irc):
     assert any("UTF8ONLY" in m.params for m in alice.welcome)
     alice.send(b"PRIVMSG bob :caf\xe9 \xff!\r\nNOTICE bob :\xd0\r\nPRIVMSG bob :caf\xc3\xa9\r\nJOIN #caf\xe9\r\n")
     assert [(m.command, *m.params[:2]) for m in alice.ask()] == [
-        ("WARN", "PRIVMSG", "INVALID_UTF8"), ("WARN", "JOIN", "INVALID_UTF8"), ("403", "alice", "#caf\ufffd"),
+        ("WARN", "PRIVMSG", "INVALID_UTF8"),
+        ("WARN", "JOIN", "INVALID_UTF8"),
+        ("403", "alice", "#caf\ufffd"),
     ], "a NOTICE is never answered"
     assert bob.lines() == ["PRIVMSG bob caf\ufffd \ufffd!", "NOTICE bob \ufffd", "PRIVMSG bob café"]
 
@@ -222,9 +232,7 @@ def test_labels_tie_replies_to_their_request(irc):
     number = got[0].params[0][1:]
     assert [m.command for m in got] == ["BATCH", "JOIN", "353", "366", "BATCH"]
     assert (
-        got[0].tags == {"label": "4"}
-        and got[0].params[1:] == ["labeled-response"]
-        and got[-1].params == ["-" + number]
+        got[0].tags == {"label": "4"} and got[0].params[1:] == ["labeled-response"] and got[-1].params == ["-" + number]
     )
     assert all(m.tags["batch"] == number for m in got[1:-1])
     got = alice.ask("@label=5 PRIVMSG alice :me")

@@ -63,11 +63,18 @@ class Net:
         return wire
 
 
-@pytest.mark.parametrize("offered, chosen, opcode", [
-    ([TEXT], TEXT, Opcode.TEXT), ([BINARY], BINARY, Opcode.BINARY), ([BINARY, TEXT], BINARY, Opcode.BINARY),
-    ([TEXT, BINARY], TEXT, Opcode.TEXT), (["chat", TEXT], TEXT, Opcode.TEXT), (["chat"], None, Opcode.TEXT),
-    ([], None, Opcode.TEXT),
-])
+@pytest.mark.parametrize(
+    "offered, chosen, opcode",
+    [
+        ([TEXT], TEXT, Opcode.TEXT),
+        ([BINARY], BINARY, Opcode.BINARY),
+        ([BINARY, TEXT], BINARY, Opcode.BINARY),
+        ([TEXT, BINARY], TEXT, Opcode.TEXT),
+        (["chat", TEXT], TEXT, Opcode.TEXT),
+        (["chat"], None, Opcode.TEXT),
+        ([], None, Opcode.TEXT),
+    ],
+)
 def test_each_message_is_a_frame_without_cr_lf_of_the_kind_that_the_client_chose(net, offered, chosen, opcode):
     alice = net().browser("alice", *offered)
     assert alice.sock.response.headers.get("Sec-WebSocket-Protocol") == chosen

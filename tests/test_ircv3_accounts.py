@@ -1,4 +1,5 @@
 """Accounts and SCRAM without a server: what is kept, who is let in, and what it costs to try."""
+
 import base64
 import sqlite3
 import threading
@@ -39,6 +40,7 @@ def store(path=None, *names):
 
 # Accounts
 
+
 def test_an_account_is_there_after_a_restart_and_its_password_is_not_in_the_file(tmp_path):
     path = str(tmp_path / "irc.db")
     with store(path, "Alice"):
@@ -52,7 +54,13 @@ def test_an_account_is_there_after_a_restart_and_its_password_is_not_in_the_file
 
 def test_a_wrong_password_a_wrong_name_and_bytes_that_are_no_text_are_refused():
     with store(None, "alice") as accounts:
-        for name, password in [("alice", "Sesame"), ("bob", "sesame"), ("alice", ""), ("alice", "\udcff"), ("\udcff", "sesame")]:
+        for name, password in [
+            ("alice", "Sesame"),
+            ("bob", "sesame"),
+            ("alice", ""),
+            ("alice", "\udcff"),
+            ("\udcff", "sesame"),
+        ]:
             assert accounts.check(name, password, "here") is None
 
 
@@ -127,13 +135,17 @@ def test_a_certificate_belongs_to_one_account_and_an_account_has_a_bounded_numbe
         assert accounts.by_fingerprint("aa") == "alice" and accounts.by_fingerprint("bb") is None
         assert not accounts.remove_fingerprint("bob", "aa")
         assert accounts.remove_fingerprint("alice", "aa") and not accounts.by_fingerprint("aa")
-        assert [accounts.add_fingerprint("bob", str(n)) for n in range(MAX_FINGERPRINTS + 1)].count(True) == MAX_FINGERPRINTS
+        assert [accounts.add_fingerprint("bob", str(n)) for n in range(MAX_FINGERPRINTS + 1)].count(
+            True
+        ) == MAX_FINGERPRINTS
 
 
 def test_an_account_that_could_not_be_written_is_not_there(tmp_path):
     path = str(tmp_path / "irc.db")
-    with closing(Database(path, busy_timeout_s=0)) as database, closing(
-            sqlite3.connect(path, isolation_level=None)) as other:
+    with (
+        closing(Database(path, busy_timeout_s=0)) as database,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
         accounts = Accounts(database)
         draft = accounts.make("alice", "sesame", "", "here")
         other.execute("BEGIN IMMEDIATE")
@@ -158,6 +170,7 @@ def test_accounts_come_along_from_a_database_of_any_version_before(tmp_path, ver
 
 # SCRAM
 
+
 def test_the_example_of_the_standard():
     """RFC 7677 section 3."""
     keys = make_keys("pencil", base64.b64decode("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096)
@@ -172,7 +185,13 @@ def test_the_example_of_the_standard():
 
 def test_the_examples_of_prepared_strings():
     """RFC 4013 section 3."""
-    assert [prepare(text) for text in ("I\u00adX", "user", "USER", "\u00aa", "\u2168")] == ["IX", "user", "USER", "a", "IX"]
+    assert [prepare(text) for text in ("I\u00adX", "user", "USER", "\u00aa", "\u2168")] == [
+        "IX",
+        "user",
+        "USER",
+        "a",
+        "IX",
+    ]
     with pytest.raises(ValueError):
         prepare("\u0007")
 
@@ -203,16 +222,41 @@ def test_each_login_has_another_nonce_and_an_old_proof_is_worth_nothing():
         again.verify(final)
 
 
-@pytest.mark.parametrize("message", [
-    b"", b"n,,", b"n,,n=,r=x", b"n,,n=a,r=", b"p=tls-unique,,n=a,r=x", b"n,,m=ext,n=a,r=x", b"n,,n=a=b,r=x", b"n,,r=x,n=a",
-    b"n,,n=\xff,r=x", b"n,,n=a,r=\xc3\xa9", b"x,,n=a,r=x", b"n,b,n=a,r=x"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"n,,",
+        b"n,,n=,r=x",
+        b"n,,n=a,r=",
+        b"p=tls-unique,,n=a,r=x",
+        b"n,,m=ext,n=a,r=x",
+        b"n,,n=a=b,r=x",
+        b"n,,r=x,n=a",
+        b"n,,n=\xff,r=x",
+        b"n,,n=a,r=\xc3\xa9",
+        b"x,,n=a,r=x",
+        b"n,b,n=a,r=x",
+    ],
+)
 def test_a_first_message_that_is_none_is_refused(message):
     with pytest.raises(ScramError):
         Exchange(message)
 
 
-@pytest.mark.parametrize("final", ["", "c=biws,r={nonce}", "c=eSws,r={nonce},p=QUJD", "c=biws,r=other,p=QUJD", "c=biws,r={nonce},p=QUJD",
-                                   "c=biws,r={nonce},p=!", "c=biws,r={nonce},p=", "c=biws,r={nonce},p=\u00e9"])
+@pytest.mark.parametrize(
+    "final",
+    [
+        "",
+        "c=biws,r={nonce}",
+        "c=eSws,r={nonce},p=QUJD",
+        "c=biws,r=other,p=QUJD",
+        "c=biws,r={nonce},p=QUJD",
+        "c=biws,r={nonce},p=!",
+        "c=biws,r={nonce},p=",
+        "c=biws,r={nonce},p=\u00e9",
+    ],
+)
 def test_a_final_message_that_is_none_is_refused(final):
     exchange = Exchange(b"n,,n=alice,r=abc")
     nonce = exchange.challenge(make_keys("sesame"), "XYZ").decode().split(",")[0][2:]

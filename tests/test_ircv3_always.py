@@ -1,4 +1,5 @@
 """Users with several clients, and with none."""
+
 import json
 import sqlite3
 import sys
@@ -99,12 +100,19 @@ def test_what_one_session_does_the_others_see(on):
     first.ask(), second.ask()
     first.ask("PRIVMSG #tea :to all", "PRIVMSG bob :to bob", "PRIVMSG alice :to me", "NOTICE @#tea :to ops")
     assert lines(second.ask()) == [
-        ":alice PRIVMSG #tea to all", ":alice PRIVMSG bob to bob", ":alice PRIVMSG alice to me",
-        ":alice NOTICE @#tea to ops"]
+        ":alice PRIVMSG #tea to all",
+        ":alice PRIVMSG bob to bob",
+        ":alice PRIVMSG alice to me",
+        ":alice NOTICE @#tea to ops",
+    ]
     first.ask("JOIN #rice", "MODE #rice +m", "TOPIC #rice :long")
     assert lines(second.ask()) == [
-        ":alice JOIN #rice", ":irc.test 353 = #rice @alice", ":irc.test 366 #rice End of NAMES list",
-        ":alice MODE #rice +m", ":alice TOPIC #rice long"]
+        ":alice JOIN #rice",
+        ":irc.test 353 = #rice @alice",
+        ":irc.test 366 #rice End of NAMES list",
+        ":alice MODE #rice +m",
+        ":alice TOPIC #rice long",
+    ]
     first.ask("PART #rice :over", "MODE alice +i", "NICK alina")
     assert lines(second.ask()) == [":alice PART #rice over", ":alice MODE alice +i", ":alice NICK alina"]
     assert lines(bob.ask())[-1] == ":alice NICK alina"
@@ -153,7 +161,9 @@ def test_kill_ends_all_sessions_and_an_absent_user(on):
     root.ask("OPER root secret", "KILL alice :enough")
     for wire in first, second:
         assert lines(wire.goodbye())[-2:] == [
-            ":bob KILL alice enough", ": ERROR Closing Link: 127.0.0.1 (Killed (bob (enough)))"]
+            ":bob KILL alice enough",
+            ": ERROR Closing Link: 127.0.0.1 (Killed (bob (enough)))",
+        ]
     leave(client(on, "alice"))
     assert root.lines("KILL alice :enough", "WHOIS alice")[0] == "401 alice No such nick/channel"
     assert not on.server.extensions[Always].users.keys() - {"bob"}
@@ -263,7 +273,9 @@ def test_a_wish_that_cannot_be_written_is_not_done_and_said(irc, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(database, "write", lambda function, write=database.write: write(fail))
-        assert first.lines("NS SET ALWAYS-ON ON") == ["NOTICE alice Accounts are temporarily unavailable: try again later."]
+        assert first.lines("NS SET ALWAYS-ON ON") == [
+            "NOTICE alice Accounts are temporarily unavailable: try again later."
+        ]
     leave(first)
     assert client(irc, "bob").codes("WHOIS alice")[0] == "401"
 
@@ -325,7 +337,9 @@ def test_the_new_name_of_a_channel_is_written_at_once(on):
     database = on.server.extensions[Always]._database
 
     def channels():
-        ((state,),) = database.read(lambda db: db.execute("SELECT state FROM always WHERE account = 'alice'").fetchall())
+        ((state,),) = database.read(
+            lambda db: db.execute("SELECT state FROM always WHERE account = 'alice'").fetchall()
+        )
         return list(json.loads(state)["channels"])
 
     assert channels() == ["#tea", "#chai"]
@@ -578,14 +592,27 @@ def test_what_was_missed_comes_once_in_order_before_what_is_new(on):
     back = attach(on)
     bob.ask("PRIVMSG #tea :new")
     assert texts(back.welcome + back.burst + back.ask()) == [
-        "#tea 0", "#tea 1", "#tea 2", "#tea n", "#rice 0", "#rice 1", "#rice 2", "alice 0", "alice 1", "alice 2",
-        "#tea new"]
+        "#tea 0",
+        "#tea 1",
+        "#tea 2",
+        "#tea n",
+        "#rice 0",
+        "#rice 1",
+        "#rice 2",
+        "alice 0",
+        "alice 1",
+        "alice 2",
+        "#tea new",
+    ]
     leave(back)
     assert texts(attach(on).burst) == []
 
 
 def test_what_was_missed_is_in_batches_with_its_time_and_id_for_who_knows_them(on):
-    alice, bob = client(on, "alice", channel="#tea"), client(on, "bob", caps="message-tags echo-message", channel="#tea")
+    alice, bob = (
+        client(on, "alice", channel="#tea"),
+        client(on, "bob", caps="message-tags echo-message", channel="#tea"),
+    )
     leave(alice)
     echoes = bob.ask("PRIVMSG #tea :hi", "PRIVMSG alice :you")
     back = attach(on, "batch server-time message-tags")
@@ -595,7 +622,8 @@ def test_what_was_missed_is_in_batches_with_its_time_and_id_for_who_knows_them(o
     assert [message.tags["batch"] for message in said] == [batches[0].params[0][1:], batches[2].params[0][1:]]
     assert all(message.tags["time"] for message in said)
     assert [message.tags["msgid"] for message in said] == [
-        message.tags["msgid"] for message in echoes if message.command == "PRIVMSG"]
+        message.tags["msgid"] for message in echoes if message.command == "PRIVMSG"
+    ]
 
 
 def test_a_client_that_asks_for_history_itself_gets_none_unasked(on):
@@ -708,8 +736,13 @@ def test_what_happens_while_it_is_read_comes_behind_it_and_once(on, monkeypatch)
     wire.read_until("366")
     wire.read_until("366")
     assert [short(message) for message in wire.ask()] == [
-        "PRIVMSG alice old", "PRIVMSG alice meanwhile", "PRIVMSG #tea meanwhile",
-        "TOPIC #tea green", "KICK #tea alice bob", "NICK bobby"]
+        "PRIVMSG alice old",
+        "PRIVMSG alice meanwhile",
+        "PRIVMSG #tea meanwhile",
+        "TOPIC #tea green",
+        "KICK #tea alice bob",
+        "NICK bobby",
+    ]
 
 
 @pytest.mark.parametrize("behind", [True, False])

@@ -1,4 +1,5 @@
 """The database: what is written is there, what fails says so, and nobody waits for the disk."""
+
 import logging
 import os
 import signal
@@ -20,7 +21,7 @@ from tests.irc_wire import irc  # noqa: F401
 pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
 
 TABLE = "CREATE TABLE word (text TEXT UNIQUE)"
-FILL = 2_000_000    # bytes: more than a database of few pages can take
+FILL = 2_000_000  # bytes: more than a database of few pages can take
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def add(text):
 
 
 def words(connection):
-    return [text for text, in connection.execute("SELECT text FROM word ORDER BY rowid")]
+    return [text for (text,) in connection.execute("SELECT text FROM word ORDER BY rowid")]
 
 
 def held(db):
@@ -117,7 +118,8 @@ def test_a_full_disk_is_reported_and_the_next_write_tries_again(path, caplog):
             with pytest.raises(DatabaseError, match="full"):
                 db.write(add("x" * FILL)).result(20)
         assert [record.message for record in caplog.records if "full" in record.message] == [
-            "database: database or disk is full: nothing is kept until it works again"]
+            "database: database or disk is full: nothing is kept until it works again"
+        ]
         with caplog.at_level(logging.WARNING):
             db.write(room(100_000)).result(20)
             db.write(add("x" * FILL)).result(20)
@@ -129,15 +131,17 @@ def test_a_locked_database_is_reported_and_the_next_write_tries_again(path):
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(DatabaseError, match="locked"):
             db.write(add("tea")).result(20)
-        assert db.read(words) == []     # reading goes on
+        assert db.read(words) == []  # reading goes on
         other.execute("COMMIT")
         db.write(add("milk")).result(20)
         assert db.read(words) == ["milk"]
 
 
 def test_a_lock_that_is_held_briefly_is_waited_for(path):
-    with opened(path, busy_timeout_s=20) as db, closing(
-            sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+    with (
+        opened(path, busy_timeout_s=20) as db,
+        closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other,
+    ):
         other.execute("BEGIN IMMEDIATE")
         tea = db.write(add("tea"))
         other.execute("COMMIT")

@@ -1,4 +1,5 @@
 """Channels that belong to accounts."""
+
 import json
 import sqlite3
 import sys
@@ -25,8 +26,11 @@ def people(irc):  # noqa: F811
 
 def orders(wire, *lines):
     """What ChanServ answers."""
-    return [message.text for message in wire.ask(*(f"PRIVMSG ChanServ :{line}" for line in lines))
-            if message.command == "NOTICE"]
+    return [
+        message.text
+        for message in wire.ask(*(f"PRIVMSG ChanServ :{line}" for line in lines))
+        if message.command == "NOTICE"
+    ]
 
 
 def founded(irc, name="#tea"):  # noqa: F811
@@ -91,16 +95,28 @@ def test_an_operator_cannot_take_the_owners_rights_or_throw_it_out_or_rename_its
     bob = client(people, "bob", channel="#tea")
     alice.ask("MODE #tea +o bob")
     assert bob.codes("MODE #tea -q alice", "MODE #tea +q bob", "KICK #tea alice", "RENAME #tea #rice")[1:] == [
-        "482", "482", "482", "482"]
+        "482",
+        "482",
+        "482",
+        "482",
+    ]
     assert alice.lines("MODE #tea +q bob", "KICK #tea bob :out")[-2:] == ["MODE #tea +q bob", "KICK #tea bob out"]
 
 
-@pytest.mark.parametrize("order, answer", [
-    ("REGISTER #rice", "Join #rice, and be its operator."), ("UNREGISTER #tea", "#tea is not yours."),
-    ("TRANSFER #tea bob", "#tea is not yours."), ("REGISTER", "So it is written: REGISTER <channel>"),
-    ("REGISTER #tea", "Join #tea, and be its operator."), ("NONSENSE", "I know HELP, and what it tells."),
-    ("REGISTER #none", "Join #none, and be its operator."), ("UNREGISTER ", "So it is written: UNREGISTER"),
-    ("REGISTER '); DROP TABLE channel; --", "So it is written: REGISTER")])
+@pytest.mark.parametrize(
+    "order, answer",
+    [
+        ("REGISTER #rice", "Join #rice, and be its operator."),
+        ("UNREGISTER #tea", "#tea is not yours."),
+        ("TRANSFER #tea bob", "#tea is not yours."),
+        ("REGISTER", "So it is written: REGISTER <channel>"),
+        ("REGISTER #tea", "Join #tea, and be its operator."),
+        ("NONSENSE", "I know HELP, and what it tells."),
+        ("REGISTER #none", "Join #none, and be its operator."),
+        ("UNREGISTER ", "So it is written: UNREGISTER"),
+        ("REGISTER '); DROP TABLE channel; --", "So it is written: REGISTER"),
+    ],
+)
 def test_what_cannot_be_done_is_said(people, order, answer):
     alice = founded(people)
     alice.ask("JOIN #rice")
@@ -140,7 +156,9 @@ def test_a_channel_can_be_given_to_a_member(people):
     alice = founded(people)
     people.client("carol", channel="#tea")
     assert orders(alice, "TRANSFER #tea bob", "TRANSFER #tea carol") == [
-        "bob must be there, and have logged in.", "carol must be there, and have logged in."]
+        "bob must be there, and have logged in.",
+        "carol must be there, and have logged in.",
+    ]
     bob = client(people, "bob", channel="#tea")
     alice.ask()
     assert alice.lines("CS TRANSFER #tea bob") == ["MODE #tea -q+q alice bob", "NOTICE alice #tea belongs to bob now."]
@@ -154,7 +172,9 @@ def test_channels_of_an_account_and_of_all_are_bounded(people, monkeypatch):
     alice = founded(people)
     alice.ask("JOIN #rice,#salt")
     assert orders(alice, "REGISTER #rice", "REGISTER #salt") == [
-        "#rice is yours.", "That would be more than 2 channels."]
+        "#rice is yours.",
+        "That would be more than 2 channels.",
+    ]
     bob = client(people, "bob", channel="#own")
     bob.ask("JOIN #tea")
     monkeypatch.setattr(founders, "MAX_CHANNELS", 2)
@@ -206,7 +226,7 @@ def restart(irc, path):  # noqa: F811
 
 
 def states_in(db):
-    return [json.loads(state) for state, in db.execute("SELECT state FROM channel ORDER BY number")]
+    return [json.loads(state) for (state,) in db.execute("SELECT state FROM channel ORDER BY number")]
 
 
 def test_it_is_all_there_after_a_restart(irc, tmp_path):  # noqa: F811

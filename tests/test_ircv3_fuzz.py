@@ -1,4 +1,5 @@
 """Whatever one says to the extensions: no bug of ours, no connection's end, and one answer for each label."""
+
 import logging
 import random
 
@@ -33,8 +34,12 @@ def test_no_command_of_an_extension_is_a_bug_and_each_label_comes_back_once(irc,
         wire.ask(*(f"CAP REQ {cap}" for cap in caps), "JOIN #tea")
         for _ in range(10):
             labels = [f"{number}-{chance.random()}" for _ in range(5)]
-            lines = [f"@label={label} " + " ".join([chance.choice(commands), *chance.choices(WORDS, k=chance.choice(range(5)))])
-                     + chance.choice(LAST) for label in labels]
+            lines = [
+                f"@label={label} "
+                + " ".join([chance.choice(commands), *chance.choices(WORDS, k=chance.choice(range(5)))])
+                + chance.choice(LAST)
+                for label in labels
+            ]
             try:
                 got = [message.tags["label"] for message in wire.ask(*lines) if "label" in message.tags]
             except (EOFError, ConnectionError):  # too many wrong passwords, or somebody's GHOST

@@ -1,4 +1,5 @@
 """Accounts as others see them: notices, tags, bans, nicks, cloaks; and NickServ and REGISTER, which make them."""
+
 import base64
 import logging
 import sqlite3
@@ -24,6 +25,7 @@ SQL = ["'; DROP TABLE account; --", "x'OR'1'='1", "%", "_"]
 
 
 # What others see
+
 
 def test_who_logs_in_is_announced_once_to_neighbours_and_monitors_who_asked(irc):
     register(irc, "alice")
@@ -86,6 +88,7 @@ def test_the_server_names_its_extended_bans(irc):
 
 # A nick that is an account's
 
+
 def test_a_nick_of_an_account_is_for_its_owner(irc):
     register(irc, "Alice")
     wire = irc.wire()
@@ -114,19 +117,34 @@ def test_nobody_registers_the_nick_of_somebody_who_is_here(irc):
 
 # REGISTER
 
-@pytest.mark.parametrize("line, code", [
-    ("REGISTER * * sesame", "NEED_NICK"), ("REGISTER #tea * sesame", "BAD_ACCOUNT_NAME"), ("REGISTER nickserv * sesame", "BAD_ACCOUNT_NAME"),
-    ("REGISTER carol nonsense sesame", "INVALID_EMAIL"), ("REGISTER carol a@b,c@d sesame", "INVALID_EMAIL"),
-    ("REGISTER carol * :two words", "UNACCEPTABLE_PASSWORD"), ("REGISTER carol * " + "x" * 301, "UNACCEPTABLE_PASSWORD"),
-    ("REGISTER ALICE * sesame", "ACCOUNT_EXISTS"), ("VERIFY carol 123", "INVALID_CODE")])
+
+@pytest.mark.parametrize(
+    "line, code",
+    [
+        ("REGISTER * * sesame", "NEED_NICK"),
+        ("REGISTER #tea * sesame", "BAD_ACCOUNT_NAME"),
+        ("REGISTER nickserv * sesame", "BAD_ACCOUNT_NAME"),
+        ("REGISTER carol nonsense sesame", "INVALID_EMAIL"),
+        ("REGISTER carol a@b,c@d sesame", "INVALID_EMAIL"),
+        ("REGISTER carol * :two words", "UNACCEPTABLE_PASSWORD"),
+        ("REGISTER carol * " + "x" * 301, "UNACCEPTABLE_PASSWORD"),
+        ("REGISTER ALICE * sesame", "ACCOUNT_EXISTS"),
+        ("VERIFY carol 123", "INVALID_CODE"),
+    ],
+)
 def test_why_there_is_no_account(irc, line, code):
     register(irc, "alice")
     assert irc.wire().lines(line)[0].split()[:3] == ["FAIL", line.split()[0], code]
 
 
-@pytest.mark.parametrize("options, password, code", [
-    ({"register": "off"}, "", "TEMPORARILY_UNAVAILABLE"), ({"register": "connected"}, "", "COMPLETE_CONNECTION_REQUIRED"),
-    ({}, "pot", "COMPLETE_CONNECTION_REQUIRED")])
+@pytest.mark.parametrize(
+    "options, password, code",
+    [
+        ({"register": "off"}, "", "TEMPORARILY_UNAVAILABLE"),
+        ({"register": "connected"}, "", "COMPLETE_CONNECTION_REQUIRED"),
+        ({}, "pot", "COMPLETE_CONNECTION_REQUIRED"),
+    ],
+)
 def test_who_may_register_is_up_to_the_server(irc, options, password, code):
     irc.start(options=options | {"password": password})
     wire = irc.wire()
@@ -139,13 +157,18 @@ def test_who_is_logged_in_makes_no_second_account(irc):
     register(irc, "alice")
     assert client(irc, "alice").lines("REGISTER bob * sesame", "VERIFY bob 1") == [
         "FAIL REGISTER ALREADY_AUTHENTICATED bob You are logged in as alice",
-        "FAIL VERIFY ALREADY_AUTHENTICATED bob You are logged in as alice"]
+        "FAIL VERIFY ALREADY_AUTHENTICATED bob You are logged in as alice",
+    ]
 
 
 def test_one_address_makes_a_bounded_number_of_accounts(irc):
     irc.start(options={"register_limit": 2})
     register(irc, "one", "two")
-    assert irc.wire().lines("REGISTER three * sesame")[0].startswith("FAIL REGISTER TEMPORARILY_UNAVAILABLE three Too many")
+    assert (
+        irc.wire()
+        .lines("REGISTER three * sesame")[0]
+        .startswith("FAIL REGISTER TEMPORARILY_UNAVAILABLE three Too many")
+    )
 
 
 MAILER = [sys.executable, "-c", "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"]
@@ -158,22 +181,28 @@ def test_an_account_with_a_mail_address_waits_for_the_code(irc, tmp_path):
     assert "email-required" in " ".join(message.text for message in wire.ask("CAP LS 302"))
     assert wire.lines("REGISTER alice * sesame")[0].split()[2] == "INVALID_EMAIL"
     assert wire.lines("REGISTER alice al@example.org sesame") == [
-        "REGISTER VERIFICATION_REQUIRED alice A code was sent to al@example.org"]
+        "REGISTER VERIFICATION_REQUIRED alice A code was sent to al@example.org"
+    ]
     wire.ask("CAP REQ sasl")
     assert login(wire, "alice") == ["904"], "it is no account yet"
     code = mail.read_text().split()[-1]
     assert mail.read_text().startswith("To: al@example.org\n") and len(code) == 8
     assert wire.lines("VERIFY alice 1", f"VERIFY alice {code}") == [
-        "FAIL VERIFY INVALID_CODE alice This is not the code", "VERIFY SUCCESS alice Account created; it is in memory, and ends with the server",
-        "900 *!*@127.0.0.1 alice You are now logged in as alice"]
+        "FAIL VERIFY INVALID_CODE alice This is not the code",
+        "VERIFY SUCCESS alice Account created; it is in memory, and ends with the server",
+        "900 *!*@127.0.0.1 alice You are now logged in as alice",
+    ]
 
 
 @pytest.mark.parametrize("mailer", [["/nowhere/sendmail"], [sys.executable, "-c", "exit(1)"]])
 def test_where_no_mail_can_be_sent_there_is_no_account_and_the_name_is_free(irc, mailer):
     irc.start(options={"register_mail": mailer})
     for _ in range(2):
-        assert irc.wire().lines("REGISTER alice al@example.org sesame")[0].startswith(
-            "FAIL REGISTER TEMPORARILY_UNAVAILABLE alice No mail")
+        assert (
+            irc.wire()
+            .lines("REGISTER alice al@example.org sesame")[0]
+            .startswith("FAIL REGISTER TEMPORARILY_UNAVAILABLE alice No mail")
+        )
 
 
 def draft(name):
@@ -199,15 +228,21 @@ def test_drafts_are_bounded_and_old_ones_make_room():
 
 # NickServ
 
+
 def said(wire, *lines):
     return [message.text for message in wire.ask(*lines) if message.command == "NOTICE" and message.nick == "NickServ"]
 
 
 def test_nickserv_registers_identifies_and_explains(irc):
     alice = irc.client("alice")
-    assert said(alice, "PRIVMSG NickServ :REGISTER sesame") == ["Account created", "(But it is in memory, and ends with the server.)"]
+    assert said(alice, "PRIVMSG NickServ :REGISTER sesame") == [
+        "Account created",
+        "(But it is in memory, and ends with the server.)",
+    ]
     assert said(irc.client("bob"), "NS IDENTIFY alice millet", "NICKSERV :identify alice sesame") == [
-        "Incorrect password for alice.", "You are now identified for alice."]
+        "Incorrect password for alice.",
+        "You are now identified for alice.",
+    ]
     assert len(said(alice, "NS HELP")) == 8 and said(alice, "NS NONSENSE", "NS") == said(alice, "NS ?", "NS HELP")
     assert said(alice, "NS IDENTIFY", "NS GHOST a b c")[0].startswith("So it is written: IDENTIFY")
 
@@ -267,7 +302,10 @@ def test_a_password_is_changed_by_who_knows_the_old_one(irc):
     register(irc, "alice")
     wire = client(irc, "alice")
     assert said(wire, "NS PASSWD millet new", "NS PASSWD sesame " + "x" * 301, "NS PASSWD sesame new") == [
-        "Incorrect password for alice.", "Not this password: with a space, or longer than 300 bytes.", "Password changed."]
+        "Incorrect password for alice.",
+        "Not this password: with a space, or longer than 300 bytes.",
+        "Password changed.",
+    ]
     wire.send("QUIT")
     wire.goodbye()
     client(irc, "alice", password="new")
@@ -276,8 +314,9 @@ def test_a_password_is_changed_by_who_knows_the_old_one(irc):
 def test_certificates_are_added_listed_and_removed(irc):
     register(irc, "alice", "bob")
     wire, value = client(irc, "alice"), "ab" * 32
-    assert said(wire, "NS CERT LIST", f"NS CERT ADD {value.upper()}", "NS CERT LIST", f"NS CERT DEL {value}", "NS CERT LIST") == [
-        "None.", "Done.", value, "Done.", "None."]
+    assert said(
+        wire, "NS CERT LIST", f"NS CERT ADD {value.upper()}", "NS CERT LIST", f"NS CERT DEL {value}", "NS CERT LIST"
+    ) == ["None.", "Done.", value, "Done.", "None."]
     assert said(wire, "NS CERT ADD xyz")[0].startswith("CERT ADD, and 64")
     assert said(irc.client("carol"), "NS CERT LIST") == ["Log in first."]
 
@@ -289,7 +328,10 @@ def test_an_operator_makes_accounts_for_others_where_nobody_may_register(irc):
     assert said(root, "NS SAREGISTER alice sesame") == ["You are no operator of this server."]
     root.ask("OPER root secret")
     assert said(root, "NS SAREGISTER alice sesame", "NS SAREGISTER Alice sesame", "NS SAREGISTER #tea x") == [
-        "Account created: alice", "This account exists, or somebody uses the nick.", "An account's name must be one that can be a nick."]
+        "Account created: alice",
+        "This account exists, or somebody uses the nick.",
+        "An account's name must be one that can be a nick.",
+    ]
     client(irc, "alice")
 
 
@@ -306,13 +348,21 @@ def test_nobody_is_called_nickserv(irc):
 
 # What must not happen
 
+
 @pytest.mark.parametrize("text", SQL)
 def test_sql_in_a_parameter_is_text(irc, text):
     register(irc, "alice")
     wire = irc.client("bob", "sasl")
     word = text.replace(" ", "")
-    wire.ask(f"REGISTER {word} {word} {word}", f"VERIFY {word} {word}", f"NS IDENTIFY {word} {word}", f"NS GHOST {word} {word}",
-             f"NS CERT ADD {word}", f"WHOIS {word}", f"NICK {word}")
+    wire.ask(
+        f"REGISTER {word} {word} {word}",
+        f"VERIFY {word} {word}",
+        f"NS IDENTIFY {word} {word}",
+        f"NS GHOST {word} {word}",
+        f"NS CERT ADD {word}",
+        f"WHOIS {word}",
+        f"NICK {word}",
+    )
     assert login(wire, text, text) == ["904"]
     assert login(wire, "alice") == ["900", "903"]
 
@@ -322,12 +372,23 @@ def test_no_password_is_in_the_log_or_in_an_answer(irc, caplog):
     secret = "Xyzzy1234"
     wire = irc.wire()
     wire.ask("CAP LS 302", "CAP REQ sasl")
-    answers = wire.lines("PASS " + secret, "NICK alice", "USER u 0 * :r", f"REGISTER * * {secret}", f"REGISTER * * {secret}", "CAP END")
+    answers = wire.lines(
+        "PASS " + secret, "NICK alice", "USER u 0 * :r", f"REGISTER * * {secret}", f"REGISTER * * {secret}", "CAP END"
+    )
     login(wire, "alice", secret), login(wire, "alice", secret + "!")
-    answers += wire.lines(f"NS IDENTIFY {secret}", f"NS IDENTIFY {secret} {secret}", f"PRIVMSG NickServ :REGISTER {secret}",
-                          f"NICKSERV GHOST x {secret}", f"NS {secret}", f"PASSWD {secret}", f"OPER root {secret}", f"OPER {secret} root", f"NS PASSWD {secret} {secret}2",
-                          f"VERIFY alice {secret}")
-    answers = [line for line in answers if "Incorrect password for" not in line]    # the name, which was the secret here
+    answers += wire.lines(
+        f"NS IDENTIFY {secret}",
+        f"NS IDENTIFY {secret} {secret}",
+        f"PRIVMSG NickServ :REGISTER {secret}",
+        f"NICKSERV GHOST x {secret}",
+        f"NS {secret}",
+        f"PASSWD {secret}",
+        f"OPER root {secret}",
+        f"OPER {secret} root",
+        f"NS PASSWD {secret} {secret}2",
+        f"VERIFY alice {secret}",
+    )
+    answers = [line for line in answers if "Incorrect password for" not in line]  # the name, which was the secret here
     wire.send(f"QUIT :NS IDENTIFY {secret}")
     wire.goodbye()
     irc.server.stop()
@@ -368,7 +429,7 @@ def test_a_full_disk_refuses_accounts_and_says_so_once_in_the_log(irc, caplog):
         filler = "INSERT INTO account VALUES (random(), '', '', '', 1, '', '', ?, 1)"
         return database.write(lambda db: db.execute(filler, ("x" * size,))).exception(20)
 
-    pages(1)    # SQLite makes it as many as there are
+    pages(1)  # SQLite makes it as many as there are
     for size in (1000, 100, 10):
         while not row(size):
             pass
@@ -384,7 +445,9 @@ def test_a_full_disk_refuses_accounts_and_says_so_once_in_the_log(irc, caplog):
 def test_a_flood_of_logins_freezes_nobody(irc, monkeypatch):
     register(irc, "alice")
     hash_it, open_gate, began = passwords.hash_password, threading.Event(), threading.Semaphore(0)
-    monkeypatch.setattr(passwords, "hash_password", lambda *args: (began.release(), open_gate.wait(20), hash_it(*args))[-1])
+    monkeypatch.setattr(
+        passwords, "hash_password", lambda *args: (began.release(), open_gate.wait(20), hash_it(*args))[-1]
+    )
     before = threading.active_count()
     wires = []
     for number in range(20):
@@ -419,17 +482,25 @@ def test_of_a_flood_from_one_address_only_so_many_wait_and_the_others_are_told(i
     got = wire.lines(*attempt.split("\r\n"))
     assert got[-2].startswith("FAIL AUTHENTICATE TEMPORARILY_UNAVAILABLE ") and got[-1].startswith("904 ")
     assert said(member, "NS IDENTIFY alice x", "NS REGISTER sesame") == [
-        "Accounts are temporarily unavailable: try again later.", "Too many passwords come from your address: try again later."]
-    assert member.lines("OPER root wrong") == ["NOTICE carol Too many passwords come from your address: try again later"]
+        "Accounts are temporarily unavailable: try again later.",
+        "Too many passwords come from your address: try again later.",
+    ]
+    assert member.lines("OPER root wrong") == [
+        "NOTICE carol Too many passwords come from your address: try again later"
+    ]
     wire = irc.wire()
     wire.send("PASS wrong\r\nNICK dave\r\nUSER u 0 * :r")
-    assert wire.goodbye()[-1].text == "Closing Link: 127.0.0.1 (Too many passwords come from your address: try again later)"
+    assert (
+        wire.goodbye()[-1].text
+        == "Closing Link: 127.0.0.1 (Too many passwords come from your address: try again later)"
+    )
     open_gate.set()
     for wire in waiting:
         assert wire.read_until("904")
 
 
 # Cloaks
+
 
 def test_a_cloak_is_the_same_for_one_address_and_one_key_and_tells_neither():
     assert cloak("key", "192.0.2.7") == cloak("key", "192.0.2.7") != cloak("other", "192.0.2.7")
@@ -445,7 +516,10 @@ def test_nobody_sees_a_cloaked_address_but_its_owner_and_operators(irc):
     alice, bob = irc.client("al", "sasl", channel="#tea"), irc.client("bob", "chghost", channel="#tea")
     alice.ask("PRIVMSG bob :hi", "TOPIC #tea :tea")
     login(alice, "alice")
-    seen = bob.lines("WHOIS al", "WHO al", "WHO al %nhi", "USERHOST al", "WHO 127.*", "MODE #tea b", "WHOWAS al") + bob.lines()
+    seen = (
+        bob.lines("WHOIS al", "WHO al", "WHO al %nhi", "USERHOST al", "WHO 127.*", "MODE #tea b", "WHOWAS al")
+        + bob.lines()
+    )
     assert not [line for line in seen if "127.0.0.1" in line]
     assert [line for line in alice.lines("WHOIS al") if "127.0.0.1" in line]
     bob.ask("OPER root secret")
@@ -469,8 +543,11 @@ def test_who_logs_in_changes_her_cloak_and_who_does_not_know_chghost_sees_her_re
     got = not_yet.ask()
     assert [(message.source, short(message)) for message in got] == [
         (f"al!al@{old}", "QUIT Changing host"),
-        (f"al!al@{new}", "JOIN #tea alice Real al"), ("irc.test", "MODE #tea +o al"),
-        (f"al!al@{new}", "JOIN #cake alice Real al"), ("irc.test", "MODE #cake +o al")]
+        (f"al!al@{new}", "JOIN #tea alice Real al"),
+        ("irc.test", "MODE #tea +o al"),
+        (f"al!al@{new}", "JOIN #cake alice Real al"),
+        ("irc.test", "MODE #cake +o al"),
+    ]
 
 
 def test_ones_own_client_sees_chghost_and_no_return(irc):
@@ -479,7 +556,11 @@ def test_ones_own_client_sees_chghost_and_no_return(irc):
     for caps, expected in [("chghost", ["CHGHOST"]), ("", [])]:
         wire = irc.client("al", f"sasl {caps}", channel="#tea")
         wire.send("AUTHENTICATE PLAIN\r\nAUTHENTICATE AGFsaWNlAHNlc2FtZQ==")
-        assert [message.command for message in wire.ask() if not message.command.isdigit() and message.command != "AUTHENTICATE"] == expected
+        assert [
+            message.command
+            for message in wire.ask()
+            if not message.command.isdigit() and message.command != "AUTHENTICATE"
+        ] == expected
         wire.send("QUIT")
         wire.goodbye()
 
@@ -499,6 +580,7 @@ def test_a_ban_for_a_cloak_holds_after_a_login_too(irc):
 
 # For those who are logged in only
 
+
 def test_a_channel_may_hear_only_those_who_are_logged_in_or_have_a_voice(irc):
     register(irc, "alice")
     op, bob = irc.client("op", channel="#tea"), irc.client("bob", channel="#tea")
@@ -508,7 +590,10 @@ def test_a_channel_may_hear_only_those_who_are_logged_in_or_have_a_voice(irc):
     alice.ask("PRIVMSG #tea :hi")
     heard = op.lines("MODE #tea +v bob")
     bob.ask("PRIVMSG #tea :voice")
-    assert [line for line in heard + op.lines() if line.startswith("PRIVMSG")] == ["PRIVMSG #tea hi", "PRIVMSG #tea voice"]
+    assert [line for line in heard + op.lines() if line.startswith("PRIVMSG")] == [
+        "PRIVMSG #tea hi",
+        "PRIVMSG #tea voice",
+    ]
 
 
 def test_a_user_may_hear_only_those_who_are_logged_in_or_accepted(irc):
@@ -523,5 +608,7 @@ def test_a_user_may_hear_only_those_who_are_logged_in_or_accepted(irc):
     assert bob.codes("PRIVMSG alice :hi") == ["477"]
     heard += alice.lines("PRIVMSG bob :answer me")
     bob.ask("PRIVMSG alice :answer")
-    assert heard + alice.lines() == ["MODE alice +R"] + [f"PRIVMSG alice {text}" for text in ("carol", "accepted", "answer")]
+    assert heard + alice.lines() == ["MODE alice +R"] + [
+        f"PRIVMSG alice {text}" for text in ("carol", "accepted", "answer")
+    ]
     assert alice.codes("ACCEPT nobody") == ["401"]

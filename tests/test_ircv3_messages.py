@@ -1,4 +1,5 @@
 """The messages of the past: each query gives what three lines over a Python list give."""
+
 import sqlite3
 from contextlib import closing
 
@@ -27,10 +28,18 @@ def row(time, name, reader=b"", target=b"#tea", life=0, kind=SAID, line=b"x"):
 
 
 # Few moments, so that many messages share one; and other targets, kinds and lives between them.
-some_rows = st.lists(st.builds(
-    row, st.integers(1, 6), st.just(""), st.sampled_from([b"", b"", b"", b"bob"]),
-    st.sampled_from([b"#tea", b"#tea", b"#milk"]), st.sampled_from([0, 0, 7, 8]), st.sampled_from([SAID, SAID, HAPPENED]),
-), max_size=25).map(lambda rows: [each._replace(id=f"m{number}") for number, each in enumerate(rows)])
+some_rows = st.lists(
+    st.builds(
+        row,
+        st.integers(1, 6),
+        st.just(""),
+        st.sampled_from([b"", b"", b"", b"bob"]),
+        st.sampled_from([b"#tea", b"#tea", b"#milk"]),
+        st.sampled_from([0, 0, 7, 8]),
+        st.sampled_from([SAID, SAID, HAPPENED]),
+    ),
+    max_size=25,
+).map(lambda rows: [each._replace(id=f"m{number}") for number, each in enumerate(rows)])
 
 
 class Model:
@@ -38,9 +47,14 @@ class Model:
 
     def __init__(self, rows, buffer):
         self.all = sorted((each.time, number, each) for number, each in enumerate(rows, 1))
-        self.seen = [(time, number, each) for time, number, each in self.all
-                     if (each.reader, each.target) == buffer[:2] and each.kind in buffer.kinds
-                     and each.life in (0, buffer.life) and each.time >= buffer.since]
+        self.seen = [
+            (time, number, each)
+            for time, number, each in self.all
+            if (each.reader, each.target) == buffer[:2]
+            and each.kind in buffer.kinds
+            and each.life in (0, buffer.life)
+            and each.time >= buffer.since
+        ]
 
     def before(self, point):
         return [each for time, number, each in self.seen if (time, number) < (point.time, point.first)]
@@ -52,11 +66,17 @@ class Model:
 @given(some_rows, st.data())
 def test_each_query_gives_what_a_list_gives(rows, data):
     buffer = Buffer(
-        data.draw(st.sampled_from([b"", b"bob"])), data.draw(st.sampled_from([b"#tea", b"#milk"])),
-        data.draw(st.sampled_from([0, 7])), data.draw(st.integers(0, 3)), data.draw(st.sampled_from([(SAID,), (SAID, HAPPENED)])))
+        data.draw(st.sampled_from([b"", b"bob"])),
+        data.draw(st.sampled_from([b"#tea", b"#milk"])),
+        data.draw(st.sampled_from([0, 7])),
+        data.draw(st.integers(0, 3)),
+        data.draw(st.sampled_from([(SAID,), (SAID, HAPPENED)])),
+    )
     model, limit = Model(rows, buffer), data.draw(st.integers(1, 10))
     moments = st.integers(0, 7).map(Point)
-    theirs = [Point(time, number, number) for time, number, each in model.all if (each.reader, each.target) == buffer[:2]]
+    theirs = [
+        Point(time, number, number) for time, number, each in model.all if (each.reader, each.target) == buffer[:2]
+    ]
     points = st.one_of(moments, st.sampled_from(theirs)) if theirs else moments
     one, other = data.draw(points), data.draw(points)
     with database() as db:
@@ -66,12 +86,11 @@ def test_each_query_gives_what_a_list_gives(rows, data):
         assert messages.latest(db, buffer, limit, after=one) == model.after(one)[-limit:]
         assert messages.earliest(db, buffer, limit, after=one) == model.after(one)[:limit]
         before = model.before(one)
-        about = before[len(before) - min(limit // 2, len(before)):]
-        about += [each for _, _, each in model.seen if each not in before][:limit - len(about)]
+        about = before[len(before) - min(limit // 2, len(before)) :]
+        about += [each for _, _, each in model.seen if each not in before][: limit - len(about)]
         assert messages.around(db, buffer, limit, one) == about
         inside = [each for each in model.after(min(one, other)) if each in model.before(max(one, other))]
-        assert messages.between(db, buffer, limit, one, other) == (
-            inside[:limit] if one <= other else inside[-limit:])
+        assert messages.between(db, buffer, limit, one, other) == (inside[:limit] if one <= other else inside[-limit:])
         for time, number, each in model.all:
             mine = (each.reader, each.target) == buffer[:2]
             assert messages.point_of(db, buffer, each.id) == (Point(time, number, number) if mine else None)
@@ -82,14 +101,17 @@ def test_each_query_gives_what_a_list_gives(rows, data):
 @given(some_rows, st.integers(0, 7), st.integers(1, 5), st.integers(1, 20))
 @example([], 0, 1, 1)
 def test_what_is_too_old_and_what_is_too_much_is_deleted(rows, since, most_of_target, most):
-    rows = sorted(rows, key=lambda each: each.time)     # a clock that goes forward
+    rows = sorted(rows, key=lambda each: each.time)  # a clock that goes forward
     with database() as db:
         messages.add(db, rows)
         messages.trim(db, since, {each[2:4] for each in rows}, most_of_target, most)
         kept = [each for each in rows if each.time >= since][-most:]
-        kept = [each for place, each in enumerate(kept)
-                if sum(later[2:4] == each[2:4] for later in kept[place:]) <= most_of_target]
-        assert [name for name, in db.execute("SELECT id FROM message ORDER BY number")] == [each.id for each in kept]
+        kept = [
+            each
+            for place, each in enumerate(kept)
+            if sum(later[2:4] == each[2:4] for later in kept[place:]) <= most_of_target
+        ]
+        assert [name for (name,) in db.execute("SELECT id FROM message ORDER BY number")] == [each.id for each in kept]
 
 
 def test_a_clock_that_was_set_back_deletes_nothing_that_is_young():
@@ -109,7 +131,9 @@ def test_targets_have_their_last_message_between_two_moments(rows, one, other, l
         for each in rows:
             if each.kind == SAID and each.life == 0 and (each.reader == b"bob" or each[2:4] == TEA[:2]):
                 lasts[each[2:4]] = max(each.time, lasts.get(each[2:4], 0))
-        wanted = sorted((time, target) for (_, target), time in lasts.items() if min(one, other) < time < max(one, other))
+        wanted = sorted(
+            (time, target) for (_, target), time in lasts.items() if min(one, other) < time < max(one, other)
+        )
         wanted = wanted[:limit] if one <= other else wanted[-limit:]
         assert found == [(target, time) for time, target in wanted]
 
@@ -148,9 +172,14 @@ def test_what_a_guest_could_read_is_forgotten_and_all_else_stays():
     with database() as db:
         messages.add(db, [row(1, "a", reader) for reader in (b"", b"alice", b"*1", b"*2", b"~x")])
         messages.forget_reader(db, b"*1")
-        assert [each for each, in db.execute("SELECT reader FROM message ORDER BY number")] == [b"", b"alice", b"*2", b"~x"]
+        assert [each for (each,) in db.execute("SELECT reader FROM message ORDER BY number")] == [
+            b"",
+            b"alice",
+            b"*2",
+            b"~x",
+        ]
         messages.forget_guests(db)
-        assert [each for each, in db.execute("SELECT reader FROM message ORDER BY number")] == [b"", b"alice", b"~x"]
+        assert [each for (each,) in db.execute("SELECT reader FROM message ORDER BY number")] == [b"", b"alice", b"~x"]
 
 
 def test_a_renamed_channel_takes_its_messages_along():

@@ -33,10 +33,15 @@ def test_a_key_is_set_shown_changed_and_taken_away(two):
     alice, bob = two
     assert plain(alice.ask("METADATA * SET avatar :a picture")) == ["761 alice avatar * a picture"]
     assert plain(bob.ask("METADATA alice GET avatar name")) == [
-        "761 alice avatar * a picture", "761 alice avatar * a picture", "766 alice name key not set"]
+        "761 alice avatar * a picture",
+        "761 alice avatar * a picture",
+        "766 alice name key not set",
+    ]
     assert plain(alice.ask("METADATA alice SET avatar :", "METADATA * LIST")) == ["761 alice avatar * "] * 2
     assert plain(alice.ask("METADATA * SET avatar", "METADATA * SET avatar")) == [
-        "766 alice avatar key not set", "FAIL METADATA KEY_NOT_SET alice avatar It is not set"]
+        "766 alice avatar key not set",
+        "FAIL METADATA KEY_NOT_SET alice avatar It is not set",
+    ]
     assert plain(bob.ask()) == ["761 alice avatar * ", "766 alice avatar key not set"]
 
 
@@ -59,7 +64,8 @@ def test_a_channels_keys_are_its_operators_and_come_with_the_join(two, irc):  # 
     alice, bob = two
     assert plain(bob.ask("METADATA #tea SET url x", "METADATA #tea CLEAR")) == [
         "FAIL METADATA KEY_NO_PERMISSION #tea url You may not set that",
-        "FAIL METADATA KEY_NO_PERMISSION #tea * You may not clear that"]
+        "FAIL METADATA KEY_NO_PERMISSION #tea * You may not clear that",
+    ]
     alice.ask("METADATA #tea SET url http://tea.example", "METADATA * SET avatar x")
     bob.ask("PART #tea")
     got = bob.ask("JOIN #tea")
@@ -68,8 +74,9 @@ def test_a_channels_keys_are_its_operators_and_come_with_the_join(two, irc):  # 
     assert plain(bob.ask("METADATA #tea SYNC")) == ["761 #tea url * http://tea.example", "761 alice avatar * x"]
     alice.ask("MODE #tea +i")
     eve = irc.client("eve", caps=CAPS)
-    assert {message.params[1] for message in eve.ask("METADATA #tea LIST", "METADATA #tea GET url", "METADATA #tea SYNC")
-            } == {"KEY_NO_PERMISSION"}
+    assert {
+        message.params[1] for message in eve.ask("METADATA #tea LIST", "METADATA #tea GET url", "METADATA #tea SYNC")
+    } == {"KEY_NO_PERMISSION"}
     assert plain(alice.ask("METADATA #tea CLEAR"))[-1] == "766 #tea url key not set"
 
 
@@ -90,26 +97,39 @@ def test_a_channel_of_which_there_is_much_to_tell_is_asked_for_later(two, irc, m
     bob.ask("METADATA * SET avatar z")
     assert plain(carol.ask("PART #tea", "JOIN #tea"))[-1] == "774 #tea"
     assert sorted(plain(carol.ask("METADATA #tea SYNC"))) == [
-        "761 #tea avatar * y", "761 alice avatar * x", "761 bob avatar * z"]
+        "761 #tea avatar * y",
+        "761 alice avatar * x",
+        "761 bob avatar * z",
+    ]
 
 
 def test_what_was_set_before_the_registration_counts(irc):  # noqa: F811
     wire = irc.wire()
     wire.ask("CAP LS 302", f"CAP REQ :{CAPS}")
     assert plain(wire.ask("METADATA * SET name :A B", "METADATA bob GET x")) == [
-        "761 * name * A B", "FAIL METADATA INVALID_TARGET bob There is no such user or channel"]
+        "761 * name * A B",
+        "FAIL METADATA INVALID_TARGET bob There is no such user or channel",
+    ]
     wire.send("NICK alice\r\nUSER a 0 * :A\r\nCAP END")
     codes = [short(message) for message in wire.read_until("376")]
     assert "761 alice name * A B" in codes
     assert plain(irc.client("bob", caps=CAPS).ask("WHOIS alice")).count("760 alice name * A B") == 1
 
 
-@pytest.mark.parametrize("line, code", [
-    ("METADATA nobody LIST", "INVALID_TARGET"), ("METADATA * NONSENSE", "SUBCOMMAND_INVALID"),
-    ("METADATA * SET Name x", "KEY_INVALID"), ("METADATA * SET", "KEY_INVALID"), ("METADATA * GET $", "KEY_INVALID"),
-    ("METADATA * SUB :", "KEY_INVALID"), ("METADATA * SET a :" + "x" * 301, "INVALID_VALUE"),
-    ("METADATA bob SET a x", "KEY_NO_PERMISSION"), ("METADATA * SET a' OR '1'='1 x", "KEY_INVALID"),
-])
+@pytest.mark.parametrize(
+    "line, code",
+    [
+        ("METADATA nobody LIST", "INVALID_TARGET"),
+        ("METADATA * NONSENSE", "SUBCOMMAND_INVALID"),
+        ("METADATA * SET Name x", "KEY_INVALID"),
+        ("METADATA * SET", "KEY_INVALID"),
+        ("METADATA * GET $", "KEY_INVALID"),
+        ("METADATA * SUB :", "KEY_INVALID"),
+        ("METADATA * SET a :" + "x" * 301, "INVALID_VALUE"),
+        ("METADATA bob SET a x", "KEY_NO_PERMISSION"),
+        ("METADATA * SET a' OR '1'='1 x", "KEY_INVALID"),
+    ],
+)
 def test_what_is_wrong_is_refused_in_one_line(irc, line, code):  # noqa: F811
     irc.client("bob")
     alice = irc.client("alice", caps=CAPS)
@@ -126,7 +146,9 @@ def test_a_value_that_is_not_utf8_is_refused(irc):  # noqa: F811
 def test_its_refusal_has_the_label_of_the_request(irc):  # noqa: F811
     wire = irc.client("alice", "draft/metadata-3 labeled-response")
     wire.send(b"@label=x METADATA * SET url :caf\xe9\r\n")
-    assert [(message.tags["label"], *message.params[:2]) for message in wire.ask()] == [("x", "METADATA", "INVALID_UTF8")]
+    assert [(message.tags["label"], *message.params[:2]) for message in wire.ask()] == [
+        ("x", "METADATA", "INVALID_UTF8")
+    ]
 
 
 def test_what_one_can_set_and_subscribe_to_is_bounded(irc):  # noqa: F811
@@ -135,8 +157,13 @@ def test_what_one_can_set_and_subscribe_to_is_bounded(irc):  # noqa: F811
     assert [message.command for message in got] == ["761"] * MAX_KEYS + ["FAIL"]
     for n in range(0, metadata_news.MAX_SUBSCRIPTIONS + 10, 10):
         got = alice.ask("METADATA * SUB " + " ".join(f"s{n + i}" for i in range(10)))
-    assert [short(message) for message in got][0].startswith(f"FAIL METADATA TOO_MANY_SUBS s{metadata_news.MAX_SUBSCRIPTIONS} ")
-    assert sum(len(message.params) - 1 for message in alice.ask("METADATA * SUBS") if message.command == "772") == metadata_news.MAX_SUBSCRIPTIONS
+    assert [short(message) for message in got][0].startswith(
+        f"FAIL METADATA TOO_MANY_SUBS s{metadata_news.MAX_SUBSCRIPTIONS} "
+    )
+    assert (
+        sum(len(message.params) - 1 for message in alice.ask("METADATA * SUBS") if message.command == "772")
+        == metadata_news.MAX_SUBSCRIPTIONS
+    )
 
 
 def test_who_is_gone_leaves_nothing_behind(irc):  # noqa: F811
@@ -169,8 +196,7 @@ def test_whoever_watches_a_nick_hears_what_it_has_now_and_when_it_comes(irc):  #
     alice, bob = irc.client("alice", caps=CAPS), irc.client("bob", caps=CAPS)
     alice.ask("METADATA * SET avatar x", "METADATA * SET url y")
     bob.ask("METADATA * SUB avatar")
-    assert plain(bob.ask("MONITOR + alice,carol")) == [
-        "730 alice!alice@127.0.0.1", "731 carol", "761 alice avatar * x"]
+    assert plain(bob.ask("MONITOR + alice,carol")) == ["730 alice!alice@127.0.0.1", "731 carol", "761 alice avatar * x"]
     carol = irc.wire()
     carol.ask("CAP LS 302", f"CAP REQ :{CAPS}", "METADATA * SET avatar z")
     carol.send("NICK carol\r\nUSER carol 0 * :C\r\nCAP END")
@@ -190,9 +216,16 @@ def test_who_changes_too_much_is_told_to_wait(irc, monkeypatch):  # noqa: F811
     assert plain(alice.ask("METADATA * SET a y")) == ["761 alice a * y"]
 
 
-@pytest.mark.parametrize("mode, code", [("+s", "INVALID_TARGET"), ("+p", "INVALID_TARGET"),
-                                        ("+i", "KEY_NO_PERMISSION"), ("+k x", "KEY_NO_PERMISSION"),
-                                        ("+b eve", "KEY_NO_PERMISSION")])
+@pytest.mark.parametrize(
+    "mode, code",
+    [
+        ("+s", "INVALID_TARGET"),
+        ("+p", "INVALID_TARGET"),
+        ("+i", "KEY_NO_PERMISSION"),
+        ("+k x", "KEY_NO_PERMISSION"),
+        ("+b eve", "KEY_NO_PERMISSION"),
+    ],
+)
 def test_who_cannot_enter_a_channel_does_not_see_its_keys(irc, mode, code):  # noqa: F811
     irc.client("alice", caps=CAPS, channel="#tea").ask("METADATA #tea SET url x", f"MODE #tea {mode}")
     (got,) = irc.client("eve", caps=CAPS).ask("METADATA #tea LIST")
@@ -216,8 +249,12 @@ def test_two_users_of_one_account_have_the_same_keys(irc, cheap):  # noqa: F811
     assert plain(ally.ask("METADATA * LIST")) == ["761 ally url * x"]
     ally.ask("METADATA * SET url")
     assert plain(al.ask("METADATA * LIST")) == []
-    assert sorted(plain(watcher.ask())) == ["761 al url * x", "761 ally url * x",
-                                            "766 al url key not set", "766 ally url key not set"]
+    assert sorted(plain(watcher.ask())) == [
+        "761 al url * x",
+        "761 ally url * x",
+        "766 al url key not set",
+        "766 ally url key not set",
+    ]
 
 
 def test_one_account_s_keys_do_not_become_another_one_s(irc, cheap):  # noqa: F811

@@ -1,4 +1,5 @@
 """Read markers: how far one has read, told to one's own clients and to nobody else."""
+
 import pytest
 
 from extras.ircv3 import read_marker
@@ -14,9 +15,13 @@ pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 def test_a_marker_is_told_before_the_names_and_only_moves_forward(irc):
     alice, bob = irc.client("alice", CAP), irc.client("bob", CAP, "#tea")
     assert [short(message) for message in alice.ask("JOIN #TEA") if message.command in ("MARKREAD", "366")] == [
-        "MARKREAD #tea *", "366 #tea End of NAMES list"]
+        "MARKREAD #tea *",
+        "366 #tea End of NAMES list",
+    ]
     assert alice.lines(f"MARKREAD #Tea {OLD}", f"MARKREAD #tea {NEW}", f"MARKREAD #tea {OLD}", "MARKREAD #tea") == [
-        f"MARKREAD #Tea {OLD}", *[f"MARKREAD #tea {NEW}"] * 3]
+        f"MARKREAD #Tea {OLD}",
+        *[f"MARKREAD #tea {NEW}"] * 3,
+    ]
     assert bob.codes() == ["JOIN"] and bob.lines("MARKREAD #tea") == ["MARKREAD #tea *"]
 
 
@@ -24,13 +29,20 @@ def test_the_markers_of_an_account_are_there_after_a_restart_and_those_of_a_gues
     irc.start(options={"db": str(tmp_path / "irc.db")})
     register(irc, "alice")
     alice, guest = client(irc, "alice"), irc.client("guest")
-    assert alice.lines(f"MARKREAD #tea {OLD}", f"MARKREAD bob {NEW}")[-1] == guest.lines(f"MARKREAD bob {NEW}")[0] == f"MARKREAD bob {NEW}"
+    assert (
+        alice.lines(f"MARKREAD #tea {OLD}", f"MARKREAD bob {NEW}")[-1]
+        == guest.lines(f"MARKREAD bob {NEW}")[0]
+        == f"MARKREAD bob {NEW}"
+    )
     guest.send("QUIT")
     guest.goodbye()
     assert irc.client("guest").lines("MARKREAD bob") == ["MARKREAD bob *"]
     irc.server.stop()
     irc.start(options={"db": str(tmp_path / "irc.db")})
-    assert client(irc, "alice").lines("MARKREAD #TEA", "MARKREAD Bob") == [f"MARKREAD #TEA {OLD}", f"MARKREAD Bob {NEW}"]
+    assert client(irc, "alice").lines("MARKREAD #TEA", "MARKREAD Bob") == [
+        f"MARKREAD #TEA {OLD}",
+        f"MARKREAD Bob {NEW}",
+    ]
     assert list(irc.server.extensions[ReadMarker]._markers) == [b"alice"]
 
 
@@ -41,14 +53,20 @@ def test_the_markers_of_a_guest_end_with_it_though_it_has_logged_in(irc):
     login(guest, "alice")
     guest.send(f"MARKREAD #tea {NEW}\r\nQUIT")
     guest.goodbye()
-    irc.server.stop()   # which waits until it has gone
+    irc.server.stop()  # which waits until it has gone
     assert list(irc.server.extensions[ReadMarker]._markers) == [b"alice"]
 
 
-@pytest.mark.parametrize("request_, answer", [
-    ("MARKREAD", "NEED_MORE_PARAMS"), ("MARKREAD #tea *", "INVALID_PARAMS *"), ("MARKREAD #tea msgid=7", "INVALID_PARAMS msgid=7"),
-    ("MARKREAD #tea timestamp=2020-13-01T00:00:00.000Z", "INVALID_PARAMS timestamp=2020-13-01T00:00:00.000Z"), ("MARKREAD 'OR'1'='1", "INVALID_PARAMS 'OR'1'='1"),
-])
+@pytest.mark.parametrize(
+    "request_, answer",
+    [
+        ("MARKREAD", "NEED_MORE_PARAMS"),
+        ("MARKREAD #tea *", "INVALID_PARAMS *"),
+        ("MARKREAD #tea msgid=7", "INVALID_PARAMS msgid=7"),
+        ("MARKREAD #tea timestamp=2020-13-01T00:00:00.000Z", "INVALID_PARAMS timestamp=2020-13-01T00:00:00.000Z"),
+        ("MARKREAD 'OR'1'='1", "INVALID_PARAMS 'OR'1'='1"),
+    ],
+)
 def test_a_request_that_makes_no_sense_is_refused_with_its_code(request_, answer, irc):
     (got,) = irc.client("alice", CAP).ask(request_)
     assert [got.command, *got.params[:-1]] == ["FAIL", "MARKREAD", *answer.split()]
@@ -77,8 +95,13 @@ def test_markers_go_with_a_channel_that_is_renamed(irc, tmp_path):
     alice, bob = client(irc, "alice"), irc.client("bob", channel="#tea")
     alice.ask(f"MARKREAD #tea {OLD}")
     assert bob.lines(f"MARKREAD #tea {NEW}", "RENAME #tea #coffee", "MARKREAD #coffee", "MARKREAD #tea")[-2:] == [
-        f"MARKREAD #coffee {NEW}", "MARKREAD #tea *"]
+        f"MARKREAD #coffee {NEW}",
+        "MARKREAD #tea *",
+    ]
     for _ in range(2):
-        assert client(irc, "al", "alice").lines("MARKREAD #coffee", "MARKREAD #tea") == [f"MARKREAD #coffee {OLD}", "MARKREAD #tea *"]
+        assert client(irc, "al", "alice").lines("MARKREAD #coffee", "MARKREAD #tea") == [
+            f"MARKREAD #coffee {OLD}",
+            "MARKREAD #tea *",
+        ]
         irc.server.stop()
         irc.start(options={"db": str(tmp_path / "irc.db")})

@@ -1,4 +1,5 @@
 """Redaction: who may take back what, and that nobody gets it afterwards, whatever happens meanwhile."""
+
 import sqlite3
 from contextlib import closing
 
@@ -36,7 +37,11 @@ def meanwhile(irc, what):
 
 def test_an_author_takes_back_its_words_and_history_forgets_them(irc):
     irc.client("op", channel="#tea")
-    alice, bob, old = irc.client("alice", CAPS, "#tea"), irc.client("bob", CAPS, "#tea"), irc.client("old", channel="#tea")
+    alice, bob, old = (
+        irc.client("alice", CAPS, "#tea"),
+        irc.client("bob", CAPS, "#tea"),
+        irc.client("old", channel="#tea"),
+    )
     name = id_of(alice, "#tea", "oops")
     for wire in alice, bob, old:
         wire.ask()
@@ -47,7 +52,8 @@ def test_an_author_takes_back_its_words_and_history_forgets_them(irc):
     assert texts(bob, "#tea") == []
     assert alice.lines(f"REDACT #tea {name}")[0].startswith(f"FAIL REDACT UNKNOWN_MSGID #tea {name} ")
     assert b"oops" not in irc.server.extensions[Storage].database.read(
-        lambda db: b"".join(line for line, in db.execute("SELECT line FROM message")))
+        lambda db: b"".join(line for (line,) in db.execute("SELECT line FROM message"))
+    )
 
 
 def test_an_operator_of_the_channel_takes_back_what_others_said_and_nobody_else_does(irc):
@@ -142,15 +148,20 @@ def test_what_cannot_be_written_is_not_taken_back_and_one_is_told(irc, tmp_path,
     assert texts(bob, "#tea") == ["oops"]
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        assert alice.lines(f"REDACT #tea {name}")[-1] == f"FAIL REDACT INTERNAL_ERROR #tea {name} History is temporarily unavailable"
+        assert (
+            alice.lines(f"REDACT #tea {name}")[-1]
+            == f"FAIL REDACT INTERNAL_ERROR #tea {name} History is temporarily unavailable"
+        )
         assert texts(bob, "#tea") == ["oops"]
         other.execute("COMMIT")
         assert alice.lines(f"REDACT #tea {name}") == [f"REDACT #tea {name}"]
-        assert b"oops" not in b"".join(line for line, in other.execute("SELECT line FROM message"))
+        assert b"oops" not in b"".join(line for (line,) in other.execute("SELECT line FROM message"))
 
 
 def test_without_a_database_nothing_is_taken_back_and_one_is_told(irc):
     alice = irc.client("alice", CAPS, "#tea")
     name = id_of(alice, "#tea", "one")
     irc.server.extensions[Storage].database.close()
-    assert alice.lines(f"REDACT #tea {name}") == [f"FAIL REDACT INTERNAL_ERROR #tea {name} History is temporarily unavailable"]
+    assert alice.lines(f"REDACT #tea {name}") == [
+        f"FAIL REDACT INTERNAL_ERROR #tea {name} History is temporarily unavailable"
+    ]

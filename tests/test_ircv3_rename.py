@@ -16,8 +16,14 @@ def test_who_knows_rename_gets_one_and_the_others_leave_and_join(irc):  # noqa: 
     carol.ask()
     assert alice.lines("RENAME #tea #coffee :stronger") == ["RENAME #tea #coffee stronger"]
     got = [line.split(" 1")[0] for line in bob.lines()]
-    assert got == ["PART #tea stronger", "JOIN #coffee", "332 #coffee at four", "333 #coffee alice",
-                   "353 = #coffee @alice bob carol", "366 #coffee End of NAMES list"]
+    assert got == [
+        "PART #tea stronger",
+        "JOIN #coffee",
+        "332 #coffee at four",
+        "333 #coffee alice",
+        "353 = #coffee @alice bob carol",
+        "366 #coffee End of NAMES list",
+    ]
     assert carol.lines() == ["RENAME #tea #coffee stronger"]
     assert bob.lines("PRIVMSG #coffee :hm") == [] and alice.lines() == ["PRIVMSG #coffee hm"]
     assert bob.codes("NAMES #tea", "PRIVMSG #tea :x") == ["366", "401"], "the old name is free"
@@ -43,9 +49,15 @@ def test_what_cannot_be_is_refused_and_changes_nothing(irc):  # noqa: F811
     alice.ask()
     assert bob.codes("RENAME #tea #x", "RENAME #none #x") == ["482", "403"]
     assert irc.client("carol").codes("RENAME #tea #x") == ["442"]
-    assert [short(got)[:35] for got in alice.ask("RENAME #tea #OTHER", "RENAME #tea &tea", "RENAME #tea :a b", "RENAME #tea")] == [
-        "FAIL RENAME CHANNEL_NAME_IN_USE #te", "FAIL RENAME CANNOT_RENAME #tea &tea", "FAIL RENAME CANNOT_RENAME #tea * A ",
-        "461 RENAME Not enough parameters"]
+    assert [
+        short(got)[:35]
+        for got in alice.ask("RENAME #tea #OTHER", "RENAME #tea &tea", "RENAME #tea :a b", "RENAME #tea")
+    ] == [
+        "FAIL RENAME CHANNEL_NAME_IN_USE #te",
+        "FAIL RENAME CANNOT_RENAME #tea &tea",
+        "FAIL RENAME CANNOT_RENAME #tea * A ",
+        "461 RENAME Not enough parameters",
+    ]
     assert alice.lines("NAMES #tea")[0] == "353 = #tea @alice bob"
 
 
@@ -85,7 +97,9 @@ def test_who_joins_the_old_name_is_told_the_new_one_or_brought_there_with_its_ke
     renamed(irc, "MODE #tea +k leaf")
     bob, carol = irc.client("bob"), irc.client("carol", caps=CAP)
     assert bob.lines("JOIN #TEA") == [
-        "470 #TEA #coffee The channel has been renamed", "475 #coffee Cannot join channel (+k)"]
+        "470 #TEA #coffee The channel has been renamed",
+        "475 #coffee Cannot join channel (+k)",
+    ]
     assert joined(bob, "JOIN #x,#TEA,#y ,leaf") == ["#x", "#coffee", "#y"]
     assert carol.lines("JOIN #tea leaf") == ["FAIL JOIN CHANNEL_RENAMED #tea #coffee The channel has been renamed"]
     assert joined(carol, "JOIN #x,#tea,#coffee ,,leaf") == ["#x", "#coffee"]

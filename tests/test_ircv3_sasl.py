@@ -1,4 +1,5 @@
 """SASL: the ways to log in, the ways not to, and what happens meanwhile."""
+
 import base64
 import sqlite3
 import threading
@@ -70,24 +71,40 @@ def test_nobody_may_act_as_somebody_else(alices, mechanism):
     assert login(wire, "alice", mechanism=mechanism, authzid="Alice") == ["900", "903"]
 
 
-@pytest.mark.parametrize("message", [
-    b"", b"alice", b"\0alice", b"\0\0sesame", b"\0alice\0", b"\0alice\0sesame\0", b"\0alice\0sesa\xff", b"\0" * 9,
-    b"\0' OR 1=1 --\0x", b"\0alice\0' OR '1'='1"])
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"alice",
+        b"\0alice",
+        b"\0\0sesame",
+        b"\0alice\0",
+        b"\0alice\0sesame\0",
+        b"\0alice\0sesa\xff",
+        b"\0" * 9,
+        b"\0' OR 1=1 --\0x",
+        b"\0alice\0' OR '1'='1",
+    ],
+)
 def test_a_message_that_is_none_of_plain_is_refused(alices, message):
     wire = asking(alices)
     assert codes(wire, "AUTHENTICATE PLAIN", sent(message) if message else "AUTHENTICATE +") == ["904"]
     assert login(wire, "alice") == ["900", "903"]
 
 
-@pytest.mark.parametrize("lines, code", [
-    (["AUTHENTICATE PLAIN", "AUTHENTICATE !!!"], ["904"]),
-    (["AUTHENTICATE PLAIN", "AUTHENTICATE *"], ["906"]),
-    (["AUTHENTICATE *"], ["906"]),
-    (["AUTHENTICATE NOTHING"], ["908", "904"]),
-    (["AUTHENTICATE EXTERNAL"], ["908", "904"]),
-    (["AUTHENTICATE PLAIN", "AUTHENTICATE " + "A" * 401], ["905"]),
-    (["AUTHENTICATE PLAIN", *["AUTHENTICATE " + "A" * 400] * (MAX_LETTERS // 400 + 1)], ["904"]),
-    (["AUTHENTICATE"], ["461"])])
+@pytest.mark.parametrize(
+    "lines, code",
+    [
+        (["AUTHENTICATE PLAIN", "AUTHENTICATE !!!"], ["904"]),
+        (["AUTHENTICATE PLAIN", "AUTHENTICATE *"], ["906"]),
+        (["AUTHENTICATE *"], ["906"]),
+        (["AUTHENTICATE NOTHING"], ["908", "904"]),
+        (["AUTHENTICATE EXTERNAL"], ["908", "904"]),
+        (["AUTHENTICATE PLAIN", "AUTHENTICATE " + "A" * 401], ["905"]),
+        (["AUTHENTICATE PLAIN", *["AUTHENTICATE " + "A" * 400] * (MAX_LETTERS // 400 + 1)], ["904"]),
+        (["AUTHENTICATE"], ["461"]),
+    ],
+)
 def test_an_attempt_ends_with_its_numeric_and_the_next_one_begins_anew(alices, lines, code):
     wire = asking(alices)
     assert codes(wire, *lines) == code
@@ -134,7 +151,9 @@ def test_guessing_ends_the_connection(alices):
         assert login(wire, "alice", "wrong") == ["904"]
     wire.send("AUTHENTICATE PLAIN\r\n" + sent(plain("alice", "wrong")))
     assert [short(message) for message in wire.goodbye()][1:] == [
-        "904 SASL authentication failed", "ERROR Closing Link: 127.0.0.1 (Too many wrong passwords)"]
+        "904 SASL authentication failed",
+        "ERROR Closing Link: 127.0.0.1 (Too many wrong passwords)",
+    ]
 
 
 def test_several_may_log_in_to_one_account_at_once(alices):
@@ -165,7 +184,9 @@ class Gate:
     def __init__(self, monkeypatch):
         self.entered, self.open = threading.Event(), threading.Event()
         hash_it = passwords.hash_password
-        monkeypatch.setattr(passwords, "hash_password", lambda *args: (self.entered.set(), self.open.wait(20), hash_it(*args))[-1])
+        monkeypatch.setattr(
+            passwords, "hash_password", lambda *args: (self.entered.set(), self.open.wait(20), hash_it(*args))[-1]
+        )
 
 
 def test_a_slow_hash_holds_nobody_else(alices, monkeypatch):

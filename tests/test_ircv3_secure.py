@@ -1,4 +1,5 @@
 """Certificates of clients: what they log in to, what WHOIS tells of them, and who is not asked for one."""
+
 import hashlib
 import socket
 import ssl
@@ -16,8 +17,11 @@ from tests.ircv3_accounts import cheap, codes, login  # noqa: F401  (a fixture)
 from tests.tls_house import credentials, trusting, with_tls  # noqa: F401  (fixtures)
 from tests.wire import DEADLINE_S
 
-pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap"),
-              pytest.mark.skipif(not client_certificate.can_ask(), reason="this Python does not let us ask for certificates")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.usefixtures("cheap"),
+    pytest.mark.skipif(not client_certificate.can_ask(), reason="this Python does not let us ask for certificates"),
+]
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
@@ -36,7 +40,9 @@ class TlsWire(IrcWire):
 
 @pytest.fixture
 def server(credentials):  # noqa: F811
-    with running(with_tls(IrcServer)(("127.0.0.1", 0), credentials, name="irc.test", options={"oper": [("root", "secret")]})) as server:
+    with running(
+        with_tls(IrcServer)(("127.0.0.1", 0), credentials, name="irc.test", options={"oper": [("root", "secret")]})
+    ) as server:
         yield server
 
 

@@ -50,6 +50,7 @@ def test_without_batch_isupport_is_plain(irc):  # noqa: F811
 @pytest.fixture
 def with_tls(irc):  # noqa: F811
     """Start a server that has a port for TLS, as far as it knows."""
+
     def start(**options):
         server = irc.start(options=options)
         server.tls_door = SimpleNamespace(server_address=("127.0.0.1", 6697))

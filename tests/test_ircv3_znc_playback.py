@@ -1,4 +1,5 @@
 """znc.in/playback: a client asks as it asks a bouncer, and gets what CHATHISTORY would give."""
+
 import pytest
 
 from extras.ircv3.storage import Storage
@@ -14,7 +15,11 @@ pytestmark = pytest.mark.usefixtures("cheap")
 
 def played(wire, request):
     wire.ask()
-    return [message.text for message in wire.ask(request) if message.command == "PRIVMSG" and message.params[0] != "*playback"]
+    return [
+        message.text
+        for message in wire.ask(request)
+        if message.command == "PRIVMSG" and message.params[0] != "*playback"
+    ]
 
 
 def seconds(message):
@@ -28,7 +33,9 @@ def alice(irc):
     alice = client(irc, "alice", caps=CAPS, channel="#tea")
     eve = irc.client("eve", CAPS, "#milk")
     eve.ask("PRIVMSG #milk :not yours", "PRIVMSG bob :nor this")
-    alice.said = [message for word in ("one", "two", "three") for message in say(bob, "#tea", word) if message.text == word]
+    alice.said = [
+        message for word in ("one", "two", "three") for message in say(bob, "#tea", word) if message.text == word
+    ]
     say(bob, "alice", "secret")
     return alice
 
@@ -50,13 +57,20 @@ def test_the_times_themselves_are_left_out(alice):
     assert played(alice, f"PRIVMSG *playback :play #tea {first - 1} {last}") == before
 
 
-@pytest.mark.parametrize("words", ["", "PLAY", "PLAY #milk", "PLAY nobody' 1", "PLAY * nan", "PLAY * 1e999", "PLAY * -1", "STOP *", "PLAY * x"])
+@pytest.mark.parametrize(
+    "words",
+    ["", "PLAY", "PLAY #milk", "PLAY nobody' 1", "PLAY * nan", "PLAY * 1e999", "PLAY * -1", "STOP *", "PLAY * x"],
+)
 def test_what_makes_no_sense_is_answered_with_what_does(words, alice):
-    assert [message.text for message in alice.ask(f"ZNC *playback {words}") if message.command == "NOTICE"] == ["PLAY <channel or nick>|* [<seconds> [<seconds>]]"]
+    assert [message.text for message in alice.ask(f"ZNC *playback {words}") if message.command == "NOTICE"] == [
+        "PLAY <channel or nick>|* [<seconds> [<seconds>]]"
+    ]
 
 
 def test_what_is_taken_back_meanwhile_or_of_a_channel_that_one_leaves_is_not_played(irc, alice):
-    meanwhile(irc, lambda: irc.server.registry.part(irc.server.registry.user("alice"), irc.server.registry.channel("#tea")))
+    meanwhile(
+        irc, lambda: irc.server.registry.part(irc.server.registry.user("alice"), irc.server.registry.channel("#tea"))
+    )
     assert played(alice, "ZNC *playback PLAY *") == ["secret"]
 
 

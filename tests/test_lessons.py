@@ -17,7 +17,8 @@ from tests.verdict import LONG_ENOUGH_S, SoFar
 pytestmark = pytest.mark.long
 
 ECHO, CLIENT, PROTOCOL = (
-    LAST_RUNGS[name].read_text(encoding="utf-8") for name in ("echo.py", "client.py", "protocol.py"))
+    LAST_RUNGS[name].read_text(encoding="utf-8") for name in ("echo.py", "client.py", "protocol.py")
+)
 SERVER = ("test_step1_echo.py", "--server={python} FILE {port}")
 STEP_2 = ("test_step2_client.py", "--client={python} FILE {host} {port}")
 
@@ -48,26 +49,47 @@ except KeyError:
 """
 
 
-@pytest.mark.parametrize("program, told", [
-    (HANDLER % "self.request.sendall(chunck)", "connected\nline 5 of program.py: NameError: name 'chunck' is not defined"),
-    (HANDLER % "raise ConnectionResetError(104, 'reset')", "connected\nline 5 of program.py: ConnectionResetError: [Errno 104] reset"),
-    (IN_A_THREAD % "int('x')", "line 3 of program.py: ValueError: invalid literal for int() with base 10: 'x'"),
-    (CHAIN, "line 4 of program.py: NameError: name 'respnd' is not defined"),
-    ("import nosuch\n", "line 1 of program.py: ModuleNotFoundError: No module named 'nosuch'"),
-    ("assert False\n", "line 1 of program.py: AssertionError"),
-    ("print('Traceback, they say')\n", "Traceback, they say"),
-], ids=["in a handler", "of a peer", "in a thread", "one that led to another", "an import", "without a text", "no traceback"])
+@pytest.mark.parametrize(
+    "program, told",
+    [
+        (
+            HANDLER % "self.request.sendall(chunck)",
+            "connected\nline 5 of program.py: NameError: name 'chunck' is not defined",
+        ),
+        (
+            HANDLER % "raise ConnectionResetError(104, 'reset')",
+            "connected\nline 5 of program.py: ConnectionResetError: [Errno 104] reset",
+        ),
+        (IN_A_THREAD % "int('x')", "line 3 of program.py: ValueError: invalid literal for int() with base 10: 'x'"),
+        (CHAIN, "line 4 of program.py: NameError: name 'respnd' is not defined"),
+        ("import nosuch\n", "line 1 of program.py: ModuleNotFoundError: No module named 'nosuch'"),
+        ("assert False\n", "line 1 of program.py: AssertionError"),
+        ("print('Traceback, they say')\n", "Traceback, they say"),
+    ],
+    ids=[
+        "in a handler",
+        "of a peer",
+        "in a thread",
+        "one that led to another",
+        "an import",
+        "without a text",
+        "no traceback",
+    ],
+)
 def test_a_traceback_is_one_line_with_the_program_own_place(tmp_path, program, told):
     (tmp_path / "program.py").write_text(program)
-    printed = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, text=True, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT).stdout
+    printed = subprocess.run(
+        [sys.executable, "program.py"], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ).stdout
     shortened, crashes = shorten(printed)
     assert shortened == told, printed
-    assert [str(crash) for crash in crashes] == [line for line in told.splitlines()
-                                                 if line.startswith("line ") and "ConnectionReset" not in line]
+    assert [str(crash) for crash in crashes] == [
+        line for line in told.splitlines() if line.startswith("line ") and "ConnectionReset" not in line
+    ]
 
 
 # What happened
+
 
 def test_two_steps_that_take_turns_are_told_once():
     story = Story()
@@ -75,8 +97,13 @@ def test_two_steps_that_take_turns_are_told_once():
         story.add("alice", ">", line)
         story.add("alice", "<", b"OK\n")
     story.add("bob", "", "(says nothing)")  # so that the turns are over
-    assert story.lines()[1:] == ["    alice > HELP\\n", "    alice < OK\\n",
-                                 "    alice > MSG bob hi\\n", "    alice < OK\\n   (these two 200 times)", "      bob  (says nothing)"]
+    assert story.lines()[1:] == [
+        "    alice > HELP\\n",
+        "    alice < OK\\n",
+        "    alice > MSG bob hi\\n",
+        "    alice < OK\\n   (these two 200 times)",
+        "      bob  (says nothing)",
+    ]
 
 
 def test_a_long_hint_is_cut_between_words():
@@ -86,6 +113,7 @@ def test_a_long_hint_is_cut_between_words():
 
 # The lesson
 
+
 def replaced(text, old, new):
     assert old in text
     return text.replace(old, new)
@@ -93,19 +121,26 @@ def replaced(text, old, new):
 
 BROKEN = {  # the program -> how it is judged, and how its lesson begins
     "a wrong name in a handler": (
-        replaced(ECHO, "sendall(chunk)", "sendall(chunck)"), SERVER,
-        "line 9 of program.py: NameError: name 'chunck' is not defined"),
-    "a wrong call in a handler": (
-        replaced(ECHO, "recv(4096)", "recv()"), SERVER, "line 8 of program.py: TypeError: "),
+        replaced(ECHO, "sendall(chunk)", "sendall(chunck)"),
+        SERVER,
+        "line 9 of program.py: NameError: name 'chunck' is not defined",
+    ),
+    "a wrong call in a handler": (replaced(ECHO, "recv(4096)", "recv()"), SERVER, "line 8 of program.py: TypeError: "),
     "an import that was forgotten in a client": (
         replaced(CLIENT, "import contextlib\n", ""),
-        STEP_2, "line 14 of program.py: NameError: name 'contextlib' is not defined"),
+        STEP_2,
+        "line 14 of program.py: NameError: name 'contextlib' is not defined",
+    ),
     "a wrong name in a function": (
-        replaced(PROTOCOL, "tuple(args)", "tuple(arg)"), ("test_step3_protocol.py", "--python=step3=FILE"),
-        "line 33 of program.py: NameError: name 'arg' is not defined"),
+        replaced(PROTOCOL, "tuple(args)", "tuple(arg)"),
+        ("test_step3_protocol.py", "--python=step3=FILE"),
+        "line 33 of program.py: NameError: name 'arg' is not defined",
+    ),
     "a method that is not there": (
-        "class LineBuffer:\n    pass\n", ("test_step4_framing.py", "--python=step4=FILE:LineBuffer"),
-        "AttributeError: 'LineBuffer' object has no attribute 'feed'"),
+        "class LineBuffer:\n    pass\n",
+        ("test_step4_framing.py", "--python=step4=FILE:LineBuffer"),
+        "AttributeError: 'LineBuffer' object has no attribute 'feed'",
+    ),
 }
 
 
@@ -116,7 +151,9 @@ import socket, sys
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 print("listening on port", sys.argv[1])
 """
-READS_LINES = replaced(replaced(ECHO, "Base", "Stream"), "chunk := self.request.recv(4096)", "chunk := self.rfile.readline()")
+READS_LINES = replaced(
+    replaced(ECHO, "Base", "Stream"), "chunk := self.request.recv(4096)", "chunk := self.rfile.readline()"
+)
 DELIVERS_NOTHING = replaced(ECHO, "sendall(chunk)", "sendall(b'OK\\n' * chunk.count(b'\\n'))")
 OTHERS = {  # a name -> the program, how it is judged, and flags
     "strips": (STRIPS, SERVER),
@@ -126,7 +163,12 @@ OTHERS = {  # a name -> the program, how it is judged, and flags
     "stops at once": (LISTENS + "listner.accept()\n", SERVER),
     "a client that ends at once": ("print('hello')\n", STEP_2, "-x"),
     "reads lines": (READS_LINES, SERVER, "-k", "not megabytes and not reads_late and not does_not_read"),  # it is slow
-    "delivers nothing": (DELIVERS_NOTHING, ("test_step5_server.py", SERVER[1]), "-k", "as_typed or to_oneself or outlives or bounded"),
+    "delivers nothing": (
+        DELIVERS_NOTHING,
+        ("test_step5_server.py", SERVER[1]),
+        "-k",
+        "as_typed or to_oneself or outlives or bounded",
+    ),
 }
 
 
@@ -142,8 +184,12 @@ def lessons(tmp_path_factory):
         path = tmp_path_factory.mktemp("hers") / "program.py"
         path.write_text(program)
         asked[name] = [f"{ROOT}/tests/{test_file}", flag.replace("FILE", str(path)), "-x", "--patience=1"]
-    asked["a race"] = [f"{ROOT}/tests/test_step5_server.py", f"--server={{python}} {ROOT}/step5_server/server.py --port {{port}}",
-                       "-k", "one_of_many_gets_the_name or good_name"]
+    asked["a race"] = [
+        f"{ROOT}/tests/test_step5_server.py",
+        f"--server={{python}} {ROOT}/step5_server/server.py --port {{port}}",
+        "-k",
+        "one_of_many_gets_the_name or good_name",
+    ]
     with side_by_side(asked) as runs:
         yield runs
 
@@ -160,7 +206,9 @@ def test_the_first_broken_rule_is_told_and_the_others_are_folded(lessons):
     printed = lessons["strips"]().printed
     broken = printed.count("\n[ ] ")
     assert broken > 5
-    assert printed.count("\nrule      ") == 1 and f"\n{broken - 1} more rules fail; begin with this one.\n" in printed, printed
+    assert (
+        printed.count("\nrule      ") == 1 and f"\n{broken - 1} more rules fail; begin with this one.\n" in printed
+    ), printed
     assert f" {broken - 1} folded in " in printed and "\n[-] " not in printed, printed  # all the others are tried
 
 
@@ -172,8 +220,12 @@ def test_vv_tells_every_failure(lessons):
 
 def test_who_answers_nothing_is_not_asked_for_long(lessons):
     run = lessons["silent"]()
-    waits = [line.removeprefix("came      ") for report in run.reports for line in report.text.splitlines()
-             if line.startswith("came      nothing in ")]
+    waits = [
+        line.removeprefix("came      ")
+        for report in run.reports
+        for line in report.text.splitlines()
+        if line.startswith("came      nothing in ")
+    ]
     assert waits == ["nothing in 1 s", *["nothing in 0.5 s"] * 3], run.printed
     assert "4 checks got no answer: the rest is not tried" in run.printed and "\n[-] " in run.printed
 
@@ -186,12 +238,17 @@ def test_of_a_race_no_line_says_that_there_is_none(lessons):
 
 def test_a_program_that_ends_at_once_is_told_that_a_server_goes_on(lessons):
     run = lessons["ends at once"]()
-    assert not run.reports and "\nthe server has ended, with status 0: a server goes on listening" in run.printed, run.printed
+    assert not run.reports and "\nthe server has ended, with status 0: a server goes on listening" in run.printed, (
+        run.printed
+    )
     assert "\n    listening on port " in run.printed and "\n[-] " in run.printed, run.printed
 
 
 def test_of_a_client_that_has_ended_nothing_is_awaited(lessons):
-    assert "came      nobody did, and the client has ended, with status 0" in lessons["a client that ends at once"]().printed
+    assert (
+        "came      nobody did, and the client has ended, with status 0"
+        in lessons["a client that ends at once"]().printed
+    )
 
 
 def test_a_server_that_stops_at_once_says_why(lessons):

@@ -40,8 +40,11 @@ def judging(test_file, *flags, check=""):
 @pytest.fixture(scope="module")
 def verdicts(request, tmp_path_factory):
     """Begin to judge all that is asked for here: arguments -> a call that waits for the verdict."""
-    asked = [item.callspec.params["arguments"] for item in request.session.items if "verdicts" in item.fixturenames
-             and not any(mark.args[0] for mark in item.iter_markers("skipif"))]
+    asked = [
+        item.callspec.params["arguments"]
+        for item in request.session.items
+        if "verdicts" in item.fixturenames and not any(mark.args[0] for mark in item.iter_markers("skipif"))
+    ]
     folder = str(tmp_path_factory.mktemp("programs"))
     with side_by_side({each: [part.replace("{folder}", folder) for part in each] for each in asked}) as verdicts:
         yield verdicts
@@ -49,14 +52,21 @@ def verdicts(request, tmp_path_factory):
 
 def each_of(mutants, test_file, flag):
     """Parametrize a test by the mutants of a catalogue, with pytest's arguments to judge each."""
+
     def arguments(mutant):
         # Little patience: we know that no right answer will come.
-        return judging(getattr(mutant, "test_file", test_file), "-x", "--patience=1",
-                       flag.replace("{mutant}", mutant.__name__), check=mutant.check)
+        return judging(
+            getattr(mutant, "test_file", test_file),
+            "-x",
+            "--patience=1",
+            flag.replace("{mutant}", mutant.__name__),
+            check=mutant.check,
+        )
 
     names = list(mutants)[::EVERY]
     return pytest.mark.parametrize(
-        "mutant, arguments", [(mutants[name], arguments(mutants[name])) for name in names], ids=names)
+        "mutant, arguments", [(mutants[name], arguments(mutants[name])) for name in names], ids=names
+    )
 
 
 def assert_caught(mutant, run):
@@ -76,7 +86,9 @@ def test_a_wrong_echo_server_is_caught(mutant, arguments, verdicts):
     assert_caught(mutant, verdicts[arguments]())
 
 
-@each_of(CHAT_SERVERS, "test_step5_server.py", f"--server={{python}} {HERE}/mutants/chat_servers.py {{mutant}} {{port}}")
+@each_of(
+    CHAT_SERVERS, "test_step5_server.py", f"--server={{python}} {HERE}/mutants/chat_servers.py {{mutant}} {{port}}"
+)
 def test_a_wrong_chat_server_is_caught(mutant, arguments, verdicts):
     assert_caught(mutant, verdicts[arguments]())
 
@@ -103,6 +115,7 @@ def test_a_wrong_client_of_step_6_is_caught(mutant, arguments, verdicts):
 
 # The lessons
 
+
 class Rules:
     """A pytest plugin that notes where each rule says that it stands."""
 
@@ -122,24 +135,34 @@ def test_every_rule_has_its_place_in_our_text():
         path, _, anchor = place.partition("#")
         text = (HERE.parent / path).read_text(encoding="utf-8")
         headings = [line.lstrip("# ") for line in text.splitlines() if line.startswith("#")]
-        anchors = {"".join(char for char in heading.lower().replace(" ", "-") if char.isalnum() or char in "-_")
-                   for heading in headings}
+        anchors = {
+            "".join(char for char in heading.lower().replace(" ", "-") if char.isalnum() or char in "-_")
+            for heading in headings
+        }
         assert anchor in anchors, place
 
 
 # What is right
 
+
 def other_ways(test_files, names, flag="--server={program} {port}"):
     """Parametrize a test by files of checks and programs of tests/correct, with pytest's arguments to judge each."""
     tools = {".js": "node", ".c": "cc"}
-    started = {".py": "{python} {path}", ".js": "node {path}", ".c": "cc -o {folder}/program {path} && {folder}/program"}
+    started = {
+        ".py": "{python} {path}",
+        ".js": "node {path}",
+        ".c": "cc -o {folder}/program {path} && {folder}/program",
+    }
 
     def one(test_file, name):
         path, suffix = HERE / "correct" / name, Path(name).suffix
         program = started[suffix].replace("{path}", str(path))
         lacking = suffix in tools and not shutil.which(tools[suffix])
-        return pytest.param(judging(test_file, flag.replace("{program}", program), "--patience=10"), id=f"{test_file}-{name}",
-                            marks=pytest.mark.skipif(lacking, reason=f"needs {tools.get(suffix)}"))
+        return pytest.param(
+            judging(test_file, flag.replace("{program}", program), "--patience=10"),
+            id=f"{test_file}-{name}",
+            marks=pytest.mark.skipif(lacking, reason=f"needs {tools.get(suffix)}"),
+        )
 
     return pytest.mark.parametrize("arguments", [one(test_file, name) for test_file in test_files for name in names])
 

@@ -43,8 +43,11 @@ def users(*wires):
     return " ".join(["USERS", *(wire.name for wire in wires)])
 
 
-@rule("a newcomer gets OK, then who is online; the others are told of the newcomer", VERBS,
-      hint="In one step: take the name, send OK, send USERS with the others, and send ONLINE to each of them.")
+@rule(
+    "a newcomer gets OK, then who is online; the others are told of the newcomer",
+    VERBS,
+    hint="In one step: take the name, send OK, send USERS with the others, and send ONLINE to each of them.",
+)
 def test_a_newcomer_hears_ok_then_who_is_here_and_the_others_hear_of_her(chat):
     alice = chat.login("Alice")
     alice.fence()  # nobody of this test is here: no USERS line
@@ -61,8 +64,11 @@ def test_a_newcomer_hears_ok_then_who_is_here_and_the_others_hear_of_her(chat):
         wire.fence()
 
 
-@rule("WHO gets a list of all users, oneself too, and then OK with their number", VERBS,
-      hint="USERS lines first, as many as it takes within 1024 bytes each, then OK <count> as the one reply.")
+@rule(
+    "WHO gets a list of all users, oneself too, and then OK with their number",
+    VERBS,
+    hint="USERS lines first, as many as it takes within 1024 bytes each, then OK <count> as the one reply.",
+)
 def test_who_lists_everybody_and_counts_them(chat):
     alice, bob = chat.login("alice"), chat.login("Bob")
     bob.expect(users(alice))
@@ -86,10 +92,16 @@ def half_close(wire):
     wire.read_to_eof()
 
 
-@rule("a user who leaves, in whatever way, is announced once, and is then in no list", VERBS,
-      hint="Send OFFLINE in one place, which is reached however the connection ends, and only if it had a name.")
-@pytest.mark.parametrize("leave", [logout, half_close, lambda wire: wire.close(), lambda wire: wire.reset()],
-                         ids=["LOGOUT", "half-close", "close", "reset"])
+@rule(
+    "a user who leaves, in whatever way, is announced once, and is then in no list",
+    VERBS,
+    hint="Send OFFLINE in one place, which is reached however the connection ends, and only if it had a name.",
+)
+@pytest.mark.parametrize(
+    "leave",
+    [logout, half_close, lambda wire: wire.close(), lambda wire: wire.reset()],
+    ids=["LOGOUT", "half-close", "close", "reset"],
+)
 def test_who_leaves_is_announced_once_and_is_in_no_list(chat, leave):
     alice, bob = chat.login("alice"), chat.login("bob")
     bob.expect(users(alice))
@@ -112,8 +124,11 @@ def test_a_user_who_is_cut_off_is_announced_once(connect, serve):
     assert carol.request("HELP").events == []
 
 
-@rule("a client that never logged in is never announced", VERBS,
-      hint="Send ONLINE after the name is taken, and OFFLINE only for a client that had a name.")
+@rule(
+    "a client that never logged in is never announced",
+    VERBS,
+    hint="Send ONLINE after the name is taken, and OFFLINE only for a client that had a name.",
+)
 def test_who_never_logged_in_is_never_announced(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     alice.expect(f"ONLINE {bob.name}")
@@ -131,8 +146,11 @@ def test_who_never_logged_in_is_never_announced(chat):
 
 
 @pytest.mark.direct
-@rule("a list too long for one line comes as several, none over 1024 bytes", VERBS,
-      hint="Begin a new USERS line when the next name would make this one longer than 1024 bytes.")
+@rule(
+    "a list too long for one line comes as several, none over 1024 bytes",
+    VERBS,
+    hint="Begin a new USERS line when the next name would make this one longer than 1024 bytes.",
+)
 def test_a_long_list_is_several_lines(chat):
     stems = [f"u{n:02}".ljust(20 - len(chat.tag), "x") for n in range(60)]  # 60 names of 20 letters
     wires = [chat.login(stem) for stem in stems]
@@ -215,9 +233,13 @@ def consistent(lines: list[str], name: str) -> bool:
 
 
 @pytest.mark.direct
-@rule("no list of users contradicts the ONLINE and OFFLINE lines before and after it", VERBS,
-      hint="Take the name, list the others and tell them in one step; WHO must be one step too. Otherwise a "
-           "newcomer's list may lack somebody whose ONLINE never comes, or contain somebody who has gone.", race=True)
+@rule(
+    "no list of users contradicts the ONLINE and OFFLINE lines before and after it",
+    VERBS,
+    hint="Take the name, list the others and tell them in one step; WHO must be one step too. Otherwise a "
+    "newcomer's list may lack somebody whose ONLINE never comes, or contain somebody who has gone.",
+    race=True,
+)
 def test_no_list_contradicts_what_is_told_before_and_after_it(server, connect):
     for _ in range(3):
         assert all_agree(new_chat(server, connect)), "somebody was told of a coming or going that her list contradicts"
@@ -248,8 +270,11 @@ def test_whoever_comes_while_another_goes_is_told_who_is_here():
     come_at_once(PresenceServer)
 
 
-@pytest.mark.parametrize("server_class", [without_lock(PresenceServer), naive_server.TwoStepServer],
-                         ids=["no lock", "first the list, then the name"])
+@pytest.mark.parametrize(
+    "server_class",
+    [without_lock(PresenceServer), naive_server.TwoStepServer],
+    ids=["no lock", "first the list, then the name"],
+)
 def test_without_the_lock_she_is_told_of_a_ghost(server_class):
     with pytest.raises(AssertionError, match="carol was told"):
         come_at_once(server_class)

@@ -48,15 +48,22 @@ def new_chat(server, connect):
 def expect_members(wire, room, *members):
     """Read MEMBERS lines, and then the OK; they must name just these members, in any order."""
     reply, events = wire.read_answer()
-    listed = [word for line in events for word in line.split()[2:] if line.lower().startswith(f"members {room.lower()} ")]
+    listed = [
+        word for line in events for word in line.split()[2:] if line.lower().startswith(f"members {room.lower()} ")
+    ]
     told_of_herself = any(line.startswith("JOINED ") and line.endswith(f" {wire.name}") for line in events)
     if told_of_herself or sorted(listed) != sorted(member.name for member in members) or reply.split()[0] != "OK":
-        raise wire.lesson(" ".join(["MEMBERS", room, *(member.name for member in members)]) + ", then OK",
-                          ", then ".join([*events, reply]))
+        raise wire.lesson(
+            " ".join(["MEMBERS", room, *(member.name for member in members)]) + ", then OK",
+            ", then ".join([*events, reply]),
+        )
 
 
-@lesson.rule("JOIN gets the members, oneself too, then OK; the other members get JOINED", lesson.VERBS,
-             hint="In one step: add the user, list the members, tell the others.")
+@lesson.rule(
+    "JOIN gets the members, oneself too, then OK; the other members get JOINED",
+    lesson.VERBS,
+    hint="In one step: add the user, list the members, tell the others.",
+)
 def test_who_joins_gets_the_members_and_they_hear_of_it(chat):
     (alice, bob, carol), tea = (chat.login(name) for name in ("alice", "bob", "carol")), chat.name("tea")
     for wire, there in ((alice, [alice]), (bob, [alice, bob])):
@@ -67,8 +74,11 @@ def test_who_joins_gets_the_members_and_they_hear_of_it(chat):
         wire.fence()
 
 
-@lesson.rule("SAY reaches the other members of the room, and nobody else", lesson.VERBS,
-             hint="SAY <room> <sender> <text> to each member but the sender; the text with all its spaces.")
+@lesson.rule(
+    "SAY reaches the other members of the room, and nobody else",
+    lesson.VERBS,
+    hint="SAY <room> <sender> <text> to each member but the sender; the text with all its spaces.",
+)
 def test_a_message_reaches_the_others_in_the_room_and_nobody_else(chat):
     (alice, bob, carol), tea = (chat.login(name) for name in ("alice", "bob", "carol")), chat.name("tea")
     for wire in (alice, bob):
@@ -81,8 +91,11 @@ def test_a_message_reaches_the_others_in_the_room_and_nobody_else(chat):
         wire.fence()
 
 
-@lesson.rule("LEAVE gets OK, the members who stay get LEFT, and the one who has left gets nothing more", lesson.VERBS,
-             hint="In one step: take the user out of the room, and tell those who are still in it.")
+@lesson.rule(
+    "LEAVE gets OK, the members who stay get LEFT, and the one who has left gets nothing more",
+    lesson.VERBS,
+    hint="In one step: take the user out of the room, and tell those who are still in it.",
+)
 def test_who_leaves_a_room_hears_no_more(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     tea = chat.name("tea")
@@ -97,8 +110,11 @@ def test_who_leaves_a_room_hears_no_more(chat):
     alice.fence()
 
 
-@lesson.rule("a room is found in upper or lower case, as a user is", lesson.VERBS,
-             hint="Keep rooms by the lower-case form of their names.")
+@lesson.rule(
+    "a room is found in upper or lower case, as a user is",
+    lesson.VERBS,
+    hint="Keep rooms by the lower-case form of their names.",
+)
 def test_a_room_is_found_in_any_case(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     tea = chat.name("tea")
@@ -115,14 +131,16 @@ def test_a_room_is_shown_as_its_first_member_typed_it(connect, server):
     assert bob.request("JOIN tEA").events == ["MEMBERS Tea alice bob"]
     assert bob.request("SAY TEA hello").reply == "OK"
     assert bob.request("LEAVE tea").reply == "OK"
-    assert alice.request("ROOMS").events == [
-        "JOINED Tea bob", "SAY Tea bob hello", "LEFT Tea bob", "ROOM Tea 1"]
+    assert alice.request("ROOMS").events == ["JOINED Tea bob", "SAY Tea bob hello", "LEFT Tea bob", "ROOM Tea 1"]
     alice.request("LEAVE TEA")
     assert bob.request("JOIN tEA").events == ["MEMBERS tEA bob"]  # a new room
 
 
-@lesson.rule("ROOMS lists the rooms that have members, with how many, then OK and their count", lesson.VERBS,
-             hint="A room exists while it has members: when the last one leaves, forget it.")
+@lesson.rule(
+    "ROOMS lists the rooms that have members, with how many, then OK and their count",
+    lesson.VERBS,
+    hint="A room exists while it has members: when the last one leaves, forget it.",
+)
 def test_rooms_lists_the_rooms_that_have_members(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     tea, coffee = chat.name("tea"), chat.name("coffee")
@@ -164,8 +182,11 @@ MISTAKES = {
 }
 
 
-@lesson.rule("a mistake with rooms gets its code, and nobody else hears of it", lesson.VERBS,
-             hint="Check first, then change, then tell the others: a request that is refused must change nothing.")
+@lesson.rule(
+    "a mistake with rooms gets its code, and nobody else hears of it",
+    lesson.VERBS,
+    hint="Check first, then change, then tell the others: a request that is refused must change nothing.",
+)
 def test_a_mistake_gets_its_code_and_nobody_else_hears_of_it(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     rooms = {name: chat.name(name) for name in ("tea", "coffee")}
@@ -178,18 +199,24 @@ def test_a_mistake_gets_its_code_and_nobody_else_hears_of_it(chat):
     bob.fence()
 
 
-@lesson.rule("rooms need a login", lesson.VERBS,
-             hint="Check whether the connection has a name before you do what the line says.")
+@lesson.rule(
+    "rooms need a login", lesson.VERBS, hint="Check whether the connection has a name before you do what the line says."
+)
 def test_all_of_it_needs_a_login(chat):
     stranger = chat.connect("stranger")
     for line in ("JOIN tea", "LEAVE tea", "SAY tea hello", "ROOMS"):
         stranger.ask(line, "ERR not-logged-in ...")
 
 
-@lesson.rule("a user who goes, in whatever way, leaves each of her rooms once", lesson.VERBS,
-             hint="Leave the rooms in one place, which is reached however the connection ends, and loop over a copy "
-                  "of the list.")
-@pytest.mark.parametrize("leave", [lambda wire: wire.send("LOGOUT"), Wire.close, Wire.reset], ids=["LOGOUT", "close", "reset"])
+@lesson.rule(
+    "a user who goes, in whatever way, leaves each of her rooms once",
+    lesson.VERBS,
+    hint="Leave the rooms in one place, which is reached however the connection ends, and loop over a copy "
+    "of the list.",
+)
+@pytest.mark.parametrize(
+    "leave", [lambda wire: wire.send("LOGOUT"), Wire.close, Wire.reset], ids=["LOGOUT", "close", "reset"]
+)
 def test_who_is_gone_has_left_her_rooms_once(chat, leave):
     (alice, bob, carol) = (chat.login(name) for name in ("alice", "bob", "carol"))
     tea, coffee, empty = (chat.name(room) for room in ("tea", "coffee", "empty"))
@@ -354,8 +381,7 @@ class RoomsMachine(RuleBasedStateMachine):
         if wire := self.wires.get(user):
             assert wire.request("WHO").events == ["USERS " + " ".join(self.wires)]
             assert sorted(wire.request("ROOMS").events) == sorted(
-                f"ROOM {self.shown[key]} {len(self.members(key))}"
-                for key in {key for key, _ in self.joined}
+                f"ROOM {self.shown[key]} {len(self.members(key))}" for key in {key for key, _ in self.joined}
             )
 
 
@@ -367,9 +393,12 @@ TestRooms.settings = settings(max_examples=40, stateful_step_count=30, deadline=
 
 
 @pytest.mark.direct
-@lesson.rule("all members of a room get its messages in the same order", lesson.VERBS,
-             hint="Put one message into all members' queues in one step, so that no other thread's message comes in "
-                  "between.", race=True)
+@lesson.rule(
+    "all members of a room get its messages in the same order",
+    lesson.VERBS,
+    hint="Put one message into all members' queues in one step, so that no other thread's message comes in between.",
+    race=True,
+)
 def test_twelve_users_hear_150_messages_of_each_other_in_one_order(chat):
     """Each hears the others (not herself) in the order that the listener hears."""
     wires, tea = [chat.login(name) for name in (*TALKERS, "listener")], chat.name("tea")
@@ -442,7 +471,16 @@ def at_once(server_class, check, **lines):
         actors = {name: lambda name=name: stage.say(name, lines[name]) for name in lines}
         return actors, lambda saw: check(stage, saw)
 
-    return explore(scene, TurnHandler.answer_lines, FanOutConnection.put_held, put_to, RoomsHandler, RoomHub.join, RoomHub.leave, Audience)
+    return explore(
+        scene,
+        TurnHandler.answer_lines,
+        FanOutConnection.put_held,
+        put_to,
+        RoomsHandler,
+        RoomHub.join,
+        RoomHub.leave,
+        Audience,
+    )
 
 
 def same_rooms(stage, saw):
@@ -504,10 +542,18 @@ def sent(commands, *typed):
 
 def test_plain_text_goes_to_the_room_that_she_is_in(commands):
     assert sent(commands, "/join tea", "hello", "/join coffee", "hello") == [
-        "JOIN tea", "SAY tea hello", "JOIN coffee", "SAY coffee hello"]
+        "JOIN tea",
+        "SAY tea hello",
+        "JOIN coffee",
+        "SAY coffee hello",
+    ]
     assert commands.prompt == "coffee> "
     assert sent(commands, "/leave", "hello", "/join TEA", "/leave tea") == [
-        "LEAVE coffee", "SAY tea hello", "JOIN TEA", "LEAVE tea"]
+        "LEAVE coffee",
+        "SAY tea hello",
+        "JOIN TEA",
+        "LEAVE tea",
+    ]
     assert commands.parse_input("hello").show.startswith("! to whom?")
     assert commands.parse_input("/leave").show.startswith("! you are in no room")
 
@@ -529,7 +575,11 @@ def test_rooms_before_the_login_change_nothing():
 
 def test_leaving_a_room_does_not_end_a_private_talk(commands):
     assert sent(commands, "/join tea", "/msg bob psst", "/leave", "more") == [
-        "JOIN tea", "MSG bob psst", "LEAVE tea", "MSG bob more"]
+        "JOIN tea",
+        "MSG bob psst",
+        "LEAVE tea",
+        "MSG bob more",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -551,5 +601,13 @@ def test_events_are_shown_in_words(commands, line, shown):
 def test_what_the_server_tells_cannot_be_said_by_a_user(commands, imitation):
     """For any user name: the server's news begins with a star, and lines of users never do."""
     assert not commands.render(Event(imitation)).startswith("*")
-    for told in ("USERS alice", "ONLINE bob", "OFFLINE bob", "MEMBERS tea bob", "JOINED tea bob", "LEFT tea bob", "ROOM tea 2"):
+    for told in (
+        "USERS alice",
+        "ONLINE bob",
+        "OFFLINE bob",
+        "MEMBERS tea bob",
+        "JOINED tea bob",
+        "LEFT tea bob",
+        "ROOM tea 2",
+    ):
         assert commands.render(Event(told)).startswith("* ")

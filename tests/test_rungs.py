@@ -29,10 +29,15 @@ FIRST_LESSON = {
 }
 # The rungs that are nearly right: all the checks that each fails.
 FAILS = {
-    "chat_server_2.py": {"test_a_crash_harms_nobody_else", "test_a_user_who_does_not_read_delays_nobody",
-                         "test_what_waits_for_one_client_is_bounded"},
-    "chat_client_2.py": {"test_a_message_that_comes_while_she_types_leaves_her_line_intact",
-                         "test_what_others_send_cannot_drive_the_terminal"},
+    "chat_server_2.py": {
+        "test_a_crash_harms_nobody_else",
+        "test_a_user_who_does_not_read_delays_nobody",
+        "test_what_waits_for_one_client_is_bounded",
+    },
+    "chat_client_2.py": {
+        "test_a_message_that_comes_while_she_types_leaves_her_line_intact",
+        "test_what_others_send_cannot_drive_the_terminal",
+    },
 }
 
 
@@ -53,8 +58,12 @@ def judgements(request, folders):
     arguments = {}
     for rung in asked:
         test_file, flag = JUDGED[her_name(rung)]
-        arguments[rung] = [str(test_file), flag.replace("{path}", str(folders[rung] / her_name(rung))),
-                           *["--patience=1"] * (rung in FIRST), *["-x"] * (rung in FIRST and rung.name not in FAILS)]
+        arguments[rung] = [
+            str(test_file),
+            flag.replace("{path}", str(folders[rung] / her_name(rung))),
+            *["--patience=1"] * (rung in FIRST),
+            *["-x"] * (rung in FIRST and rung.name not in FAILS),
+        ]
     with side_by_side(arguments) as runs:
         yield runs
 
@@ -102,5 +111,7 @@ def test_the_first_lesson_of_a_rung_is_what_the_next_section_mends(rung, judgeme
 @pytest.mark.long
 @pytest.mark.parametrize("rung", [rung for rung in FIRST if rung.name in FAILS], ids=lambda rung: rung.name)
 def test_a_rung_fails_in_what_the_next_section_mends_and_in_nothing_else(rung, judgements):
-    failed = {re.sub(r"^.*::|\[.*", "", report.test) for report in judgements[rung]().reports if report.outcome == "failed"}
+    failed = {
+        re.sub(r"^.*::|\[.*", "", report.test) for report in judgements[rung]().reports if report.outcome == "failed"
+    }
     assert failed == FAILS[rung.name], judgements[rung]().printed

@@ -41,9 +41,13 @@ def client(serve, connect):
 
 # What every echo server must do, in the order of the chapter.  Lines wherever the newline is not the point.
 
-@rule("a connection is echoed until its client ends it", f"{CHAPTER}#the-code-change-by-change",
-      hint="One recv() is one chunk, not the whole conversation: send it back at once, and loop until recv() "
-           "returns nothing.")
+
+@rule(
+    "a connection is echoed until its client ends it",
+    f"{CHAPTER}#the-code-change-by-change",
+    hint="One recv() is one chunk, not the whole conversation: send it back at once, and loop until recv() "
+    "returns nothing.",
+)
 def test_many_messages_on_one_connection(client):
     wire = client()
     for number in range(100):
@@ -51,12 +55,24 @@ def test_many_messages_on_one_connection(client):
         wire.expect_among(b"message %d" % number)  # the exact bytes are another rule's
 
 
-@rule("the bytes that come back are those that were sent", f"{CHAPTER}#you-will-build",
-      hint="Send back the bytes just as you received them. Do not decode, strip or split them, and send no greeting.")
-@pytest.mark.parametrize("data", [
-    b"hello\n", "grüße, 世界 🌍\n".encode(), bytes(range(256)) + b"\n", b"\0\n", b"\r\n\r\n",
-    b"\xff\xfe\xff\xf4\xff\xfd\x06\n", b"  two blanks each side  \n",
-], ids=["line", "UTF-8", "every byte", "NUL", "CR LF", "telnet's own bytes", "blanks"])
+@rule(
+    "the bytes that come back are those that were sent",
+    f"{CHAPTER}#you-will-build",
+    hint="Send back the bytes just as you received them. Do not decode, strip or split them, and send no greeting.",
+)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"hello\n",
+        "grüße, 世界 🌍\n".encode(),
+        bytes(range(256)) + b"\n",
+        b"\0\n",
+        b"\r\n\r\n",
+        b"\xff\xfe\xff\xf4\xff\xfd\x06\n",
+        b"  two blanks each side  \n",
+    ],
+    ids=["line", "UTF-8", "every byte", "NUL", "CR LF", "telnet's own bytes", "blanks"],
+)
 def test_the_same_bytes_come_back(client, data):
     wire = client()
     wire.send(data)
@@ -67,8 +83,11 @@ def test_the_same_bytes_come_back(client, data):
         wire.compare(b"!\n", more)
 
 
-@rule("a byte comes back at once, not when a line or the input ends", f"{CHAPTER}#the-code-change-by-change",
-      hint="recv() returns what is there, at least one byte. Send that back before you wait for more; read no lines.")
+@rule(
+    "a byte comes back at once, not when a line or the input ends",
+    f"{CHAPTER}#the-code-change-by-change",
+    hint="recv() returns what is there, at least one byte. Send that back before you wait for more; read no lines.",
+)
 def test_bytes_come_back_before_a_line_ends(client):
     wire = client()
     for byte in (b"h", b"i", b"\n", b"!"):
@@ -76,9 +95,12 @@ def test_bytes_come_back_before_a_line_ends(client):
         wire.expect_bytes(byte)
 
 
-@rule("after a half-close everything is echoed, then the server ends the connection", f"{CHAPTER}#the-code-change-by-change",
-      hint="An empty recv() means that the client sends nothing more, but it still reads: send all that is left, "
-           "then close.")
+@rule(
+    "after a half-close everything is echoed, then the server ends the connection",
+    f"{CHAPTER}#the-code-change-by-change",
+    hint="An empty recv() means that the client sends nothing more, but it still reads: send all that is left, "
+    "then close.",
+)
 @pytest.mark.parametrize("data", [b"hi\n", b"", b"x" * 100_000 + b"\n"], ids=["a line", "nothing", "100,000 bytes"])
 def test_after_a_half_close_everything_is_echoed_then_eof(client, data):
     wire = client()
@@ -87,8 +109,11 @@ def test_after_a_half_close_everything_is_echoed_then_eof(client, data):
     wire.expect_end(data)
 
 
-@rule("when a client has gone, the next one is served", f"{CHAPTER}#the-code-change-by-change",
-      hint="A server does not end with its client: after a conversation it goes back to accept().")
+@rule(
+    "when a client has gone, the next one is served",
+    f"{CHAPTER}#the-code-change-by-change",
+    hint="A server does not end with its client: after a conversation it goes back to accept().",
+)
 def test_the_next_client_is_served(client):
     for name in ("alice", "bob"):
         wire = client(name)
@@ -98,16 +123,22 @@ def test_the_next_client_is_served(client):
         wire.compare(b"", wire.read_to_eof())
 
 
-@rule("megabytes come back, none lost, doubled or changed", f"{CHAPTER}#the-code-change-by-change",
-      hint="send() may take only a part of the bytes, and returns how many; sendall() goes on until all are taken.")
+@rule(
+    "megabytes come back, none lost, doubled or changed",
+    f"{CHAPTER}#the-code-change-by-change",
+    hint="send() may take only a part of the bytes, and returns how many; sendall() goes on until all are taken.",
+)
 def test_megabytes_come_back(client):
     wire, data = client(), NUMBERS
     wire.compare(data, wire.exchange(data))
 
 
-@rule("megabytes come back to a client that begins to read late", f"{CHAPTER}#check-yourself",
-      hint="While the client does not read, the kernel's buffers fill; then send() takes only a part, or has to "
-           "wait. You must send the rest later.")
+@rule(
+    "megabytes come back to a client that begins to read late",
+    f"{CHAPTER}#check-yourself",
+    hint="While the client does not read, the kernel's buffers fill; then send() takes only a part, or has to "
+    "wait. You must send the rest later.",
+)
 def test_a_client_that_reads_late_gets_everything(client):
     wire, sent = client(), bytearray()
     wire.sock.settimeout(FULL_S)  # send until both kernels are full
@@ -124,8 +155,11 @@ def test_a_client_that_reads_late_gets_everything(client):
     wire.compare(bytes(sent), wire.read_to_eof())
 
 
-@rule("a client that says nothing keeps nobody waiting", f"{CHAPTER}#the-code-change-by-change",
-      hint="recv() on one connection must not keep you from accept() and from the others.")
+@rule(
+    "a client that says nothing keeps nobody waiting",
+    f"{CHAPTER}#the-code-change-by-change",
+    hint="recv() on one connection must not keep you from accept() and from the others.",
+)
 def test_a_client_that_says_nothing_keeps_nobody_waiting(client):
     silent, talker = client("silent"), client("talker")
     talker.send(b"hello\n")
@@ -134,9 +168,12 @@ def test_a_client_that_says_nothing_keeps_nobody_waiting(client):
     silent.expect_bytes(b"at last\n")
 
 
-@rule("many clients are served at once", f"{CHAPTER}#the-code-change-by-change",
-      hint="While you wait for the next bytes of one client, you must accept others: use a thread for each, or one "
-           "loop that waits for all of them.")
+@rule(
+    "many clients are served at once",
+    f"{CHAPTER}#the-code-change-by-change",
+    hint="While you wait for the next bytes of one client, you must accept others: use a thread for each, or one "
+    "loop that waits for all of them.",
+)
 def test_many_clients_are_served_at_once(client):
     wires = [client(f"client {number}") for number in range(50)]
     for number, wire in enumerate(wires):
@@ -145,8 +182,11 @@ def test_many_clients_are_served_at_once(client):
         wire.expect_bytes(b"%03d\n" % number)
 
 
-@rule("each client gets back its own bytes, and nobody else's", f"{CHAPTER}#you-will-build",
-      hint="accept() returns a new socket for each client: answer on the one that you read from.")
+@rule(
+    "each client gets back its own bytes, and nobody else's",
+    f"{CHAPTER}#you-will-build",
+    hint="accept() returns a new socket for each client: answer on the one that you read from.",
+)
 def test_nobody_gets_what_another_sent(client):
     alice, bob = client("alice"), client("bob")
     alice.send(b"from alice\n")
@@ -158,8 +198,11 @@ def test_nobody_gets_what_another_sent(client):
         wire.compare(b"", wire.read_to_eof())
 
 
-@rule("a client that does not read keeps nobody waiting", f"{CHAPTER}#check-yourself",
-      hint="sendall() waits while its client does not read. If one thread serves all clients, then all of them wait.")
+@rule(
+    "a client that does not read keeps nobody waiting",
+    f"{CHAPTER}#check-yourself",
+    hint="sendall() waits while its client does not read. If one thread serves all clients, then all of them wait.",
+)
 def test_a_client_that_does_not_read_keeps_nobody_waiting(client):
     stuck, talker = client("stuck"), client("talker")
     stuck.sock.settimeout(FULL_S)
@@ -174,9 +217,12 @@ def test_a_client_that_does_not_read_keeps_nobody_waiting(client):
     talker.expect_bytes(b"hello\n")
 
 
-@rule("a client that crashes harms nobody else", f"{CHAPTER}#ours-beside-yours",
-      hint="recv() and send() fail with \"connection reset\" or \"broken pipe\" when a client crashes: end that one "
-           "connection and go on.")
+@rule(
+    "a client that crashes harms nobody else",
+    f"{CHAPTER}#ours-beside-yours",
+    hint='recv() and send() fail with "connection reset" or "broken pipe" when a client crashes: end that one '
+    "connection and go on.",
+)
 def test_a_reset_harms_nobody_else(client):
     other = client("other")
     for data in (b"", b"hello\n", NUMBERS[:MEGABYTE]):
@@ -197,6 +243,7 @@ def test_a_reset_harms_nobody_else(client):
 
 # Our own
 
+
 def test_a_reset_harms_nobody_else_and_prints_no_traceback(caplog, capfd):
     caplog.set_level("INFO", "chat")
     with running(EchoServer(("127.0.0.1", 0))) as server:
@@ -206,7 +253,7 @@ def test_a_reset_harms_nobody_else_and_prints_no_traceback(caplog, capfd):
                 victim.send(data)
                 victim.reset()
                 assert echo(other, b"still here") == b"still here"
-    assert not [record for record in caplog.records if record.exc_info]     # all threads have ended by now
+    assert not [record for record in caplog.records if record.exc_info]  # all threads have ended by now
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -232,6 +279,7 @@ def test_without_descriptors_the_acceptor_pauses_and_goes_on(server_class, numbe
         if accepts:
             raise accepts.pop()
         return accept(server)
+
     monkeypatch.setattr(socketserver.TCPServer, "get_request", get_request)
     with Wire(serve(server_class).server_address) as wire:
         wire.send_eof()
@@ -246,6 +294,7 @@ def test_without_threads_the_acceptor_pauses_and_goes_on(server_class, serve, pa
 
     def start(thread):
         raise RuntimeError("can't start new thread")
+
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", start)
         for _ in range(2):
@@ -260,6 +309,7 @@ def test_without_threads_the_acceptor_pauses_and_goes_on(server_class, serve, pa
 
 # The program, as a user starts it
 
+
 @pytest.fixture
 def start():
     """Start a program of step 1 in a process: start("server.py") -> (Popen, address)."""
@@ -268,10 +318,14 @@ def start():
     def start(name, *args):
         process = subprocess.Popen(
             [sys.executable, ROOT / "step1_echo/server.py", "--port", "0", *args],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         started.append(process)
         host, _, port = process.stdout.readline().removeprefix("listening on ").strip().rpartition(":")
         return process, (host.strip("[]"), int(port))
+
     yield start
     for process in started:
         process.kill()
@@ -300,6 +354,7 @@ def test_100_megabytes_pass_in_constant_memory(start):
             for _ in range(size // len(block)):
                 wire.sock.sendall(block)
             wire.sock.shutdown(socket.SHUT_WR)
+
         sender = threading.Thread(target=send_all)
         sender.start()
         received, total = hashlib.sha256(), 0
@@ -329,16 +384,24 @@ def test_a_signal_ends_the_server_with_status_0(start, number, clients):
 
 def test_a_port_in_use_is_one_line_and_status_1(start):
     _, (host, port) = start("server.py")
-    second = subprocess.run([sys.executable, ROOT / "step1_echo" / "server.py", "--port", str(port)],
-                            capture_output=True, text=True, timeout=DEADLINE_S)
+    second = subprocess.run(
+        [sys.executable, ROOT / "step1_echo" / "server.py", "--port", str(port)],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
     assert second.returncode == 1 and second.stdout == ""
     assert f"{host}:{port}" in second.stderr and second.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("host", ["a" * 64, "no..host", "-"])
 def test_a_host_that_cannot_be_is_one_line_and_status_1(host):
-    told = subprocess.run([sys.executable, ROOT / "step1_echo/server.py", f"--host={host}"],
-                          capture_output=True, text=True, timeout=DEADLINE_S)
+    told = subprocess.run(
+        [sys.executable, ROOT / "step1_echo/server.py", f"--host={host}"],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
     assert told.returncode == 1 and told.stdout == ""
     assert told.stderr.startswith("cannot listen on ") and told.stderr.count("\n") == 1
 

@@ -66,18 +66,25 @@ def broken(wanted, got, call):
 
 # Parsing
 
-@rule("a good line becomes its verb and its arguments, a text with its spaces", LINES,
-      hint="The verb ends at the first space, and may be in upper or lower case. If the last argument is a text, it "
-           "is all the rest of the line.")
-@pytest.mark.parametrize("line, request_", [
-    (b"HELP", ("HELP", ())),
-    (b"MSG bob hello", ("MSG", ("bob", "hello"))),
-    (b"MSG bob hello there, bob", ("MSG", ("bob", "hello there, bob"))),
-    (b"help", ("HELP", ())),
-    (b"LoGiN alice", ("LOGIN", ("alice",))),
-    (b"MSG bob   three  spaces ", ("MSG", ("bob", "  three  spaces "))),
-    ("MSG bob grüße 🌍".encode(), ("MSG", ("bob", "grüße 🌍"))),
-])
+
+@rule(
+    "a good line becomes its verb and its arguments, a text with its spaces",
+    LINES,
+    hint="The verb ends at the first space, and may be in upper or lower case. If the last argument is a text, it "
+    "is all the rest of the line.",
+)
+@pytest.mark.parametrize(
+    "line, request_",
+    [
+        (b"HELP", ("HELP", ())),
+        (b"MSG bob hello", ("MSG", ("bob", "hello"))),
+        (b"MSG bob hello there, bob", ("MSG", ("bob", "hello there, bob"))),
+        (b"help", ("HELP", ())),
+        (b"LoGiN alice", ("LOGIN", ("alice",))),
+        (b"MSG bob   three  spaces ", ("MSG", ("bob", "  three  spaces "))),
+        ("MSG bob grüße 🌍".encode(), ("MSG", ("bob", "grüße 🌍"))),
+    ],
+)
 def test_a_good_line_is_a_request(line, request_):
     expect(request_, "parse_line", line)
 
@@ -87,33 +94,59 @@ def test_an_empty_line_is_nothing():
     expect(None, "parse_line", b"")
 
 
-@rule("a bad line gets the code of what is wrong with it", REQUESTS,
-      hint="First decode, then look the verb up, then compare the number of arguments with what the verb takes.")
-@pytest.mark.parametrize("line, code", [
-    (b"DANCE", "unknown-command"), (b" HELP", "unknown-command"), (b" ", "unknown-command"),
-    (b"HELP\tme", "unknown-command"), ("LOGıN alice".encode(), "unknown-command"),
-    (b"LOGIN", "bad-arguments"), (b"LOGIN alice smith", "bad-arguments"), (b"LOGIN  alice", "bad-arguments"),
-    (b"MSG", "bad-arguments"), (b"MSG bob", "bad-arguments"),
-    (b"HELP me", "bad-arguments"), (b"LOGOUT ", "bad-arguments"),
-    (b"\xff", "bad-encoding"), (b"MSG bob \xc3", "bad-encoding"), (b"MSG bob \xed\xa0\x80", "bad-encoding"),
-])
+@rule(
+    "a bad line gets the code of what is wrong with it",
+    REQUESTS,
+    hint="First decode, then look the verb up, then compare the number of arguments with what the verb takes.",
+)
+@pytest.mark.parametrize(
+    "line, code",
+    [
+        (b"DANCE", "unknown-command"),
+        (b" HELP", "unknown-command"),
+        (b" ", "unknown-command"),
+        (b"HELP\tme", "unknown-command"),
+        ("LOGıN alice".encode(), "unknown-command"),
+        (b"LOGIN", "bad-arguments"),
+        (b"LOGIN alice smith", "bad-arguments"),
+        (b"LOGIN  alice", "bad-arguments"),
+        (b"MSG", "bad-arguments"),
+        (b"MSG bob", "bad-arguments"),
+        (b"HELP me", "bad-arguments"),
+        (b"LOGOUT ", "bad-arguments"),
+        (b"\xff", "bad-encoding"),
+        (b"MSG bob \xc3", "bad-encoding"),
+        (b"MSG bob \xed\xa0\x80", "bad-encoding"),
+    ],
+)
 def test_a_bad_line_is_a_code_and_a_text(line, code):
     expect(Code(code), "parse_line", line)
 
 
-@rule("before login only LOGIN, LOGOUT and HELP are allowed", REQUESTS,
-      hint="The third argument, logged_in, says whether she has logged in. A verb that is not allowed yet gets "
-           "not-logged-in.")
-@pytest.mark.parametrize("line, code", [
-    (b"MSG bob hello", "not-logged-in"), (b"MSG", "not-logged-in"), (b"DANCE", "unknown-command")])
+@rule(
+    "before login only LOGIN, LOGOUT and HELP are allowed",
+    REQUESTS,
+    hint="The third argument, logged_in, says whether she has logged in. A verb that is not allowed yet gets "
+    "not-logged-in.",
+)
+@pytest.mark.parametrize(
+    "line, code", [(b"MSG bob hello", "not-logged-in"), (b"MSG", "not-logged-in"), (b"DANCE", "unknown-command")]
+)
 def test_before_login_only_three_verbs_are_allowed(line, code):
     expect(Code(code), "parse_line", line, VERBS, False)
-    for allowed, request in ((b"LOGIN alice", ("LOGIN", ("alice",))), (b"HELP", ("HELP", ())), (b"LOGOUT", ("LOGOUT", ()))):
+    for allowed, request in (
+        (b"LOGIN alice", ("LOGIN", ("alice",))),
+        (b"HELP", ("HELP", ())),
+        (b"LOGOUT", ("LOGOUT", ())),
+    ):
         expect(request, "parse_line", allowed, VERBS, False)
 
 
-@rule("the table of verbs says which verbs there are, and which arguments they take", REQUESTS,
-      hint="Look the verb up in the second argument, and find its arguments there: others may pass another table.")
+@rule(
+    "the table of verbs says which verbs there are, and which arguments they take",
+    REQUESTS,
+    hint="Look the verb up in the second argument, and find its arguments there: others may pass another table.",
+)
 def test_the_table_of_verbs_drives_the_parser():
     verbs = {"SAY": "room text", "WHO": "", "INVITE": "name room"}
     expect(("SAY", ("tea", " more tea")), "parse_line", b"say tea  more tea", verbs)
@@ -122,8 +155,11 @@ def test_the_table_of_verbs_drives_the_parser():
     expect(Code("unknown-command"), "parse_line", b"HELP", verbs)
 
 
-@rule("any bytes are a request, nothing, or a ProtocolError with a code", REQUESTS,
-      hint="A bad line is the peer's mistake, not yours: parse_line() may raise nothing but ProtocolError.")
+@rule(
+    "any bytes are a request, nothing, or a ProtocolError with a code",
+    REQUESTS,
+    hint="A bad line is the peer's mistake, not yours: parse_line() may raise nothing but ProtocolError.",
+)
 @given(st.binary())
 def test_any_bytes_are_a_request_or_nothing_or_a_protocol_error(line):
     call = Call("parse_line", line)
@@ -135,11 +171,17 @@ def test_any_bytes_are_a_request_or_nothing_or_a_protocol_error(line):
 
 # Names and texts
 
-name_rule = rule("a name is a letter, then letters, digits, _ or -, at most 20 in all", REQUESTS,
-                 hint="ASCII letters only: str.isalpha() is true for many other letters, and $ in a pattern also "
-                      "matches before a newline.")
-text_rule = rule("a text has a character that is no space, and no control character but tab", REQUESTS,
-                 hint="Control characters are 0x00 to 0x1f, 0x7f, and 0x80 to 0x9f; a tab is allowed.")
+name_rule = rule(
+    "a name is a letter, then letters, digits, _ or -, at most 20 in all",
+    REQUESTS,
+    hint="ASCII letters only: str.isalpha() is true for many other letters, and $ in a pattern also "
+    "matches before a newline.",
+)
+text_rule = rule(
+    "a text has a character that is no space, and no control character but tab",
+    REQUESTS,
+    hint="Control characters are 0x00 to 0x1f, 0x7f, and 0x80 to 0x9f; a tab is allowed.",
+)
 
 
 @name_rule
@@ -149,8 +191,10 @@ def test_a_good_name(name):
 
 
 @name_rule
-@pytest.mark.parametrize("name", [
-    "", "1a", "_a", "-a", "a" * 21, "al ice", "al.ice", "ålice", "alicé", "а", "alice\n", "alice\x00", "ａlice"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "1a", "_a", "-a", "a" * 21, "al ice", "al.ice", "ålice", "alicé", "а", "alice\n", "alice\x00", "ａlice"],
+)
 def test_a_bad_name(name):
     expect(Code("bad-name"), "check_name", name)
 
@@ -162,13 +206,15 @@ def test_a_good_text(text):
 
 
 @text_rule
-@pytest.mark.parametrize("text", [
-    "", " ", "   ", "\x00", "bell\x07", "\x1b[2J", "delete\x7f", "c1\x9b31m", "half\rline", "a\x85b"])
+@pytest.mark.parametrize(
+    "text", ["", " ", "   ", "\x00", "bell\x07", "\x1b[2J", "delete\x7f", "c1\x9b31m", "half\rline", "a\x85b"]
+)
 def test_a_bad_text(text):
     expect(Code("bad-text"), "check_text", text)
 
 
 # Formatting: words that make no line are our own mistake, and nothing is sent
+
 
 @rule("parsing undoes formatting", LINES, hint="Put one space between the words, and nothing else anywhere.")
 @given(NAMES, TEXTS)
@@ -180,12 +226,24 @@ def test_parsing_undoes_formatting(name, text):
     expect(("MSG", (name, text)), "parse_line", line)
 
 
-@rule("words that parsing would not give back unchanged are refused with ValueError", LINES,
-      hint="Only the last word may contain a space, none may be empty, and a line end inside would turn one line "
-           "into two.")
-@pytest.mark.parametrize("words", [
-    (), ("",), ("MSG", "", "text"), ("MSG", "bob smith", "text"), ("MSG", "bob", "two\nlines"),
-    ("MSG", "bob", "return\r"), ("OK", "bob\n")])
+@rule(
+    "words that parsing would not give back unchanged are refused with ValueError",
+    LINES,
+    hint="Only the last word may contain a space, none may be empty, and a line end inside would turn one line "
+    "into two.",
+)
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("",),
+        ("MSG", "", "text"),
+        ("MSG", "bob smith", "text"),
+        ("MSG", "bob", "two\nlines"),
+        ("MSG", "bob", "return\r"),
+        ("OK", "bob\n"),
+    ],
+)
 def test_what_would_not_come_back_is_refused(words):
     expect("ValueError", "format_line", *words)
 
@@ -204,14 +262,17 @@ def test_a_text_has_no_character_that_unicode_calls_control_but_the_tab():
 
 # A session: exactly one reply for each line
 
+
 def converse(*lines):
     session = Session()
     return [session.answer(line) for line in lines]
 
 
 def codes(answers):
-    return [b" ".join(lines[-1].split(b" ")[:2] if lines[-1].startswith(b"ERR") else lines[-1].split(b" ")[:1])
-            for lines in answers]
+    return [
+        b" ".join(lines[-1].split(b" ")[:2] if lines[-1].startswith(b"ERR") else lines[-1].split(b" ")[:1])
+        for lines in answers
+    ]
 
 
 def test_a_session_from_login_to_logout():
@@ -229,8 +290,16 @@ def test_help_names_every_verb():
     assert set(reply.decode().split()) >= set(VERBS)
 
 
-@given(st.lists(st.one_of(st.binary(), st.sampled_from([
-    b"", b"HELP", b"LOGIN alice", b"LOGIN 1", b"MSG alice hi", b"MSG alice \x07", b"MSG bob", b"LOGOUT"]))))
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(),
+            st.sampled_from(
+                [b"", b"HELP", b"LOGIN alice", b"LOGIN 1", b"MSG alice hi", b"MSG alice \x07", b"MSG bob", b"LOGOUT"]
+            ),
+        )
+    )
+)
 def test_every_line_but_an_empty_one_gets_exactly_one_reply(lines):
     session = Session()
     for line in lines:
@@ -241,6 +310,7 @@ def test_every_line_but_an_empty_one_gets_exactly_one_reply(lines):
 
 
 # The naive server: wrong on purpose
+
 
 def test_the_naive_server_talks_to_whoever_sends_a_line_at_a_time(serve, connect):
     alice = connect(serve(NaiveServer))
@@ -260,5 +330,5 @@ def test_the_naive_server_takes_two_lines_in_one_chunk_for_one(serve, connect):
 
 def test_the_naive_server_takes_one_line_in_two_chunks_for_two(serve, connect):
     alice = connect(serve(NaiveServer))
-    assert alice.request(b"LOGIN al").reply == "OK welcome, al"       # and her name should be alice
+    assert alice.request(b"LOGIN al").reply == "OK welcome, al"  # and her name should be alice
     assert alice.request(b"ice\n").reply.startswith("ERR unknown-command")

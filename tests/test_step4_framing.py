@@ -102,33 +102,59 @@ def short(line):
 
 
 same_lines = rule(
-    "the same bytes give the same lines, wherever they are cut", CHAPTER,
+    "the same bytes give the same lines, wherever they are cut",
+    CHAPTER,
     hint="Which chunk in the table is the first that goes wrong? Feed just these chunks at a Python prompt. The "
-         "usual causes: a \\r at the end of a chunk, a search for \\n in the new chunk only, a flag that is not "
-         "reset.")
+    "usual causes: a \\r at the end of a chunk, a search for \\n in the new chunk only, a flag that is not "
+    "reset.",
+)
 any_limit = rule(
-    "with any limit, too, the same bytes give the same lines, wherever they are cut", CHAPTER,
+    "with any limit, too, the same bytes give the same lines, wherever they are cut",
+    CHAPTER,
     hint="LineBuffer(4) is a buffer with a limit of 4 bytes. Which chunk in the table is the first that goes wrong? A "
-         "usual cause: a \\r at the end of a chunk, or a flag that is not reset.")
+    "usual cause: a \\r at the end of a chunk, or a flag that is not reset.",
+)
 limited = rule(
-    "a line over the limit is LineTooLong, a line as long as the limit is not; the delimiter does not count", CHAPTER,
+    "a line over the limit is LineTooLong, a line as long as the limit is not; the delimiter does not count",
+    CHAPTER,
     hint="Raise LineTooLong for it. Compare with > and not >=, without the \\n or \\r\\n. A \\r at the end may be the first "
-         "half of \\r\\n.")
+    "half of \\r\\n.",
+)
 bounded = rule(
-    "a line over the limit is reported once and costs no more memory than the limit", CHAPTER,
-    hint="When the line is over the limit, throw away what you hold and remember only that you are skipping.")
+    "a line over the limit is reported once and costs no more memory than the limit",
+    CHAPTER,
+    hint="When the line is over the limit, throw away what you hold and remember only that you are skipping.",
+)
 linear = rule(
-    "twice as many bytes take twice as much work, not more", CHAPTER,
-    hint="Remember how far you have searched, and do not copy the whole rest for each line that you take out.")
+    "twice as many bytes take twice as much work, not more",
+    CHAPTER,
+    hint="Remember how far you have searched, and do not copy the whole rest for each line that you take out.",
+)
 
 
 # The lines are the same for every way to cut the stream
 
+
 @same_lines
-@pytest.mark.parametrize("chunks", [
-    [b"HELP\n"], [b"HE", b"LP\n"], [b"HELP", b"\n"], [b"HELP\r\n"], [b"HELP\r", b"\n"], [b"a\nb\nc\n"], [b"a\nb"],
-    [b"", b"a", b"", b"\n", b""], [b"\n\n\n"], [b"\r\n\r\n"], [b"a\rb\n"], [b"a\r\r\n"], ["é".encode()[:1], "é\n".encode()[1:]],
-], ids=str)
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        [b"HELP\n"],
+        [b"HE", b"LP\n"],
+        [b"HELP", b"\n"],
+        [b"HELP\r\n"],
+        [b"HELP\r", b"\n"],
+        [b"a\nb\nc\n"],
+        [b"a\nb"],
+        [b"", b"a", b"", b"\n", b""],
+        [b"\n\n\n"],
+        [b"\r\n\r\n"],
+        [b"a\rb\n"],
+        [b"a\r\r\n"],
+        ["é".encode()[:1], "é\n".encode()[1:]],
+    ],
+    ids=str,
+)
 def test_cases_that_one_should_know(chunks):
     check(chunks, MAX_LINE_BYTES)
 
@@ -139,6 +165,7 @@ def test_byte_by_byte():
 
 
 # Bounds
+
 
 @limited
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
@@ -152,9 +179,9 @@ def test_the_limit_counts_the_line_without_its_delimiter(size, ending):
 @any_limit
 @settings(report_multiple_bugs=False)
 @given(st.lists(st.lists(PIECES).map(b"".join)))
-@example([b"aaaa\r", b"\n"])            # a CR at the limit, its LF still on the way
-@example([b"aaaa\r", b"b\n"])           # a CR at the limit that was part of the line
-@example([b"aaaaa", b"a", b"\na\n"])    # too long, reported at once, and once
+@example([b"aaaa\r", b"\n"])  # a CR at the limit, its LF still on the way
+@example([b"aaaa\r", b"b\n"])  # a CR at the limit that was part of the line
+@example([b"aaaaa", b"a", b"\na\n"])  # too long, reported at once, and once
 @example([b"aaaaa\naaaaa\n"])
 def test_any_cut_gives_the_lines_of_the_whole(chunks):
     check(chunks, LIMIT)
@@ -189,8 +216,10 @@ def test_a_200_megabyte_line_costs_the_limit_and_one_exception():
             found += take_all(buffer, at_most=1)
             held, _ = tracemalloc.get_traced_memory()
             if held > 4 * size:
-                raise Lesson(f"at most the {MAX_LINE_BYTES} bytes of the limit held",
-                             f"about {held} bytes held, of a line that has {fed} by now and is not over")
+                raise Lesson(
+                    f"at most the {MAX_LINE_BYTES} bytes of the limit held",
+                    f"about {held} bytes held, of a line that has {fed} by now and is not over",
+                )
     finally:
         tracemalloc.stop()
     buffer.feed(b"end of it\nHELP\n")
@@ -218,12 +247,16 @@ def work(chunks, at_most_s=1e9):
 
 
 @linear
-@pytest.mark.parametrize("chunks_of", [
-    lambda size: [b"x"] * size,             # a long line byte by byte: is it searched from the beginning each time?
-    lambda size: [b"x" * size + b"\n"],
-    lambda size: [b"\n" * size],            # many lines in one chunk: is the rest copied for each?
-    lambda size: [b"ab\n" * (size // 3)],
-], ids=["byte by byte", "one long line", "empty lines", "short lines"])
+@pytest.mark.parametrize(
+    "chunks_of",
+    [
+        lambda size: [b"x"] * size,  # a long line byte by byte: is it searched from the beginning each time?
+        lambda size: [b"x" * size + b"\n"],
+        lambda size: [b"\n" * size],  # many lines in one chunk: is the rest copied for each?
+        lambda size: [b"ab\n" * (size // 3)],
+    ],
+    ids=["byte by byte", "one long line", "empty lines", "short lines"],
+)
 def test_a_hundred_times_the_bytes_take_about_a_hundred_times_the_work(chunks_of):
     """It compares two times.  A buffer that searches or copies bytes again needs up to 10,000 times the work."""
     few, many = chunks_of(4_000), chunks_of(400_000)
@@ -233,6 +266,7 @@ def test_a_hundred_times_the_bytes_take_about_a_hundred_times_the_work(chunks_of
 
 
 # On the wire
+
 
 def test_a_framed_line_comes_back():
     buffer = ours.LineBuffer()
@@ -246,9 +280,12 @@ def alice(serve, connect):
     return Chat(serve(FramedServer), connect).login("Alice")
 
 
-@rule("a server sends no greeting, and one line for each reply", REQUESTS,
-      hint="A client takes the first OK or ERR for the reply to its first request. Send nothing at the start, and no "
-           "empty or second line after a reply.")
+@rule(
+    "a server sends no greeting, and one line for each reply",
+    REQUESTS,
+    hint="A client takes the first OK or ERR for the reply to its first request. Send nothing at the start, and no "
+    "empty or second line after a reply.",
+)
 def test_nothing_comes_that_nobody_asked_for(serve, connect):
     wire = connect(serve(FramedServer))
     wire.ask("HELP", "OK ...")
@@ -256,8 +293,11 @@ def test_nothing_comes_that_nobody_asked_for(serve, connect):
     wire.ask("DANCE", "ERR unknown-command ... / ERR not-logged-in ...")
 
 
-@rule("a message to oneself arrives, to anybody else it gets ERR no-such-user", REQUESTS,
-      hint="Compare the names in lower case; she is alone here. The event shows the name as she typed it at LOGIN.")
+@rule(
+    "a message to oneself arrives, to anybody else it gets ERR no-such-user",
+    REQUESTS,
+    hint="Compare the names in lower case; she is alone here. The event shows the name as she typed it at LOGIN.",
+)
 def test_one_is_alone_here(alice):
     alice.send(f"MSG {alice.name.swapcase()} hi")
     alice.expect_in_any_order(f"MSG {alice.name} hi", "OK ...")
@@ -292,8 +332,11 @@ def test_one_line_in_many_chunks_is_one_request(alice):
     alice.fence()
 
 
-@rule("a character cut in two arrives whole", LINES,
-      hint="One character of UTF-8 may be four bytes, and a chunk may end between them: decode whole lines, not chunks.")
+@rule(
+    "a character cut in two arrives whole",
+    LINES,
+    hint="One character of UTF-8 may be four bytes, and a chunk may end between them: decode whole lines, not chunks.",
+)
 def test_a_character_cut_in_two_arrives_whole(alice):
     event = f"MSG {alice.name} grüße 🌍"
     line = event.encode() + b"\n"
@@ -302,13 +345,19 @@ def test_a_character_cut_in_two_arrives_whole(alice):
         alice.expect_in_any_order(event, "OK ...")
 
 
-@rule("a \\r before the \\n is dropped", LINES,
-      hint="telnet ends its lines with \\r\\n. Remove one \\r from the end of a whole line, before you look at the "
-           "words.")
+@rule(
+    "a \\r before the \\n is dropped",
+    LINES,
+    hint="telnet ends its lines with \\r\\n. Remove one \\r from the end of a whole line, before you look at the "
+    "words.",
+)
 @pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut between the two"])
 def test_lines_of_telnet_end_in_cr_lf(alice, cut):
-    for line, reply in ((b"HELP\r\n", ["OK ..."]), (b"DANCE\r\n", ["ERR unknown-command ..."]),
-                        (f"MSG {alice.name} hi\r\n".encode(), [f"MSG {alice.name} hi", "OK ..."])):
+    for line, reply in (
+        (b"HELP\r\n", ["OK ..."]),
+        (b"DANCE\r\n", ["ERR unknown-command ..."]),
+        (f"MSG {alice.name} hi\r\n".encode(), [f"MSG {alice.name} hi", "OK ..."]),
+    ):
         alice.send_cut(*([line[:-1], line[-1:]] if cut else [line]))
         alice.expect_in_any_order(*reply)
     alice.fence()
@@ -322,8 +371,11 @@ def test_empty_lines_get_no_reply(alice, empty):
     alice.fence()
 
 
-@rule("each reply is one line that ends with a bare \\n", LINES,
-      hint="A reader accepts \\r\\n too, but a server writes only \\n. A second \\n would be an empty line.")
+@rule(
+    "each reply is one line that ends with a bare \\n",
+    LINES,
+    hint="A reader accepts \\r\\n too, but a server writes only \\n. A second \\n would be an empty line.",
+)
 def test_replies_end_with_a_bare_newline(alice):
     alice.ask(b"HELP\r\n", "OK ...")
     alice.ask("DANCE", "ERR unknown-command ...")
@@ -333,8 +385,11 @@ def test_replies_end_with_a_bare_newline(alice):
 
 
 @pytest.mark.direct
-@rule("a thousand requests in one go get their replies in order", REQUESTS,
-      hint="Before you wait for more bytes, answer every line that you have, one after the other.")
+@rule(
+    "a thousand requests in one go get their replies in order",
+    REQUESTS,
+    hint="Before you wait for more bytes, answer every line that you have, one after the other.",
+)
 def test_a_thousand_pipelined_requests_get_their_replies_in_order(alice):
     alice.send(b"HELP\nDANCE\nLOGIN x\n" * 333)
     alice.expect(*["OK ...", "ERR unknown-command ...", "ERR already-logged-in ..."] * 333)
@@ -342,8 +397,11 @@ def test_a_thousand_pipelined_requests_get_their_replies_in_order(alice):
 
 
 @pytest.mark.direct
-@rule("a line of 1024 bytes is not too long; its end (\\n or \\r\\n) does not count", LINES,
-      hint="Compare the length of the line without its \\n or \\r\\n, and with >, not >=.")
+@rule(
+    "a line of 1024 bytes is not too long; its end (\\n or \\r\\n) does not count",
+    LINES,
+    hint="Compare the length of the line without its \\n or \\r\\n, and with >, not >=.",
+)
 @pytest.mark.parametrize("end", [[b"\n"], [b"\r\n"], [b"\r", b"\n"]], ids=["LF", "CR LF", "CR, then LF"])
 def test_a_line_of_1024_bytes_is_not_too_long(alice, end):
     head = f"MSG {alice.name} "
@@ -353,8 +411,11 @@ def test_a_line_of_1024_bytes_is_not_too_long(alice, end):
 
 
 @pytest.mark.direct
-@rule("a line over 1024 bytes gets ERR line-too-long, once, and the next line counts", LINES,
-      hint="Once the line is over the limit, remember only that you are skipping, up to its \\n; answer once.")
+@rule(
+    "a line over 1024 bytes gets ERR line-too-long, once, and the next line counts",
+    LINES,
+    hint="Once the line is over the limit, remember only that you are skipping, up to its \\n; answer once.",
+)
 @pytest.mark.parametrize("size", [1025, 1026, 2048, 5000, 300_000])
 def test_a_line_too_long_is_answered_once_and_the_next_one_counts(alice, size):
     head = f"MSG {alice.name} ".encode()
@@ -367,9 +428,12 @@ def test_a_line_too_long_is_answered_once_and_the_next_one_counts(alice, size):
 
 
 @pytest.mark.direct
-@rule("a line over 1024 bytes is thrown away without being held in memory", LINES,
-      hint="When what you hold of a line is over the limit, forget it, and remember only that you are skipping. Who "
-           "waits for the \\n first has the whole line in memory, however long it is.")
+@rule(
+    "a line over 1024 bytes is thrown away without being held in memory",
+    LINES,
+    hint="When what you hold of a line is over the limit, forget it, and remember only that you are skipping. Who "
+    "waits for the \\n first has the whole line in memory, however long it is.",
+)
 def test_a_line_too_long_is_not_held(serve, connect):
     server = serve(FramedServer)
     memory_bytes = getattr(server, "memory_bytes", lambda: None)
@@ -379,27 +443,38 @@ def test_a_line_too_long_is_not_held(serve, connect):
         alice.send(b"x" * 2**20)
     after = memory_bytes()
     if before and after and after - before > LONG_BYTES * 7 // 8:
-        raise alice.lesson(f"about as much memory after {LONG_BYTES >> 20} MB of one line as before them",
-                           f"the server has {after - before >> 20} MB more")
+        raise alice.lesson(
+            f"about as much memory after {LONG_BYTES >> 20} MB of one line as before them",
+            f"the server has {after - before >> 20} MB more",
+        )
     alice.send(f"MSG {alice.name} hi")  # the end of the long line
     alice.expect("ERR line-too-long ...")
     alice.fence()
 
 
 @pytest.mark.direct
-@rule("the limit counts bytes, not characters", LINES,
-      hint="é is one character and two bytes. Measure the line before you decode it.")
+@rule(
+    "the limit counts bytes, not characters",
+    LINES,
+    hint="é is one character and two bytes. Measure the line before you decode it.",
+)
 def test_the_limit_counts_bytes(alice):
     head = f"MSG {alice.name} "
     alice.ask(head + "é" * 600, "ERR line-too-long ...")
     alice.fence()
 
 
-@rule("a line that is not UTF-8 gets ERR bad-encoding, and the connection goes on", REQUESTS,
-      hint="Decode strictly, and answer with the ERR if that fails. If you replace or leave out bytes, you change "
-           "what somebody said.")
-@pytest.mark.parametrize("text", [b"\xff", b"caf\xe9", b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf"],
-                         ids=["ff", "Latin-1", "half a character", "a surrogate", "too long a form"])
+@rule(
+    "a line that is not UTF-8 gets ERR bad-encoding, and the connection goes on",
+    REQUESTS,
+    hint="Decode strictly, and answer with the ERR if that fails. If you replace or leave out bytes, you change "
+    "what somebody said.",
+)
+@pytest.mark.parametrize(
+    "text",
+    [b"\xff", b"caf\xe9", b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf"],
+    ids=["ff", "Latin-1", "half a character", "a surrogate", "too long a form"],
+)
 def test_bad_utf_8_is_answered(alice, text):
     alice.ask(f"MSG {alice.name} ".encode() + text + b"\n", "ERR bad-encoding ...")
     alice.fence()
@@ -416,9 +491,12 @@ def test_requests_before_a_half_close_are_answered(alice):
     alice.expect_end()
 
 
-@rule("what stands after the last \\n at the end of the stream is dropped, never obeyed", LINES,
-      hint="recv() has returned nothing: what you hold is half a line, and may mean something else than the whole "
-           "one. Forget it.")
+@rule(
+    "what stands after the last \\n at the end of the stream is dropped, never obeyed",
+    LINES,
+    hint="recv() has returned nothing: what you hold is half a line, and may mean something else than the whole "
+    "one. Forget it.",
+)
 @pytest.mark.parametrize("half", ["MSG {me} I pay 10", "HELP", "HELP\r", "LOGOU"])
 def test_half_a_line_at_eof_is_not_a_request(alice, half):
     alice.send(b"DANCE\n" + half.replace("{me}", alice.name).encode())
@@ -427,15 +505,21 @@ def test_half_a_line_at_eof_is_not_a_request(alice, half):
     alice.expect_end()
 
 
-@rule("LOGOUT gets OK, and then the server closes the connection", REQUESTS,
-      hint="Send the OK first, then close: a client that waits for the end must see it.")
+@rule(
+    "LOGOUT gets OK, and then the server closes the connection",
+    REQUESTS,
+    hint="Send the OK first, then close: a client that waits for the end must see it.",
+)
 def test_logout_ends_the_connection(alice):
     alice.ask("LOGOUT", "OK ...")
     alice.compare(b"", alice.read_to_eof())
 
 
-@rule("what follows a LOGOUT in the same segment does not count", REQUESTS,
-      hint="The lines behind it may be in your buffer already: after a LOGOUT take no more out of it.")
+@rule(
+    "what follows a LOGOUT in the same segment does not count",
+    REQUESTS,
+    hint="The lines behind it may be in your buffer already: after a LOGOUT take no more out of it.",
+)
 def test_what_follows_a_logout_is_not_answered(alice):
     alice.send(f"LOGOUT\nHELP\nMSG {alice.name} hi\n".encode())
     alice.expect("OK ...")

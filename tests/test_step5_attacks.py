@@ -17,7 +17,10 @@ from tests.chapter import ROOT
 from tests.foreign import ServerCommand
 from tests.typed import put_rungs
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform != "linux", reason="the amounts are those of Linux's kernel")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="the amounts are those of Linux's kernel"),
+]
 
 ATTACKS = ROOT / "step5_server" / "attacks"
 FULL = f"{ROOT}/step5_server/server.py --port {{port}}"

@@ -448,8 +448,16 @@ def close_at_once(outbox_class, room):
 
         return {"talker": say, "closer": outbox.close}, check
 
-    return explore(scene, outbox_class.close, Outbox.flush, Outbox._send, Outbox._drain, FakeSocket.send,
-                   FakeSocket.sendall, most=600)
+    return explore(
+        scene,
+        outbox_class.close,
+        Outbox.flush,
+        Outbox._send,
+        Outbox._drain,
+        FakeSocket.send,
+        FakeSocket.sendall,
+        most=600,
+    )
 
 
 @dontwait

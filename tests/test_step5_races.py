@@ -120,8 +120,11 @@ class AllAnswered:
 def classes(module):
     """Return her handler's class and her server's.  Skips the test where there are none."""
     found = [cls for cls in vars(module).values() if isinstance(cls, type)]
-    handlers = [cls for cls in found if issubclass(cls, socketserver.BaseRequestHandler)
-                and cls.__module__ not in ("socketserver",)]
+    handlers = [
+        cls
+        for cls in found
+        if issubclass(cls, socketserver.BaseRequestHandler) and cls.__module__ not in ("socketserver",)
+    ]
     servers = [cls for cls in found if issubclass(cls, socketserver.TCPServer)]
     if not handlers or not servers:
         pytest.skip("this server is not made with socketserver: its threads cannot be seen")
@@ -132,8 +135,11 @@ def classes(module):
 def closed_server(server_class, handler_class):
     """Return her server, which nobody connects to: her handlers may keep in it what they share."""
     address = ("127.0.0.1", 0)
-    for arguments, options in (((address, handler_class), {"bind_and_activate": False}), ((address, handler_class), {}),
-                               ((address,), {})):
+    for arguments, options in (
+        ((address, handler_class), {"bind_and_activate": False}),
+        ((address, handler_class), {}),
+        ((address,), {}),
+    ):
         with contextlib.suppress(TypeError):  # NOTE: her __init__ takes something else
             server = server_class(*arguments, **options)
             server.server_close()
@@ -144,8 +150,11 @@ def closed_server(server_class, handler_class):
 def modules_of(hers):
     """Return the modules beside hers that it uses, but for those of the steps before."""
     folder = Path(hers.__file__).parent
-    return [module for name, module in list(sys.modules.items()) if name not in HER_MODULES
-            and getattr(module, "__file__", None) and Path(module.__file__).parent == folder]
+    return [
+        module
+        for name, module in list(sys.modules.items())
+        if name not in HER_MODULES and getattr(module, "__file__", None) and Path(module.__file__).parent == folder
+    ]
 
 
 def talk(hers, conversations, check):
@@ -192,11 +201,16 @@ class Picture(Lesson):
         super().__init__("that it holds in every order", f"{came}; for one order is\n\n{picture}")
 
 
-@rule("two who ask for one name get it once, in whatever order their threads run", AT,
-      hint="Look whether a name is free and take it in one step, so that no other thread comes in between: use a lock.")
+@rule(
+    "two who ask for one name get it once, in whatever order their threads run",
+    AT,
+    hint="Look whether a name is free and take it in one step, so that no other thread comes in between: use a lock.",
+)
 def test_one_of_two_gets_the_name_in_all_orders(hers):
     def check(got):
-        replies = sorted(" ".join(text.split()[:2]) if text.startswith("ERR") else text.split()[0] for text in got.values() if text)
+        replies = sorted(
+            " ".join(text.split()[:2]) if text.startswith("ERR") else text.split()[0] for text in got.values() if text
+        )
         assert replies == ["ERR name-taken", "OK"], f"the two get {' and '.join(replies)}"
 
     talk(hers, {"one client": (b"LOGIN %s\n", 1), "another": (b"LOGIN %s\n", 1)}, check)
@@ -254,7 +268,11 @@ def judge(body, tmp_path, monkeypatch, rung="chat_server_3.py"):
     """Judge a rung with this beginning of do_LOGIN().  Raises: Lesson."""
     text = TEXTS[rung]
     assert BODY in text
-    text = text.replace(BODY, body) + "import queue\nTOKEN = queue.Queue()\nTOKEN.put(1)\n" + "import name_table\n" * ("name_table" in body)
+    text = (
+        text.replace(BODY, body)
+        + "import queue\nTOKEN = queue.Queue()\nTOKEN.put(1)\n"
+        + "import name_table\n" * ("name_table" in body)
+    )
     test_one_of_two_gets_the_name_in_all_orders(loaded(put(tmp_path, text), monkeypatch))
 
 
@@ -302,7 +320,9 @@ def take(name, who):
 """
 
 
-@pytest.mark.parametrize("table, right", [(TABLE, True), (TABLE.replace("with lock", "if True"), False)], ids=["lock", "no lock"])
+@pytest.mark.parametrize(
+    "table, right", [(TABLE, True), (TABLE.replace("with lock", "if True"), False)], ids=["lock", "no lock"]
+)
 def test_a_table_in_a_module_of_its_own_is_seen_too(tmp_path, monkeypatch, table, right):
     (tmp_path / "name_table.py").write_text(table)
     body = f"        if not name_table.take(check_name(name).lower(), self):\n            {REFUSE}\n        users[name.lower()] = self\n"

@@ -94,8 +94,11 @@ def leave_at_once(registry_class):
             assert sorted([saw["alice"], saw["sweep"]], key=repr) == [False, True], "her name is freed once"
             assert registry.get("x") == ("bob" if saw["bob"] is None else None)
 
-        return {"alice": lambda: registry.release("x", "alice"), "sweep": lambda: registry.release("x", "alice"),
-                "bob": lambda: registry.claim("x", "bob")}, check
+        return {
+            "alice": lambda: registry.release("x", "alice"),
+            "sweep": lambda: registry.release("x", "alice"),
+            "bob": lambda: registry.claim("x", "bob"),
+        }, check
 
     return explore(scene, Registry.release, Registry.claim)
 

@@ -33,9 +33,13 @@ def chat(serve, connect):
 
 # First the rules without which everything else goes wrong too
 
-@rule("a server sends no greeting, and one line for each reply", REQUESTS,
-      hint="A client takes the first OK or ERR for the reply to its first request. Send nothing at the start, and no "
-           "empty or second line after a reply.")
+
+@rule(
+    "a server sends no greeting, and one line for each reply",
+    REQUESTS,
+    hint="A client takes the first OK or ERR for the reply to its first request. Send nothing at the start, and no "
+    "empty or second line after a reply.",
+)
 def test_nothing_comes_that_nobody_asked_for(chat):
     wire = chat.connect()
     wire.ask("HELP", "OK ...")
@@ -43,8 +47,11 @@ def test_nothing_comes_that_nobody_asked_for(chat):
     wire.ask("DANCE", "ERR unknown-command ... / ERR not-logged-in ...")
 
 
-@rule("a message reaches the named user, with its sender and its text, and nobody else", REQUESTS,
-      hint="Send MSG <sender> <text> to the one connection that has the name; the sender gets only OK.")
+@rule(
+    "a message reaches the named user, with its sender and its text, and nobody else",
+    REQUESTS,
+    hint="Send MSG <sender> <text> to the one connection that has the name; the sender gets only OK.",
+)
 def test_a_message_reaches_its_user_and_no_one_else(chat):
     alice, bob, carol = chat.login("alice"), chat.login("bob"), chat.login("carol")
     alice.ask(f"MSG {bob.name} hello", "OK ...")
@@ -53,24 +60,39 @@ def test_a_message_reaches_its_user_and_no_one_else(chat):
         wire.fence()
 
 
-@rule("requests are the same however their bytes are cut", LINES,
-      hint="A recv() returns bytes, not lines: collect them for each connection, and take out whole lines.")
+@rule(
+    "requests are the same however their bytes are cut",
+    LINES,
+    hint="A recv() returns bytes, not lines: collect them for each connection, and take out whole lines.",
+)
 def test_requests_may_be_cut_and_glued(chat):
     alice, bob = chat.connect("alice"), chat.login("bob")
     name = alice.name = chat.name("alice")
-    alice.send_cut(b"LO", f"GIN {name}".encode(), b"\nMSG", f" {bob.name} café".encode()[:-1], b"\xa9", b"\r", b"\nHELP\n")
+    alice.send_cut(
+        b"LO", f"GIN {name}".encode(), b"\nMSG", f" {bob.name} café".encode()[:-1], b"\xa9", b"\r", b"\nHELP\n"
+    )
     alice.expect("OK ...", "OK ...", "OK ...")
     bob.expect(f"MSG {name} café")
     alice.fence()
 
 
-@rule("each mistake gets its code, and the connection goes on", REQUESTS,
-      hint="One ERR, with the code from the table, and then wait for the next line; never close because of a mistake.")
-@pytest.mark.parametrize("line, code", [
-    ("DANCE", "unknown-command"), ("MSGX you hi", "unknown-command"), ("MSG", "bad-arguments"),
-    ("MSG bob", "bad-arguments"), ("LOGOUT now", "bad-arguments"), ("HELP me", "bad-arguments"),
-    ("MSG {me} caf\udce9", "bad-encoding"),
-])
+@rule(
+    "each mistake gets its code, and the connection goes on",
+    REQUESTS,
+    hint="One ERR, with the code from the table, and then wait for the next line; never close because of a mistake.",
+)
+@pytest.mark.parametrize(
+    "line, code",
+    [
+        ("DANCE", "unknown-command"),
+        ("MSGX you hi", "unknown-command"),
+        ("MSG", "bad-arguments"),
+        ("MSG bob", "bad-arguments"),
+        ("LOGOUT now", "bad-arguments"),
+        ("HELP me", "bad-arguments"),
+        ("MSG {me} caf\udce9", "bad-encoding"),
+    ],
+)
 def test_each_mistake_gets_its_code_and_the_connection_goes_on(chat, line, code):
     alice = chat.login("alice")
     line = line.replace("{me}", alice.name).encode("utf-8", "surrogateescape")  # \udce9 is the byte e9 alone
@@ -80,8 +102,12 @@ def test_each_mistake_gets_its_code_and_the_connection_goes_on(chat, line, code)
 
 # Logging in
 
-@rule("LOGIN with a free name gets OK", REQUESTS,
-      hint="A name has 1 to 20 characters: an ASCII letter, then ASCII letters, digits, _ or -.")
+
+@rule(
+    "LOGIN with a free name gets OK",
+    REQUESTS,
+    hint="A name has 1 to 20 characters: an ASCII letter, then ASCII letters, digits, _ or -.",
+)
 @pytest.mark.parametrize("stem", ["a", "Zoe", "x-1_", "a-name-of-20-chars"])
 def test_a_good_name_is_accepted(chat, stem):
     chat.connect("q").ask("LOGIN q", "OK ... / ERR name-taken ...")  # another test's client may still have it
@@ -89,8 +115,11 @@ def test_a_good_name_is_accepted(chat, stem):
     chat.connect(stem).ask(f"LOGIN {name}", "OK ...")
 
 
-@rule("LOGIN with a bad name gets ERR bad-name", REQUESTS,
-      hint="Check the whole name with one pattern, ASCII only, before you look whether somebody has it.")
+@rule(
+    "LOGIN with a bad name gets ERR bad-name",
+    REQUESTS,
+    hint="Check the whole name with one pattern, ASCII only, before you look whether somebody has it.",
+)
 @pytest.mark.parametrize("name", ["1st", "_x", "-x", "a" * 21, "al!ce", "al.ice", "élan", "aliçe", "a/b"])
 def test_a_bad_name_is_refused(chat, name):
     wire = chat.connect()
@@ -107,8 +136,11 @@ def test_a_name_is_taken_in_any_case(chat, change):
     alice.fence()
 
 
-@rule("a user who is logged in cannot log in again, and keeps her name", REQUESTS,
-      hint="Before anything else, look whether this connection has a name. If you refuse, change nothing.")
+@rule(
+    "a user who is logged in cannot log in again, and keeps her name",
+    REQUESTS,
+    hint="Before anything else, look whether this connection has a name. If you refuse, change nothing.",
+)
 def test_a_second_login_is_refused(chat):
     alice, other = chat.login("alice"), chat.connect("other")
     alice.ask(f"LOGIN {chat.name('carol')}", "ERR already-logged-in ...")
@@ -118,9 +150,12 @@ def test_a_second_login_is_refused(chat):
 
 
 @direct
-@rule("if many ask for the same name at the same moment, one gets it", REQUESTS,
-      hint="Look whether a name is free and take it in one step, so that no other thread comes in between: use a "
-           "lock.", race=True)
+@rule(
+    "if many ask for the same name at the same moment, one gets it",
+    REQUESTS,
+    hint="Look whether a name is free and take it in one step, so that no other thread comes in between: use a lock.",
+    race=True,
+)
 def test_one_of_many_gets_the_name(chat):
     for attempt in range(5):
         wires = [chat.connect(f"client {number}") for number in range(10)]
@@ -147,8 +182,11 @@ def claim_when_free(chat, name):
     return wire
 
 
-@rule("LOGOUT gets OK, before login too, and then the server closes the connection", REQUESTS,
-      hint="Write the OK, then close: the client sees the reply, then the end.")
+@rule(
+    "LOGOUT gets OK, before login too, and then the server closes the connection",
+    REQUESTS,
+    hint="Write the OK, then close: the client sees the reply, then the end.",
+)
 @pytest.mark.parametrize("logged_in", [False, True], ids=["before login", "after login"])
 def test_logout_ends_the_connection(chat, logged_in):
     wire = chat.login("alice") if logged_in else chat.connect("alice")
@@ -156,9 +194,12 @@ def test_logout_ends_the_connection(chat, logged_in):
     wire.compare(b"", wire.read_to_eof())
 
 
-@rule("a name is free again when its owner has gone, in whatever way", REQUESTS,
-      hint="Free the name in one place, which is reached however the connection ends: LOGOUT, EOF, or an error in "
-           "recv().")
+@rule(
+    "a name is free again when its owner has gone, in whatever way",
+    REQUESTS,
+    hint="Free the name in one place, which is reached however the connection ends: LOGOUT, EOF, or an error in "
+    "recv().",
+)
 @pytest.mark.parametrize("way", ["LOGOUT", "half-close", "close", "reset", "close in the middle of a line"])
 def test_a_name_is_freed(chat, way):
     alice, bob = chat.login("Alice"), chat.login("bob")
@@ -179,9 +220,12 @@ def test_a_name_is_freed(chat, way):
 
 
 @direct
-@rule("a name is free again when its owner crashes with many replies on their way", REQUESTS,
-      hint="When a send to her fails, nobody must go on waiting for room in her queue: take out what is in it, or "
-           "give it up.")
+@rule(
+    "a name is free again when its owner crashes with many replies on their way",
+    REQUESTS,
+    hint="When a send to her fails, nobody must go on waiting for room in her queue: take out what is in it, or "
+    "give it up.",
+)
 def test_a_name_is_freed_though_replies_wait(chat):
     for number in range(3):
         alice = chat.login(f"alice{number}")
@@ -190,9 +234,12 @@ def test_a_name_is_freed_though_replies_wait(chat):
         claim_when_free(chat, alice.name)
 
 
-@rule("a LOGIN that was refused gives no name, and frees none when its connection ends", REQUESTS,
-      hint="Remember a connection's name only when the LOGIN has succeeded. At its end free the name only if the "
-           "table still says that it belongs to this very connection.")
+@rule(
+    "a LOGIN that was refused gives no name, and frees none when its connection ends",
+    REQUESTS,
+    hint="Remember a connection's name only when the LOGIN has succeeded. At its end free the name only if the "
+    "table still says that it belongs to this very connection.",
+)
 @pytest.mark.parametrize("way", ["LOGOUT", "half-close", "reset"])
 def test_a_refused_login_frees_nobodys_name(chat, way):
     alice, bob = chat.login("Alice"), chat.login("bob")
@@ -215,8 +262,11 @@ def test_a_refused_login_frees_nobodys_name(chat, way):
     alice.expect(f"MSG {bob.name} still there?")
 
 
-@rule("a second LOGIN that was refused frees nobody's name when its connection ends", REQUESTS,
-      hint="Free the name that the connection has, not the one that it last asked for.")
+@rule(
+    "a second LOGIN that was refused frees nobody's name when its connection ends",
+    REQUESTS,
+    hint="Free the name that the connection has, not the one that it last asked for.",
+)
 def test_a_refused_second_login_frees_only_her_own_name(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     bob.ask(f"LOGIN {alice.name}", "ERR already-logged-in ... / ERR name-taken ...")
@@ -225,8 +275,11 @@ def test_a_refused_second_login_frees_only_her_own_name(chat):
     chat.connect("newcomer").ask(f"LOGIN {alice.name}", "ERR name-taken ...")
 
 
-@rule("after LOGOUT nothing counts that the client has sent, in the same segment or later", REQUESTS,
-      hint="Note for the connection that it is over. From then on throw away what comes, and what you hold already.")
+@rule(
+    "after LOGOUT nothing counts that the client has sent, in the same segment or later",
+    REQUESTS,
+    hint="Note for the connection that it is over. From then on throw away what comes, and what you hold already.",
+)
 @pytest.mark.parametrize("when", ["in the same segment", "in the same segment, a long line", "later"])
 def test_what_follows_a_logout_does_not_count(chat, when):
     alice, bob = chat.login("alice"), chat.login("bob")
@@ -257,7 +310,9 @@ def test_requests_before_a_half_close_are_answered(chat):
 
 
 @direct
-@rule("a client that half-closes and reads late gets all its replies, then the server's EOF", REQUESTS, hint=HALF_CLOSED)
+@rule(
+    "a client that half-closes and reads late gets all its replies, then the server's EOF", REQUESTS, hint=HALF_CLOSED
+)
 def test_a_late_reader_gets_all_replies_after_a_half_close(chat):
     alice = chat.login("alice")
     alice.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_WINDOW)
@@ -274,9 +329,12 @@ def test_a_late_reader_gets_all_replies_after_a_half_close(chat):
     alice.expect_end()
 
 
-@rule("half a line at the end of the stream is dropped, never obeyed", LINES,
-      hint="recv() has returned nothing: what you hold is half a line, and may mean something else than the whole "
-           "one. Forget it.")
+@rule(
+    "half a line at the end of the stream is dropped, never obeyed",
+    LINES,
+    hint="recv() has returned nothing: what you hold is half a line, and may mean something else than the whole "
+    "one. Forget it.",
+)
 @pytest.mark.parametrize("way", ["half-close", "close"])
 def test_half_a_line_at_the_end_is_not_obeyed(chat, way):
     alice, bob = chat.login("alice"), chat.login("bob")
@@ -295,11 +353,28 @@ def test_half_a_line_at_the_end_is_not_obeyed(chat, way):
 
 # Messages
 
-@rule("a text arrives as it was sent, with all its spaces", REQUESTS,
-      hint="Cut the line at its first two spaces only: all the rest is the text. Do not split, strip or join it.")
-@pytest.mark.parametrize("text", [
-    "a  b   c", "  two before", "two after  ", "tab\there", "grüße 世界 🌍", ":-) \\n 100% {x} \"q\"", "OK", "x" * 100,
-    "e\u0301 is two characters", "a\u2028b \u2029 c", "\ufeffbyte order mark"])
+
+@rule(
+    "a text arrives as it was sent, with all its spaces",
+    REQUESTS,
+    hint="Cut the line at its first two spaces only: all the rest is the text. Do not split, strip or join it.",
+)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a  b   c",
+        "  two before",
+        "two after  ",
+        "tab\there",
+        "grüße 世界 🌍",
+        ':-) \\n 100% {x} "q"',
+        "OK",
+        "x" * 100,
+        "e\u0301 is two characters",
+        "a\u2028b \u2029 c",
+        "\ufeffbyte order mark",
+    ],
+)
 def test_a_text_arrives_as_it_was_sent(chat, text):
     alice, bob = chat.login("alice"), chat.login("bob")
     alice.ask(f"MSG {bob.name} {text}", "OK ...")
@@ -315,7 +390,9 @@ def test_names_are_shown_as_typed_and_found_in_any_case(chat):
     alice.expect(f"MSG {bob.name} hi")
 
 
-@rule("a message to oneself is allowed", REQUESTS, hint="Nothing special: the receiver's connection is the sender's own.")
+@rule(
+    "a message to oneself is allowed", REQUESTS, hint="Nothing special: the receiver's connection is the sender's own."
+)
 def test_a_message_to_oneself(chat):
     alice = chat.login("alice")
     alice.send(f"MSG {alice.name} note")
@@ -323,9 +400,11 @@ def test_a_message_to_oneself(chat):
     alice.fence()
 
 
-@rule("a message that got OK arrives, though its sender leaves at once", REQUESTS,
-      hint="OK means that the message is queued for its receiver. What happens to the sender afterwards does not "
-           "matter.")
+@rule(
+    "a message that got OK arrives, though its sender leaves at once",
+    REQUESTS,
+    hint="OK means that the message is queued for its receiver. What happens to the sender afterwards does not matter.",
+)
 def test_a_message_outlives_its_sender(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     alice.send(f"MSG {bob.name} last words\nLOGOUT\n".encode())
@@ -334,8 +413,11 @@ def test_a_message_outlives_its_sender(chat):
 
 
 @direct
-@rule("messages from one user to another arrive in order, once each", REQUESTS,
-      hint="Have one queue for each receiver, and only one writer at a time that empties it.")
+@rule(
+    "messages from one user to another arrive in order, once each",
+    REQUESTS,
+    hint="Have one queue for each receiver, and only one writer at a time that empties it.",
+)
 def test_messages_arrive_in_order_once_each(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     for start in range(0, 500, 100):
@@ -346,9 +428,13 @@ def test_messages_arrive_in_order_once_each(chat):
 
 
 @direct
-@rule("lines of several senders do not mix", REQUESTS,
-      hint="Two threads that write to one socket must take turns, each with a whole line and its \\n: use a lock or "
-           "a queue.", race=True)
+@rule(
+    "lines of several senders do not mix",
+    REQUESTS,
+    hint="Two threads that write to one socket must take turns, each with a whole line and its \\n: use a lock or "
+    "a queue.",
+    race=True,
+)
 def test_lines_of_several_senders_do_not_mix(chat):
     bob, senders = chat.login("bob"), [chat.login(name) for name in ("alice", "carol", "dave", "erin")]
     text = "x" * 700
@@ -367,8 +453,11 @@ def test_lines_of_several_senders_do_not_mix(chat):
         wire.expect(*["OK ..."] * 100)
 
 
-@rule("a message to nobody gets ERR no-such-user", REQUESTS,
-      hint="Look the name up when the message comes: nobody has the name of a user who has left or never logged in.")
+@rule(
+    "a message to nobody gets ERR no-such-user",
+    REQUESTS,
+    hint="Look the name up when the message comes: nobody has the name of a user who has left or never logged in.",
+)
 def test_a_message_to_nobody(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     alice.ask(f"MSG {chat.name('nobody')} hi", "ERR no-such-user ...")
@@ -380,11 +469,15 @@ def test_a_message_to_nobody(chat):
             raise alice.lesson("ERR no-such-user ...", "OK, long after the user has left", waited=True)
 
 
-@rule("a text of spaces only, or with control characters, is refused and reaches nobody", REQUESTS,
-      hint="Check the text before you queue it: 0x00 to 0x1f but the tab, and 0x7f. With Escape (0x1b) a message "
-           "could control its reader's terminal. Only one \\r before the \\n is part of the line's end.")
-@pytest.mark.parametrize("text", ["   ", "\x1b[2J", "bell\x07", "nul\x00", "back\x08space", "delete\x7f", "return\r\r",
-                                  "re\rturn", ""])
+@rule(
+    "a text of spaces only, or with control characters, is refused and reaches nobody",
+    REQUESTS,
+    hint="Check the text before you queue it: 0x00 to 0x1f but the tab, and 0x7f. With Escape (0x1b) a message "
+    "could control its reader's terminal. Only one \\r before the \\n is part of the line's end.",
+)
+@pytest.mark.parametrize(
+    "text", ["   ", "\x1b[2J", "bell\x07", "nul\x00", "back\x08space", "delete\x7f", "return\r\r", "re\rturn", ""]
+)
 def test_a_bad_text_is_refused(chat, text):
     alice, bob = chat.login("alice"), chat.login("bob")
     codes = "ERR bad-text ..." if text.strip(" ") else "ERR bad-text ... / ERR bad-arguments ..."
@@ -394,9 +487,13 @@ def test_a_bad_text_is_refused(chat, text):
 
 # One reply each
 
+
 @direct
-@rule("a line over 1024 bytes gets ERR line-too-long, once, and the next line counts", LINES,
-      hint="Once the line is over the limit, remember only that you are skipping, up to its \\n; answer once.")
+@rule(
+    "a line over 1024 bytes gets ERR line-too-long, once, and the next line counts",
+    LINES,
+    hint="Once the line is over the limit, remember only that you are skipping, up to its \\n; answer once.",
+)
 @pytest.mark.parametrize("size", [1025, 100_000])
 def test_a_line_too_long(chat, size):
     alice = chat.login("alice")
@@ -407,8 +504,11 @@ def test_a_line_too_long(chat, size):
 
 
 @direct
-@rule("a line of 1024 bytes is not too long; its end (\\n or \\r\\n) does not count", LINES,
-      hint="Compare the length of the line without its \\n or \\r\\n, and with >, not >=.")
+@rule(
+    "a line of 1024 bytes is not too long; its end (\\n or \\r\\n) does not count",
+    LINES,
+    hint="Compare the length of the line without its \\n or \\r\\n, and with >, not >=.",
+)
 def test_a_line_of_1024_bytes(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     head = f"MSG {bob.name} "
@@ -420,27 +520,37 @@ def test_a_line_of_1024_bytes(chat):
 
 
 @direct
-@rule("the limit counts bytes, not characters", LINES,
-      hint="é is one character and two bytes. Measure the line before you decode it.")
+@rule(
+    "the limit counts bytes, not characters",
+    LINES,
+    hint="é is one character and two bytes. Measure the line before you decode it.",
+)
 def test_the_limit_counts_bytes(chat):
     alice = chat.login("alice")
     alice.ask(f"MSG {alice.name} {'é' * 600}", "ERR line-too-long ...")
     alice.fence()
 
 
-@rule("one space separates two words: what has more is not tidied up", LINES,
-      hint="Cut at each single space: two of them have an empty word between them, which is no name. split() without "
-           "an argument hides that.")
-@pytest.mark.parametrize("line", ["LOGIN  {name}", "LOGIN {name} smith", "LOGIN\t{name}", " LOGIN {name}",
-                                  "LOGIN \u00a0{name}"])
+@rule(
+    "one space separates two words: what has more is not tidied up",
+    LINES,
+    hint="Cut at each single space: two of them have an empty word between them, which is no name. split() without "
+    "an argument hides that.",
+)
+@pytest.mark.parametrize(
+    "line", ["LOGIN  {name}", "LOGIN {name} smith", "LOGIN\t{name}", " LOGIN {name}", "LOGIN \u00a0{name}"]
+)
 def test_words_have_one_space_between_them(chat, line):
     wire, name = chat.connect(), chat.name("alice")
     wire.ask(line.replace("{name}", name), "ERR bad-arguments ... / ERR bad-name ... / ERR unknown-command ...")
     wire.ask(f"LOGIN {name}", "OK ...")  # it is still free, and so is she
 
 
-@rule("a line of spaces is not empty: it gets an ERR", LINES,
-      hint="Only a line without any byte, after its \\n or \\r\\n is off, is empty. Do not strip before you look.")
+@rule(
+    "a line of spaces is not empty: it gets an ERR",
+    LINES,
+    hint="Only a line without any byte, after its \\n or \\r\\n is off, is empty. Do not strip before you look.",
+)
 @pytest.mark.parametrize("line", [" ", "   ", "\t"])
 def test_a_line_of_spaces_gets_an_err(chat, line):
     wire = chat.connect()
@@ -448,8 +558,11 @@ def test_a_line_of_spaces_gets_an_err(chat, line):
     wire.fence()
 
 
-@rule("a verb that is not known gets ERR unknown-command, before login too", REQUESTS,
-      hint="Look the verb up first, and only then whether she has logged in.")
+@rule(
+    "a verb that is not known gets ERR unknown-command, before login too",
+    REQUESTS,
+    hint="Look the verb up first, and only then whether she has logged in.",
+)
 def test_an_unknown_verb_before_login(chat):
     wire = chat.connect()
     wire.ask("DANCE", "ERR unknown-command ...")
@@ -457,9 +570,14 @@ def test_an_unknown_verb_before_login(chat):
     wire.ask(f"MSG {chat.name('bob')} hi", "ERR not-logged-in ...")
 
 
-@rule("a LOGIN that was refused is no login", REQUESTS,
-      hint="Note that she is logged in only when the LOGIN has succeeded.")
-@pytest.mark.parametrize("name, code", [("4lice", "bad-name"), ("{bob}", "name-taken"), ("a b", "bad-arguments ... / ERR bad-name")])
+@rule(
+    "a LOGIN that was refused is no login",
+    REQUESTS,
+    hint="Note that she is logged in only when the LOGIN has succeeded.",
+)
+@pytest.mark.parametrize(
+    "name, code", [("4lice", "bad-name"), ("{bob}", "name-taken"), ("a b", "bad-arguments ... / ERR bad-name")]
+)
 def test_a_refused_login_is_no_login(chat, name, code):
     bob, wire = chat.login("bob"), chat.connect()
     wire.ask(f"LOGIN {name.replace('{bob}', bob.name.upper())}", f"ERR {code} ...")
@@ -475,8 +593,11 @@ def test_login_without_a_name(chat):
     wire.ask(f"LOGIN {chat.name('alice')}", "OK ...")
 
 
-@rule("before login MSG gets ERR not-logged-in; HELP and LOGIN are allowed", REQUESTS,
-      hint="Remember for each connection whether it has a name, and check that before you do what the line says.")
+@rule(
+    "before login MSG gets ERR not-logged-in; HELP and LOGIN are allowed",
+    REQUESTS,
+    hint="Remember for each connection whether it has a name, and check that before you do what the line says.",
+)
 def test_before_login(chat):
     bob, wire = chat.login("bob"), chat.connect()
     wire.ask(f"MSG {bob.name} hi", "ERR not-logged-in ...")
@@ -497,8 +618,11 @@ def test_help_lists_the_verbs(chat):
     wire.fence()
 
 
-@rule("a verb may be in upper or lower case", REQUESTS,
-      hint="Compare the first word in capitals; leave the rest as it is.")
+@rule(
+    "a verb may be in upper or lower case",
+    REQUESTS,
+    hint="Compare the first word in capitals; leave the rest as it is.",
+)
 def test_a_verb_counts_in_any_case(chat):
     wire, name = chat.connect(), chat.name("alice")
     wire.ask("help", "OK ...")
@@ -509,8 +633,11 @@ def test_a_verb_counts_in_any_case(chat):
 
 
 @direct
-@rule("each request gets exactly one reply, in order, however many are sent at once", REQUESTS,
-      hint="Finish the answer to one line before you look at the next. An empty line is no request.")
+@rule(
+    "each request gets exactly one reply, in order, however many are sent at once",
+    REQUESTS,
+    hint="Finish the answer to one line before you look at the next. An empty line is no request.",
+)
 def test_one_reply_each_in_order(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     nobody = chat.name("nobody")
@@ -521,9 +648,12 @@ def test_one_reply_each_in_order(chat):
     bob.expect(*[f"MSG {alice.name} hi"] * 50)
 
 
-@rule("a \\r before the \\n is dropped", LINES,
-      hint="telnet ends its lines with \\r\\n. Remove one \\r from the end of a whole line, before you look at the "
-           "words.")
+@rule(
+    "a \\r before the \\n is dropped",
+    LINES,
+    hint="telnet ends its lines with \\r\\n. Remove one \\r from the end of a whole line, before you look at the "
+    "words.",
+)
 def test_lines_may_end_in_cr_lf(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     alice.ask(b"HELP\r\n", "OK ...")
@@ -533,8 +663,9 @@ def test_lines_may_end_in_cr_lf(chat):
     alice.fence()
 
 
-@rule("replies and events end with a bare \\n", LINES,
-      hint="A reader accepts \\r\\n too, but a server writes only \\n.")
+@rule(
+    "replies and events end with a bare \\n", LINES, hint="A reader accepts \\r\\n too, but a server writes only \\n."
+)
 def test_lines_end_with_a_bare_newline(chat):
     alice = chat.login("alice")
     alice.send(f"MSG {alice.name} hi")
@@ -546,9 +677,13 @@ def test_lines_end_with_a_bare_newline(chat):
 
 # Many users
 
+
 @direct
-@rule("fifty users talk at once", REQUESTS,
-      hint="Serve all connections at the same time: a thread for each, or one loop for all.")
+@rule(
+    "fifty users talk at once",
+    REQUESTS,
+    hint="Serve all connections at the same time: a thread for each, or one loop for all.",
+)
 def test_fifty_users(chat):
     users = [chat.login(f"u{number}") for number in range(50)]
     for user, neighbour in zip(users, users[1:] + users[:1]):
@@ -559,8 +694,11 @@ def test_fifty_users(chat):
         user.fence()
 
 
-@rule("a client that says nothing, or half a line, keeps nobody waiting", REQUESTS,
-      hint="recv() on one connection must not keep you from the others.")
+@rule(
+    "a client that says nothing, or half a line, keeps nobody waiting",
+    REQUESTS,
+    hint="recv() on one connection must not keep you from the others.",
+)
 def test_a_silent_client_keeps_nobody_waiting(chat):
     silent, half = chat.connect("silent"), chat.connect("half")
     half.send(b"LOGIN so")
@@ -581,16 +719,22 @@ def replies_in_time(wire, count, silent):
             lesson.expected = f"{wire.name}: OK ..., though {silent.name} does not read"
             raise
         if time.monotonic() - start > DELAYED_S:
-            raise wire.lesson(f"{wire.name}: {count} replies, though {silent.name} does not read",
-                              f"{len(replies)} of them in {DELAYED_S} s", waited=True)
+            raise wire.lesson(
+                f"{wire.name}: {count} replies, though {silent.name} does not read",
+                f"{len(replies)} of them in {DELAYED_S} s",
+                waited=True,
+            )
     return replies
 
 
 @pytest.mark.slow
 @direct
-@rule("a user who does not read keeps nobody else waiting", UNASKED,
-      hint="A send to a user who does not read blocks. Give each receiver a queue, and let nobody wait for it. If "
-           "too much waits in it, close that connection.")
+@rule(
+    "a user who does not read keeps nobody else waiting",
+    UNASKED,
+    hint="A send to a user who does not read blocks. Give each receiver a queue, and let nobody wait for it. If "
+    "too much waits in it, close that connection.",
+)
 def test_a_user_who_does_not_read_delays_nobody(chat):
     mallory, alice, bob, carol = (chat.login(name) for name in ("mallory", "alice", "bob", "carol"))
     line = f"MSG {mallory.name} {'x' * 900}\n".encode()
@@ -611,8 +755,11 @@ def test_a_user_who_does_not_read_delays_nobody(chat):
 
 @pytest.mark.slow
 @direct
-@rule("a client that crashes harms nobody else", REQUESTS,
-      hint="If recv() or send() fails, end that one connection and nothing else, also when you send to another user.")
+@rule(
+    "a client that crashes harms nobody else",
+    REQUESTS,
+    hint="If recv() or send() fails, end that one connection and nothing else, also when you send to another user.",
+)
 def test_a_crash_harms_nobody_else(chat):
     alice, bob = chat.login("alice"), chat.login("bob")
     senders = [alice, *(chat.login(f"sender{number}") for number in range(4))]
@@ -634,9 +781,12 @@ def test_a_crash_harms_nobody_else(chat):
 
 @pytest.mark.slow
 @direct
-@rule("a client that does not read its own replies is not read either, or closed", REQUESTS,
-      hint="Before you take the next request, wait until the replies to those before have gone, or until little "
-           "waits. If you queue them without a bound, one client can fill your memory.")
+@rule(
+    "a client that does not read its own replies is not read either, or closed",
+    REQUESTS,
+    hint="Before you take the next request, wait until the replies to those before have gone, or until little "
+    "waits. If you queue them without a bound, one client can fill your memory.",
+)
 def test_what_a_client_asks_for_and_does_not_read_is_bounded(chat):
     mallory, bob = chat.login("mallory"), chat.login("bob")
     mallory.story.add(mallory.name, "", "(sends requests, and reads nothing from here on)")
@@ -646,16 +796,21 @@ def test_what_a_client_asks_for_and_does_not_read_is_bounded(chat):
     with contextlib.suppress(OSError):  # it takes no more, or has ended the connection
         while sent < UNBOUNDED_BYTES:
             sent += mallory.sock.send(requests)
-        raise mallory.lesson("that the server reads no more, or closes, while its replies wait",
-                             f"it has taken {sent} bytes of requests, and keeps a reply for each")
+        raise mallory.lesson(
+            "that the server reads no more, or closes, while its replies wait",
+            f"it has taken {sent} bytes of requests, and keeps a reply for each",
+        )
     bob.fence()
 
 
 @pytest.mark.slow
 @direct
-@rule("what waits for one client is bounded: a client that does not read is closed in the end", REQUESTS,
-      hint="Count what waits in a receiver's queue. Above a bound, a megabyte say, close that connection and forget "
-           "the queue. To drop single messages is no way: they got OK.")
+@rule(
+    "what waits for one client is bounded: a client that does not read is closed in the end",
+    REQUESTS,
+    hint="Count what waits in a receiver's queue. Above a bound, a megabyte say, close that connection and forget "
+    "the queue. To drop single messages is no way: they got OK.",
+)
 def test_what_waits_for_one_client_is_bounded(chat):
     alice, mallory = chat.login("alice"), chat.login("mallory")
     mallory.story.add(mallory.name, "", "(reads nothing from here on)")
@@ -663,8 +818,10 @@ def test_what_waits_for_one_client_is_bounded(chat):
     while len(replies) < UNBOUNDED_BYTES // 1000 and replies[-1:] in ([], ["OK"]):
         start = len(replies)
         alice.send("".join(f"MSG {mallory.name} {n} {text}\n" for n in range(start, start + 100)).encode())
-        replies += ["OK" if reply.startswith("OK ") else " ".join(reply.split(" ")[:2])
-                    for reply in replies_in_time(alice, 100, mallory)]
+        replies += [
+            "OK" if reply.startswith("OK ") else " ".join(reply.split(" ")[:2])
+            for reply in replies_in_time(alice, 100, mallory)
+        ]
     if bad := set(replies) - {"OK", "ERR no-such-user", "ERR unavailable"}:
         raise alice.lesson("OK or ERR no-such-user", bad.pop())
     for number in [number for number, reply in enumerate(replies) if reply == "OK"]:
@@ -680,13 +837,18 @@ def test_what_waits_for_one_client_is_bounded(chat):
         if line != f"MSG {alice.name} {number} {text}":
             raise mallory.lesson(f"message number {number}, or the end of the connection", show(line.encode()))
     if replies[-1] == "OK":
-        raise mallory.lesson(f"the end of {mallory.name}'s connection, since so much waited for her",
-                             f"the server has kept all of {len(replies)} messages, of 1000 bytes each")
+        raise mallory.lesson(
+            f"the end of {mallory.name}'s connection, since so much waited for her",
+            f"the server has kept all of {len(replies)} messages, of 1000 bytes each",
+        )
 
 
 @direct
-@rule("users who come and go leave nothing behind", REQUESTS,
-      hint="When a connection ends, it must give back all that it has taken: its name, its socket, its thread.")
+@rule(
+    "users who come and go leave nothing behind",
+    REQUESTS,
+    hint="When a connection ends, it must give back all that it has taken: its name, its socket, its thread.",
+)
 def test_users_come_and_go(chat):
     alice = chat.login("alice")
     for number in range(100):
@@ -699,6 +861,7 @@ def test_users_come_and_go(chat):
 
 
 # Our own server: what only its settings can show
+
 
 @pytest.fixture
 def login(serve, connect):

@@ -34,7 +34,8 @@ UNASKED = f"{PROTOCOL}#what-the-server-may-say-before-it-closes-a-connection"
 
 needs_terminal = pytest.mark.skipif(pty is None, reason="Windows has no pseudo-terminals")
 in_a_pipe_and_a_terminal = pytest.mark.parametrize(
-    "terminal", [False, pytest.param(True, marks=needs_terminal)], ids=["pipe", "terminal"])
+    "terminal", [False, pytest.param(True, marks=needs_terminal)], ids=["pipe", "terminal"]
+)
 
 
 @pytest.fixture
@@ -54,9 +55,13 @@ def log_in(client, server, name=b"alice"):
 
 # Logging in
 
-@rule("a name is asked for until the server accepts one", CODE,
-      hint="The first line that is typed is a name: send LOGIN with it. After an ERR show why, and take the next "
-           "line as a name again.")
+
+@rule(
+    "a name is asked for until the server accepts one",
+    CODE,
+    hint="The first line that is typed is a name: send LOGIN with it. After an ERR show why, and take the next "
+    "line as a name again.",
+)
 @in_a_pipe_and_a_terminal
 def test_a_name_is_asked_for_until_the_server_accepts_one(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -71,9 +76,11 @@ def test_a_name_is_asked_for_until_the_server_accepts_one(server, template, term
         peer.expect(b"MSG carol hello")
 
 
-@rule("an event before the reply to LOGIN is not the reply", REQUESTS,
-      hint="Only a line that begins with OK or ERR is a reply. Every other line is an event, and may come at any "
-           "time.")
+@rule(
+    "an event before the reply to LOGIN is not the reply",
+    REQUESTS,
+    hint="Only a line that begins with OK or ERR is a reply. Every other line is an event, and may come at any time.",
+)
 def test_an_event_before_the_reply_to_the_login_is_not_the_reply(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -89,21 +96,33 @@ def test_an_event_before_the_reply_to_the_login_is_not_the_reply(server, templat
 
 # Talking
 
-@rule("/msg bob hello sends MSG bob hello, and plain text goes on to bob", CODE,
-      hint="Remember the name of the last /msg.")
+
+@rule(
+    "/msg bob hello sends MSG bob hello, and plain text goes on to bob",
+    CODE,
+    hint="Remember the name of the last /msg.",
+)
 @in_a_pipe_and_a_terminal
 def test_plain_text_goes_on_to_the_user_of_the_last_msg(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
         peer = log_in(client, server)
         client.type("/msg bob hello, bob\nhow are you?\n/msg carol h\u00e9\nand you, fox?\nmy fox\n".encode())
-        for line in ("MSG bob hello, bob", "MSG bob how are you?", "MSG carol h\u00e9", "MSG carol and you, fox?",
-                     "MSG carol my fox"):
+        for line in (
+            "MSG bob hello, bob",
+            "MSG bob how are you?",
+            "MSG carol h\u00e9",
+            "MSG carol and you, fox?",
+            "MSG carol my fox",
+        ):
             peer.answer(line.encode(), b"OK")
 
 
-@rule("what is neither a command nor text to somebody is explained, and not sent", CODE,
-      hint="Before the first /msg there is nobody to send plain text to. And a slip such as /mgs must not become a "
-           "message: what begins with / and is no command is not for bob.")
+@rule(
+    "what is neither a command nor text to somebody is explained, and not sent",
+    CODE,
+    hint="Before the first /msg there is nobody to send plain text to. And a slip such as /mgs must not become a "
+    "message: what begins with / and is no command is not for bob.",
+)
 def test_what_cannot_be_sent_is_not_sent(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -117,8 +136,11 @@ def test_what_cannot_be_sent_is_not_sent(server, template):
             peer.answer(b"MSG bob " + next_line.removeprefix(b"/msg bob "), b"OK")
 
 
-@rule("/raw LINE sends the line as it is, and the reply is shown", CODE,
-      hint="Send everything behind /raw and one space. If an OK has a text, show it.")
+@rule(
+    "/raw LINE sends the line as it is, and the reply is shown",
+    CODE,
+    hint="Send everything behind /raw and one space. If an OK has a text, show it.",
+)
 def test_raw_sends_the_line_as_it_is(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -129,8 +151,11 @@ def test_raw_sends_the_line_as_it_is(server, template):
 
 
 @pytest.mark.direct
-@rule("what others say is shown, with their name", CODE,
-      hint="MSG <sender> <text> from the server is a message: print the sender and the text on one line.")
+@rule(
+    "what others say is shown, with their name",
+    CODE,
+    hint="MSG <sender> <text> from the server is a message: print the sender and the text on one line.",
+)
 def test_what_others_say_is_shown_with_their_name(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -158,8 +183,11 @@ def test_what_comes_is_shown_once(server, template):
 
 
 @pytest.mark.direct
-@rule("an event of up to 2048 bytes is shown whole", LINES,
-      hint="An event names its sender, so it may be longer than the request that caused it, which is 1024 at most.")
+@rule(
+    "an event of up to 2048 bytes is shown whole",
+    LINES,
+    hint="An event names its sender, so it may be longer than the request that caused it, which is 1024 at most.",
+)
 def test_an_event_longer_than_any_request_is_shown_whole(server, template):
     head = b"MSG a_name_of_20_letters "
     with Client(command_line(template, server.port)) as client:
@@ -170,8 +198,11 @@ def test_an_event_longer_than_any_request_is_shown_whole(server, template):
             client.wait_for_line(b"a_name_of_20_letters", text)
 
 
-@rule("an ERR reply is shown", CODE,
-      hint="Print the code or the text of each ERR: otherwise she believes that bob has got her message.")
+@rule(
+    "an ERR reply is shown",
+    CODE,
+    hint="Print the code or the text of each ERR: otherwise she believes that bob has got her message.",
+)
 def test_an_error_reply_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -180,22 +211,28 @@ def test_an_error_reply_is_shown(server, template):
         client.wait_for_any(b"no-such-user", b"never heard of him")
 
 
-@rule("an event between a request and its reply is shown, and so is the reply", REQUESTS,
-      hint="Do not read one line and take it as the reply: read lines all the time, and tell them apart by their "
-           "first word.")
+@rule(
+    "an event between a request and its reply is shown, and so is the reply",
+    REQUESTS,
+    hint="Do not read one line and take it as the reply: read lines all the time, and tell them apart by their "
+    "first word.",
+)
 def test_an_event_between_a_request_and_its_reply_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
         client.type(b"/msg bob hello\n")
         peer.expect(b"MSG bob hello")
-        peer.send(b"MSG carol psst\n" b"ERR no-such-user he left\n" b"MSG carol tell me\n")
+        peer.send(b"MSG carol psst\nERR no-such-user he left\nMSG carol tell me\n")
         client.wait_for_line(b"carol", b"psst")
         client.wait_for_any(b"no-such-user", b"he left")
         client.wait_for_line(b"carol", b"tell me")
 
 
-@rule("an unknown event is shown, not lost", REQUESTS,
-      hint="A newer server may know more verbs than your client: print a line that you do not know as it is.")
+@rule(
+    "an unknown event is shown, not lost",
+    REQUESTS,
+    hint="A newer server may know more verbs than your client: print a line that you do not know as it is.",
+)
 def test_an_unknown_event_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -203,8 +240,11 @@ def test_an_unknown_event_is_shown(server, template):
         client.wait_for_line(b"PINEAPPLE", b"on", b"pizza")
 
 
-@rule("lines are shown the same, however they are cut into chunks", LINES,
-      hint="A recv() returns bytes, not lines: collect them, and take out whole lines, as step 4 does. Decode whole lines.")
+@rule(
+    "lines are shown the same, however they are cut into chunks",
+    LINES,
+    hint="A recv() returns bytes, not lines: collect them, and take out whole lines, as step 4 does. Decode whole lines.",
+)
 def test_lines_cut_anywhere_and_glued_are_the_same_lines(server, template):
     lines = "MSG bob d\u00e9j\u00e0 vu\nMSG bob second\r\nMSG carol third \u20ac\n".encode()
     with Client(command_line(template, server.port)) as client:
@@ -216,8 +256,11 @@ def test_lines_cut_anywhere_and_glued_are_the_same_lines(server, template):
         client.wait_for_line(b"bob", b"second", times=2)
 
 
-@rule("a \\r before the \\n is dropped", LINES,
-      hint="A line may end with \\r\\n: take one \\r off the end of a whole line, before you look at its words.")
+@rule(
+    "a \\r before the \\n is dropped",
+    LINES,
+    hint="A line may end with \\r\\n: take one \\r off the end of a whole line, before you look at its words.",
+)
 def test_lines_of_the_server_may_end_in_cr_lf(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -229,12 +272,18 @@ def test_lines_of_the_server_may_end_in_cr_lf(server, template):
         client.wait_for_line(b"bob", b"the end")
         ends = [re.search(rb"with %s([^\n]*)" % kind, client.printed) for kind in (b"LF", b"CR LF")]
         if not all(ends) or ends[0][1].rstrip(b"\r") != ends[1][1].rstrip(b"\r") or b"\r\n" in ends[1][0] + b"\n":
-            raise lesson("that a line which ends in \\r\\n is shown as one that ends in \\n", f"it printed {shown(client.printed)}")
+            raise lesson(
+                "that a line which ends in \\r\\n is shown as one that ends in \\n",
+                f"it printed {shown(client.printed)}",
+            )
 
 
-@rule("only the first word of a line, and the code of an ERR, say what it is", REQUESTS,
-      hint="Cut the line at its first space and compare the whole word: OKAY is not OK. What comes after it is for "
-           "people, whatever it says.")
+@rule(
+    "only the first word of a line, and the code of an ERR, say what it is",
+    REQUESTS,
+    hint="Cut the line at its first space and compare the whole word: OKAY is not OK. What comes after it is for "
+    "people, whatever it says.",
+)
 def test_the_text_of_a_reply_says_nothing(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -252,8 +301,11 @@ def test_the_text_of_a_reply_says_nothing(server, template):
 
 
 @pytest.mark.direct
-@rule("each line that is typed is sent once, whatever the server says to it", REQUESTS,
-      hint="An ERR is the reply: show it, and leave it to her whether she tries again.")
+@rule(
+    "each line that is typed is sent once, whatever the server says to it",
+    REQUESTS,
+    hint="An ERR is the reply: show it, and leave it to her whether she tries again.",
+)
 @pytest.mark.parametrize("reply", [b"OK", b"ERR no-such-user who?", b"ERR unavailable try again", b"ERR bad-text no"])
 def test_each_line_is_sent_once(server, template, reply):
     with Client(command_line(template, server.port)) as client:
@@ -274,8 +326,12 @@ def test_each_line_is_sent_once(server, template, reply):
 
 # The person's terminal
 
-@rule("a message that comes while she types leaves her half-typed line intact", CODE,
-      hint="Clear the line, print the message, and draw the prompt again, with what is typed so far.")
+
+@rule(
+    "a message that comes while she types leaves her half-typed line intact",
+    CODE,
+    hint="Clear the line, print the message, and draw the prompt again, with what is typed so far.",
+)
 @needs_terminal
 def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, template):
     def rows(seen):
@@ -291,6 +347,7 @@ def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, tem
             *above, last = rows(seen)
             shown = [row for row in above if re.search(rf"\bcarol\b.*\b{message}\b", row)]
             return half_typed(last) and len(shown) == 1 and not (only and "hel" in shown[0])
+
         return as_it_should_be
 
     with Client(command_line(template, server.port), terminal=True) as client:
@@ -303,17 +360,22 @@ def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, tem
         peer.send(b"MSG carol psst\n")  # may come before the client has drawn its prompt
         client.out.wait_for(shows("psst", only=False), "the message, and the half-typed line in the last row")
         peer.send(b"MSG carol listen\n")
-        client.out.wait_for(shows("listen", only=True),
-                            "the message in a row of its own, and the half-typed line in the last one")
+        client.out.wait_for(
+            shows("listen", only=True), "the message in a row of its own, and the half-typed line in the last one"
+        )
         before = len(client.printed)
         client.type(b"lo\n")
         peer.expect(b"MSG bob hello")
-        client.out.wait_for(lambda seen: b"o" in seen[before:] and "hello" not in rows(seen)[-1],
-                            "a new row for what she types next")
+        client.out.wait_for(
+            lambda seen: b"o" in seen[before:] and "hello" not in rows(seen)[-1], "a new row for what she types next"
+        )
 
 
-@rule("backspace takes the last character back", CODE,
-      hint="If you read keys and not lines, you edit the line: take one character off, and draw it again.")
+@rule(
+    "backspace takes the last character back",
+    CODE,
+    hint="If you read keys and not lines, you edit the line: take one character off, and draw it again.",
+)
 @needs_terminal
 def test_backspace_takes_the_last_character_back(server, template):
     with Client(command_line(template, server.port), terminal=True) as client:
@@ -326,8 +388,11 @@ def test_backspace_takes_the_last_character_back(server, template):
 
 
 @pytest.mark.direct
-@rule("no key is lost, however many messages come while she types", CODE,
-      hint="When you draw the line again, do not throw away keys that are typed and not read yet.")
+@rule(
+    "no key is lost, however many messages come while she types",
+    CODE,
+    hint="When you draw the line again, do not throw away keys that are typed and not read yet.",
+)
 @needs_terminal
 def test_no_key_is_lost_however_many_messages_come_while_she_types(server, template):
     with Client(command_line(template, server.port), terminal=True) as client:
@@ -341,19 +406,32 @@ def test_no_key_is_lost_however_many_messages_come_while_she_types(server, templ
 
 
 HOSTILE = {  # what another user must not be able to do to a terminal or a line
-    "clear the screen": b"\x1b[2J", "change the title": b"\x1b]0;owned\x07", "bell": b"\x07",
-    "C1 control": "\x9b2J".encode(), "raw C1 byte": b"\x9b2J", "delete": b"\x7f", "null": b"\x00",
-    "right to left": "\u202e".encode(), "isolate": "\u2066".encode(), "line separator": "\u2028".encode(),
+    "clear the screen": b"\x1b[2J",
+    "change the title": b"\x1b]0;owned\x07",
+    "bell": b"\x07",
+    "C1 control": "\x9b2J".encode(),
+    "raw C1 byte": b"\x9b2J",
+    "delete": b"\x7f",
+    "null": b"\x00",
+    "right to left": "\u202e".encode(),
+    "isolate": "\u2066".encode(),
+    "line separator": "\u2028".encode(),
 }
 
 CONTROL = ("clear the screen", "change the title", "bell", "null")  # what every client must keep from its terminal
 
 
 @pytest.mark.direct
-@rule("control characters that others send are shown, not executed", CODE,
-      hint="Replace each control character in what you print, such as ESC (0x1b), by a visible form.")
-@pytest.mark.parametrize("line", [b"MSG bob tick %s tock", b"ERR no-such-user tick %s tock", b"NEWS tick %s tock",
-                                  b"MSG tick%s tock"], ids=["message", "error", "unknown event", "name"])
+@rule(
+    "control characters that others send are shown, not executed",
+    CODE,
+    hint="Replace each control character in what you print, such as ESC (0x1b), by a visible form.",
+)
+@pytest.mark.parametrize(
+    "line",
+    [b"MSG bob tick %s tock", b"ERR no-such-user tick %s tock", b"NEWS tick %s tock", b"MSG tick%s tock"],
+    ids=["message", "error", "unknown event", "name"],
+)
 @in_a_pipe_and_a_terminal
 def test_what_others_send_cannot_drive_the_terminal(server, template, line, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -374,9 +452,13 @@ def test_what_others_send_cannot_drive_the_terminal(server, template, line, term
 
 # The end
 
-@rule("at the end of the input the client half-closes, and still shows what comes", CODE,
-      hint="After Ctrl-D or the end of a pipe: shutdown(SHUT_WR), then read and show until the server ends the "
-           "connection; exit with status 0.")
+
+@rule(
+    "at the end of the input the client half-closes, and still shows what comes",
+    CODE,
+    hint="After Ctrl-D or the end of a pipe: shutdown(SHUT_WR), then read and show until the server ends the "
+    "connection; exit with status 0.",
+)
 @in_a_pipe_and_a_terminal
 def test_the_end_of_input_half_closes_and_all_that_still_comes_is_shown(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -397,8 +479,11 @@ def test_the_end_of_input_half_closes_and_all_that_still_comes_is_shown(server, 
         client.wait_for_line(b"carol", b"me too")
 
 
-@rule("in a pipe it reads commands and prints plain lines", CODE,
-      hint="If standard input is not a terminal, draw no prompt and print no escape sequences.")
+@rule(
+    "in a pipe it reads commands and prints plain lines",
+    CODE,
+    hint="If standard input is not a terminal, draw no prompt and print no escape sequences.",
+)
 def test_a_whole_conversation_in_a_pipe_is_plain_lines(server, template):
     with Client(command_line(template, server.port)) as client:
         client.type(b"alice\n/msg bob one\ntwo\n")
@@ -415,8 +500,7 @@ def test_a_whole_conversation_in_a_pipe_is_plain_lines(server, template):
         client.wait_for_line(b"bob", b"three")
 
 
-@rule("/quit sends LOGOUT and ends with status 0", CODE,
-      hint="Send LOGOUT, read to the end, exit with status 0.")
+@rule("/quit sends LOGOUT and ends with status 0", CODE, hint="Send LOGOUT, read to the end, exit with status 0.")
 @in_a_pipe_and_a_terminal
 def test_quit_logs_out_and_ends_well(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -440,9 +524,12 @@ def test_a_logout_that_was_sent_raw_ends_well_too(server, terminal):
 
 
 @pytest.mark.direct
-@rule("when the server ends the connection, the client says so and exits with status 1", CODE,
-      hint="If recv() returns nothing, or fails, the connection has ended: say so on a line, leave the terminal as "
-           "it was, exit with status 1.")
+@rule(
+    "when the server ends the connection, the client says so and exits with status 1",
+    CODE,
+    hint="If recv() returns nothing, or fails, the connection has ended: say so on a line, leave the terminal as "
+    "it was, exit with status 1.",
+)
 @pytest.mark.parametrize("end", ["close", "reset"])
 @in_a_pipe_and_a_terminal
 def test_the_server_gone_is_told_and_ends_the_client(server, template, end, terminal):
@@ -460,8 +547,11 @@ def test_the_server_gone_is_told_and_ends_the_client(server, template, end, term
                 raise lesson("the terminal as it was", "it echoes no more what is typed, or gives keys and not lines")
 
 
-@rule("what the server says before it closes is shown", UNASKED,
-      hint="An ERR may come without a request, before the end: show it like any other.")
+@rule(
+    "what the server says before it closes is shown",
+    UNASKED,
+    hint="An ERR may come without a request, before the end: show it like any other.",
+)
 def test_a_servers_last_words_are_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -471,8 +561,11 @@ def test_a_servers_last_words_are_shown(server, template):
         client.expect_told(b"shutting-down", b"back at noon")
 
 
-@rule("what the server says before it closes is shown, before the login too", UNASKED,
-      hint="ERR server-full is not the reply to a LOGIN: show it, and exit with status 1 when the connection ends.")
+@rule(
+    "what the server says before it closes is shown, before the login too",
+    UNASKED,
+    hint="ERR server-full is not the reply to a LOGIN: show it, and exit with status 1 when the connection ends.",
+)
 @in_a_pipe_and_a_terminal
 def test_the_server_gone_before_a_name_was_accepted_is_told(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
@@ -483,8 +576,11 @@ def test_the_server_gone_before_a_name_was_accepted_is_told(server, template, te
         client.expect_told(b"server-full", b"come back later")
 
 
-@rule("a refused connection is one clear line and status 1", CODE,
-      hint="Catch the error of connect(), print one line, exit with status 1.")
+@rule(
+    "a refused connection is one clear line and status 1",
+    CODE,
+    hint="Catch the error of connect(), print one line, exit with status 1.",
+)
 @in_a_pipe_and_a_terminal
 def test_a_refused_connection_is_one_clear_line(template, terminal):
     with PlayedServer(listening=False) as server:
@@ -494,8 +590,11 @@ def test_a_refused_connection_is_one_clear_line(template, terminal):
 
 
 @pytest.mark.direct
-@rule("Ctrl-C ends the client, without a stack trace and with the terminal as it was", CODE,
-      hint="Put the terminal's modes back however the program ends.")
+@rule(
+    "Ctrl-C ends the client, without a stack trace and with the terminal as it was",
+    CODE,
+    hint="Put the terminal's modes back however the program ends.",
+)
 @needs_terminal
 def test_ctrl_c_leaves_without_a_traceback_and_with_the_terminal_as_it_was(server, template):
     with Client(command_line(template, server.port), terminal=True) as client:
@@ -556,7 +655,7 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(server):
         peer.answer(b"LOGOUT", b"OK bye")
         peer.close()
         seen = len(client.out.seen)
-        client.out.wait_for(lambda all_seen: b"shell:" in all_seen[seen - 6:], "the shell's prompt")
+        client.out.wait_for(lambda all_seen: b"shell:" in all_seen[seen - 6 :], "the shell's prompt")
         client.type(b"exit\n")
         client.exit_status()
         client.expect_no_trace()
@@ -628,8 +727,13 @@ def test_a_slow_terminal_shows_every_key(server):
     keys, redraws = b"x" * 60, 4000
     ours, theirs = pty.openpty()
     process = Now.process = subprocess.Popen(
-        command_line(OURS, server.port), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-        env={**os.environ, "TERM": "xterm", "INPUTRC": os.devnull})
+        command_line(OURS, server.port),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env={**os.environ, "TERM": "xterm", "INPUTRC": os.devnull},
+    )
     os.close(theirs)
     try:
         peer, shown_ = server.accept(), b""
@@ -663,8 +767,10 @@ def test_pasted_lines_are_as_many_requests(server):
 @pytest.mark.parametrize("missing", ["readline", "ctypes"])
 @pytest.mark.parametrize("term", ["xterm", "dumb"])
 def test_without_readline_or_its_library_nothing_typed_is_lost(server, missing, term):
-    program = (f"import runpy, sys; sys.modules[{missing!r}] = None; "
-               "runpy.run_path('step6_client/client.py', run_name='__main__')")
+    program = (
+        f"import runpy, sys; sys.modules[{missing!r}] = None; "
+        "runpy.run_path('step6_client/client.py', run_name='__main__')"
+    )
     with Client([sys.executable, "-c", program, "--port", str(server.port)], True, {"TERM": term}) as client:
         peer = log_in(client, server)
         client.type(b"/msg bob hel")
@@ -683,8 +789,10 @@ def test_without_readline_or_its_library_nothing_typed_is_lost(server, missing, 
 @in_a_pipe_and_a_terminal
 def test_two_clients_talk_through_our_server(serve, network, terminal):
     port = network(serve(ChatServer).server_address)[1]
-    with Client(command_line(OURS + " --name alice", port), terminal) as alice, \
-            Client(command_line(OURS + " --name bob", port), terminal) as bob:
+    with (
+        Client(command_line(OURS + " --name alice", port), terminal) as alice,
+        Client(command_line(OURS + " --name bob", port), terminal) as bob,
+    ):
         alice.wait_for(b"welcome, alice")
         bob.wait_for(b"welcome, bob")
         alice.type(b"/msg bob hello\n")
@@ -709,15 +817,19 @@ def test_the_longest_text_to_the_shortest_name_arrives_whole(serve, connect):
 
 # commands.py
 
+
 @pytest.mark.ours
-@pytest.mark.parametrize("typed, action", [
-    ("", Action()),
-    ("   ", Action()),
-    ("/msg bob hello", Action(send="MSG bob hello")),
-    ("/msg bob  two  blanks ", Action(send="MSG bob  two  blanks ")),
-    ("/raw  ALL /x", Action(send=" ALL /x")),
-    ("/quit", Action(send="LOGOUT", ends=True)),
-])
+@pytest.mark.parametrize(
+    "typed, action",
+    [
+        ("", Action()),
+        ("   ", Action()),
+        ("/msg bob hello", Action(send="MSG bob hello")),
+        ("/msg bob  two  blanks ", Action(send="MSG bob  two  blanks ")),
+        ("/raw  ALL /x", Action(send=" ALL /x")),
+        ("/quit", Action(send="LOGOUT", ends=True)),
+    ],
+)
 def test_typed_lines_become_requests(typed, action):
     commands = Commands()
     commands.target = ""
@@ -725,8 +837,24 @@ def test_typed_lines_become_requests(typed, action):
 
 
 @pytest.mark.ours
-@pytest.mark.parametrize("typed", ["/msg", "/msg bob", "/msg bob ", "/msg  bob", "/raw", "/raw  ", "/quit now",
-                                   "/help me", "/nothing", "/", "//", "/MSG bob x", "plain text to nobody"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "/msg",
+        "/msg bob",
+        "/msg bob ",
+        "/msg  bob",
+        "/raw",
+        "/raw  ",
+        "/quit now",
+        "/help me",
+        "/nothing",
+        "/",
+        "//",
+        "/MSG bob x",
+        "plain text to nobody",
+    ],
+)
 def test_what_cannot_be_sent_is_explained_and_not_sent(typed):
     commands = Commands()
     commands.target = ""
@@ -764,13 +892,16 @@ def test_plain_text_goes_to_nobody_after_a_msg_that_was_refused(server, terminal
 
 
 @pytest.mark.ours
-@pytest.mark.parametrize("request_, code, target", [
-    ("MSG bob one", "no-such-user", ""),
-    ("MSG bob", "no-such-user", ""),
-    ("MSG bob one", "bad-text", "MSG bob"),
-    ("MSG bobb one", "no-such-user", "MSG bob"),  # the reply to a line that she typed before
-    ("", "too-slow", "MSG bob"),
-])
+@pytest.mark.parametrize(
+    "request_, code, target",
+    [
+        ("MSG bob one", "no-such-user", ""),
+        ("MSG bob", "no-such-user", ""),
+        ("MSG bob one", "bad-text", "MSG bob"),
+        ("MSG bobb one", "no-such-user", "MSG bob"),  # the reply to a line that she typed before
+        ("", "too-slow", "MSG bob"),
+    ],
+)
 def test_only_who_is_not_there_is_not_talked_to(request_, code, target):
     commands = Commands()
     commands.target = "MSG bob"
@@ -785,17 +916,20 @@ def test_help_lists_every_command():
 
 
 @pytest.mark.ours
-@pytest.mark.parametrize("said, shown", [
-    (Event("MSG bob hello  there "), "bob: hello  there "),
-    (Event("MSG bob {} {0} %s"), "bob: {} {0} %s"),
-    (Event("MSG bob"), "? MSG bob"),
-    (Event("SPLINE a b"), "? SPLINE a b"),
-    (Event("MSG bob \x1b[2J\x07"), r"bob: \x1b[2J\x07"),
-    (Reply("MSG bob x", True, "", ""), ""),
-    (Reply("HELP", True, "", "LOGIN MSG"), "* LOGIN MSG"),
-    (Reply("MSG bob x", False, "no-such-user", "who?"), "! no-such-user: who?  [MSG bob x]"),
-    (Reply("", False, "shutting-down", "bye"), "! shutting-down: bye"),
-])
+@pytest.mark.parametrize(
+    "said, shown",
+    [
+        (Event("MSG bob hello  there "), "bob: hello  there "),
+        (Event("MSG bob {} {0} %s"), "bob: {} {0} %s"),
+        (Event("MSG bob"), "? MSG bob"),
+        (Event("SPLINE a b"), "? SPLINE a b"),
+        (Event("MSG bob \x1b[2J\x07"), r"bob: \x1b[2J\x07"),
+        (Reply("MSG bob x", True, "", ""), ""),
+        (Reply("HELP", True, "", "LOGIN MSG"), "* LOGIN MSG"),
+        (Reply("MSG bob x", False, "no-such-user", "who?"), "! no-such-user: who?  [MSG bob x]"),
+        (Reply("", False, "shutting-down", "bye"), "! shutting-down: bye"),
+    ],
+)
 def test_what_the_server_says_becomes_text(said, shown):
     assert Commands().render(said) == shown
 
@@ -804,13 +938,15 @@ def test_what_the_server_says_becomes_text(said, shown):
 @given(st.text())
 def test_no_text_keeps_a_character_that_a_terminal_obeys(text):
     shown = visible(text)
-    assert all(unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or char in "\t\u200c\u200d"
-               for char in shown)
+    assert all(
+        unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or char in "\t\u200c\u200d" for char in shown
+    )
     if text.isprintable():
         assert shown == text
 
 
 # chat_client.py
+
 
 @pytest.fixture
 def pair():
@@ -838,9 +974,11 @@ def test_replies_go_to_their_requests_in_order_with_events_between(pair, pieces)
     for request in "LOGIN alice", "MSG bob x", "FOO", "HELP":
         client.request(request)
     assert peer.recv(1000) == b"LOGIN alice\nMSG bob x\nFOO\nHELP\n"
-    answer = (b"OK hi\r\nMSG bob early\n\nERR no-such-user gone away\nERR unknown-command what\n"
-              b"MSG bob ERR is not a reply\nOK\nOK nobody asked\n")
-    chunks = [answer] if pieces == "whole" else [answer[i:i + 1] for i in range(len(answer))]
+    answer = (
+        b"OK hi\r\nMSG bob early\n\nERR no-such-user gone away\nERR unknown-command what\n"
+        b"MSG bob ERR is not a reply\nOK\nOK nobody asked\n"
+    )
+    chunks = [answer] if pieces == "whole" else [answer[i : i + 1] for i in range(len(answer))]
     client.sock = FakeSocket(chunks)
     assert list(iter(client.receive, None)) == [
         Reply("LOGIN alice", True, "", "hi"),

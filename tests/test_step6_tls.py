@@ -92,10 +92,12 @@ def end(sock):
 
 # The socket
 
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_two_threads_read_and_write_much_at_the_same_time_and_lose_nothing(context, certificates, network):  # noqa: F811
     much = MUCH if network == "plain" else MUCH[:20_000]
     with connected(context, certificates, NETWORKS[network]) as (ours, theirs):
+
         def echo():
             while chunk := theirs.recv(65536):
                 theirs.sendall(chunk)
@@ -103,7 +105,7 @@ def test_two_threads_read_and_write_much_at_the_same_time_and_lose_nothing(conte
 
         def write():
             for start in range(0, len(much), 1000):
-                ours.sendall(much[start:start + 1000])
+                ours.sendall(much[start : start + 1000])
             ours.shutdown(socket.SHUT_WR)
 
         with running(echo), running(write):
@@ -113,6 +115,7 @@ def test_two_threads_read_and_write_much_at_the_same_time_and_lose_nothing(conte
 def test_what_is_sent_in_one_call_arrives_whole_however_long_it_is(context, certificates):  # noqa: F811
     """OpenSSL takes 16 kB at a time."""
     with connected(context, certificates) as (ours, theirs):
+
         def write():
             ours.sendall(MUCH)
             ours.shutdown(socket.SHUT_WR)
@@ -198,6 +201,7 @@ def test_a_greeting_in_one_chunk_with_the_end_of_the_handshake_is_read(certifica
 
 def test_no_thread_uses_openssl_without_the_lock(context, certificates):  # noqa: F811
     with connected(context, certificates) as (ours, theirs):
+
         class Watched:
             def __getattr__(self, name, tls=ours._tls):
                 assert ours._lock.locked(), name
@@ -211,6 +215,7 @@ def test_no_thread_uses_openssl_without_the_lock(context, certificates):  # noqa
 
 
 # The program
+
 
 @pytest.fixture
 def server():
@@ -226,15 +231,24 @@ def secured(server, certificate, version=None):
     """Accept the client and shake hands; return the conversation."""
     sock = server.accept().sock
     sock.settimeout(DEADLINE_S)
-    server.conversations.append(Conversation(server_context(certificate, version).wrap_socket(sock, server_side=True, suppress_ragged_eofs=False)))
+    server.conversations.append(
+        Conversation(
+            server_context(certificate, version).wrap_socket(sock, server_side=True, suppress_ragged_eofs=False)
+        )
+    )
     return server.conversations[-1]
 
 
-@pytest.mark.parametrize("terminal", [False, pytest.param(True, marks=pytest.mark.skipif(
-    pty is None, reason="Windows has no pseudo-terminals"))], ids=["pipe", "terminal"])
+@pytest.mark.parametrize(
+    "terminal",
+    [False, pytest.param(True, marks=pytest.mark.skipif(pty is None, reason="Windows has no pseudo-terminals"))],
+    ids=["pipe", "terminal"],
+)
 @pytest.mark.parametrize("version", VERSIONS, ids=["TLS 1.2", "TLS 1.3"])
 def test_one_chats_over_tls_to_the_last_word(server, certificates, version, terminal):  # noqa: F811
-    with Client(command(server.port, "--tls", "--ca", certificates / "ours.pem", "--name", "alice"), terminal) as client:
+    with Client(
+        command(server.port, "--tls", "--ca", certificates / "ours.pem", "--name", "alice"), terminal
+    ) as client:
         peer = secured(server, certificates / "ours.pem", version)
         assert peer.sock.version() == version.name.replace("_", ".")
         peer.answer(b"LOGIN alice", b"OK welcome")
@@ -256,7 +270,9 @@ def test_the_server_is_told_the_name_that_the_client_means(server, certificates)
     context.sni_callback = lambda sock, name, _: names.append(name)
     with Client(command(server.port, "--tls", "--ca", certificates / "ours.pem")):
         sock = server.accept().sock
-        server.conversations.append(Conversation(context.wrap_socket(sock, server_side=True, suppress_ragged_eofs=False)))
+        server.conversations.append(
+            Conversation(context.wrap_socket(sock, server_side=True, suppress_ragged_eofs=False))
+        )
     assert names == ["localhost"]
 
 
@@ -270,12 +286,16 @@ def refused(client, *texts):
         assert text in line, line
 
 
-@pytest.mark.parametrize("certificate, ca, texts", [
-    ("ours", None, ["not trusted", "--ca FILE"]),
-    ("ours", "other", ["not trusted", "--ca FILE"]),
-    ("other", "other", ["certificate is not for", "localhost"]),
-    ("old", "old", ["expired"]),
-], ids=["unknown", "another is trusted", "another name", "expired"])
+@pytest.mark.parametrize(
+    "certificate, ca, texts",
+    [
+        ("ours", None, ["not trusted", "--ca FILE"]),
+        ("ours", "other", ["not trusted", "--ca FILE"]),
+        ("other", "other", ["certificate is not for", "localhost"]),
+        ("old", "old", ["expired"]),
+    ],
+    ids=["unknown", "another is trusted", "another name", "expired"],
+)
 def test_a_server_that_does_not_prove_its_name_gets_no_word(server, certificates, certificate, ca, texts):  # noqa: F811
     flags = ["--tls"] + (["--ca", certificates / f"{ca}.pem"] if ca else [])
     with Client(command(server.port, *flags, "--name", "alice")) as client:
@@ -333,7 +353,9 @@ def test_ctrl_c_ends_a_handshake_that_never_comes(server):
         assert not client.printed
 
 
-@pytest.mark.parametrize("dribbled", [b"", b"\x16\x03\x03\x3f\xff\x02\0\0\x46" + b"\3" * 100], ids=["silence", "a dribble"])
+@pytest.mark.parametrize(
+    "dribbled", [b"", b"\x16\x03\x03\x3f\xff\x02\0\0\x46" + b"\3" * 100], ids=["silence", "a dribble"]
+)
 def test_a_handshake_that_never_ends_is_given_up_in_time(server, monkeypatch, dribbled):
     monkeypatch.setattr(tls, "HANDSHAKE_TIMEOUT_S", 0.1)
     monkeypatch.setattr(trust, "HANDSHAKE_TIMEOUT_S", 0.1)
@@ -343,7 +365,7 @@ def test_a_handshake_that_never_ends_is_given_up_in_time(server, monkeypatch, dr
         peer, _ = server.sock.accept()  # not server.accept(): no process connects to it
         with peer, contextlib.suppress(OSError):  # the client has given up
             for start in range(len(dribbled)):
-                peer.send(dribbled[start:start + 1])
+                peer.send(dribbled[start : start + 1])
                 over.wait(0.02)  # all would take 2 s, and no pause is as long as the timeout
             said_all.append(not over.is_set() and dribbled)
             over.wait(DEADLINE_S)
@@ -357,11 +379,15 @@ def test_a_handshake_that_never_ends_is_given_up_in_time(server, monkeypatch, dr
     assert not any(said_all), "the timeout began again with every byte"
 
 
-@pytest.mark.parametrize("flags, text", [
-    (["--tls", "--ca", "no-such-file"], "--ca no-such-file: No such file"),
-    (["--tls", "--ca", "README.md"], "--ca README.md: no certificate in it"),
-    (["--tls", "--ca", "tests"], "--ca tests: "),
-], ids=["no file", "no certificate", "a folder"])
+@pytest.mark.parametrize(
+    "flags, text",
+    [
+        (["--tls", "--ca", "no-such-file"], "--ca no-such-file: No such file"),
+        (["--tls", "--ca", "README.md"], "--ca README.md: no certificate in it"),
+        (["--tls", "--ca", "tests"], "--ca tests: "),
+    ],
+    ids=["no file", "no certificate", "a folder"],
+)
 def test_a_file_without_certificates_is_told_before_anything_is_sent(server, flags, text):
     with Client(command(server.port, *flags)) as client:
         refused(client, text)
@@ -369,8 +395,12 @@ def test_a_file_without_certificates_is_told_before_anything_is_sent(server, fla
 
 def test_a_name_that_no_certificate_can_have_is_told(server, monkeypatch):
     with socket.create_connection(("127.0.0.1", server.port)) as sock:
-        monkeypatch.setattr(trust, "connect", lambda host, port: sock)  # whether it has an address is the system's affair
-        with pytest.raises(trust.CannotConnect, match="no TLS with .localhost port 1: no certificate can name .localhost"):
+        monkeypatch.setattr(
+            trust, "connect", lambda host, port: sock
+        )  # whether it has an address is the system's affair
+        with pytest.raises(
+            trust.CannotConnect, match="no TLS with .localhost port 1: no certificate can name .localhost"
+        ):
             trust.connect_tls(".localhost", 1)
         assert sock.fileno() == -1, "the connection was left open"
 

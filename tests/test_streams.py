@@ -31,7 +31,10 @@ ROOT = Path(__file__).resolve().parents[1]
 DEADLINE_S = 20.0  # a limit; usually it is much faster
 AGAIN_S = 0.01  # between two tries to connect
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(sys.platform != "linux", reason="/dev/full and a shared port are Linux's")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(sys.platform != "linux", reason="/dev/full and a shared port are Linux's"),
+]
 
 # name -> the streams that are closed, full or without a reader
 STATES = {
@@ -53,9 +56,14 @@ MANY = STATES if os.environ.get("MUTANTS") == "all" else FEW
 
 def in_its_states(programs):
     """Parametrize a test: each program in all states, or in a few."""
-    return pytest.mark.parametrize("command, state", [
-        pytest.param(command, STATES[state], id=f"{command}-{state}")
-        for command, states in programs.items() for state in states])
+    return pytest.mark.parametrize(
+        "command, state",
+        [
+            pytest.param(command, STATES[state], id=f"{command}-{state}")
+            for command, states in programs.items()
+            for state in states
+        ],
+    )
 
 
 @contextlib.contextmanager
@@ -63,14 +71,17 @@ def started(words, state):
     """Start a program; the streams that `state` does not name are pipes."""
     full = open("/dev/full", "r+b", buffering=0)
     with full:
-        streams = {name: full if state.get(name) == "full" else subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+        streams = {
+            name: full if state.get(name) == "full" else subprocess.PIPE for name in ("stdin", "stdout", "stderr")
+        }
         to_close = [number for number, name in enumerate(streams) if state.get(name) == "closed"]
         gone = [end for name in streams if state.get(name) == "unread" for end in [pipe_without_reader()]]
         for name in state:
             if state[name] == "unread":
                 streams[name] = gone[0]
-        process = subprocess.Popen([sys.executable, *words], cwd=ROOT, **streams,
-                                   preexec_fn=lambda: [os.close(number) for number in to_close])
+        process = subprocess.Popen(
+            [sys.executable, *words], cwd=ROOT, **streams, preexec_fn=lambda: [os.close(number) for number in to_close]
+        )
         for end in gone:
             os.close(end)
     try:
@@ -190,8 +201,15 @@ def test_a_terminal_that_is_closed_ends_the_client(command, heeds_sighup, serve)
 
     server = serve(BroadcastServer)
     ours, theirs = pty.openpty()
-    process = subprocess.Popen([sys.executable, command, "--port", str(server.server_address[1])], cwd=ROOT, stdin=theirs,
-                               stdout=theirs, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=begin)
+    process = subprocess.Popen(
+        [sys.executable, command, "--port", str(server.server_address[1])],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=begin,
+    )
     os.close(theirs)
     try:
         os.write(ours, b"LOGIN alice\n" if "step2" in command else b"alice\n")
@@ -214,8 +232,13 @@ def test_non_blocking_streams_make_a_client_neither_hurry_nor_stop(command, serv
     (input_, typing), (reading, output) = os.pipe(), os.pipe()
     os.set_blocking(input_, False)
     os.set_blocking(output, False)
-    process = subprocess.Popen([sys.executable, command, "--port", str(server.server_address[1])], cwd=ROOT,
-                               stdin=input_, stdout=output, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, command, "--port", str(server.server_address[1])],
+        cwd=ROOT,
+        stdin=input_,
+        stdout=output,
+        stderr=subprocess.PIPE,
+    )
     os.close(input_)
     os.close(output)
     try:

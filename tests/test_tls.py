@@ -326,7 +326,9 @@ def test_what_many_lines_need_is_not_kept_for_ever(pair):
     assert max(most) < 17_000, "a record, and its head"
 
 
-@pytest.mark.parametrize("hello", [b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01\xff\xff" + b"x" * 100, b"\x16GET / HTTP"])
+@pytest.mark.parametrize(
+    "hello", [b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01\xff\xff" + b"x" * 100, b"\x16GET / HTTP"]
+)
 def test_a_hello_that_is_none_is_an_error_in_words(pair, hello):
     pair.client.send(hello)
     pair.client.sock.shutdown(socket.SHUT_WR)
@@ -415,7 +417,9 @@ def test_openssls_own_client_holds_a_session(house, certificates):  # noqa: F811
     with subprocess.Popen(
         f"openssl s_client -quiet -verify_return_error -verify_hostname localhost -CAfile {certificates / 'ours.pem'}"
         f" -connect 127.0.0.1:{port}".split(),
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
     ) as client:
         told = client.communicate(b"LOGIN alice\nMSG alice hi\nLOGOUT\n", timeout=DEADLINE_S)[0]
     assert told == b"OK welcome, alice\nMSG alice hi\nOK\nOK bye\n" and client.returncode == 0
@@ -430,11 +434,14 @@ def test_older_versions_than_tls_1_2_are_refused(house, trusting, dial):
         dial(house())
 
 
-@pytest.mark.parametrize("server_class, says, words", [
-    (TlsChatServer, b"LOGIN alice\n", WRONG_PORT),
-    (RoomsServer, b"LOGIN alice\nHELP\n" + b"x" * 5000, WRONG_PORT),
-    (IrcServer, b"NICK alice\r\n", b"ERROR :Closing Link: 127.0.0.1 (this port is for TLS)\r\n"),
-])
+@pytest.mark.parametrize(
+    "server_class, says, words",
+    [
+        (TlsChatServer, b"LOGIN alice\n", WRONG_PORT),
+        (RoomsServer, b"LOGIN alice\nHELP\n" + b"x" * 5000, WRONG_PORT),
+        (IrcServer, b"NICK alice\r\n", b"ERROR :Closing Link: 127.0.0.1 (this port is for TLS)\r\n"),
+    ],
+)
 def test_who_comes_without_tls_to_its_port_is_told_so_in_plain_text(house, dial, caplog, server_class, says, words):
     server = house(server_class)
     alice = dial(server, "alice", tls=False)
@@ -537,7 +544,9 @@ def test_a_server_stops_though_somebody_never_ends_his_handshake(credentials, tr
     with contextlib.ExitStack() as stack:
         with running(server):
             address = server.tls_door.server_address
-            silent, half = (stack.enter_context(socket.create_connection(address, timeout=DEADLINE_S)) for _ in range(2))
+            silent, half = (
+                stack.enter_context(socket.create_connection(address, timeout=DEADLINE_S)) for _ in range(2)
+            )
             half.sendall(b"\x16\x03\x01\x02")
             with trusting.wrap_socket(socket.create_connection(address), server_hostname="localhost") as alice:
                 alice.sendall(b"HELP\n")
@@ -589,7 +598,9 @@ def test_who_does_not_read_is_cut_off_and_delays_nobody(house, dial):
     assert replies <= {"OK", "ERR no-such-user nobody here has that name"}
     came = bob.read_to_eof()
     line = b"MSG alice " + b"x" * 1000 + b"\n"
-    assert came == line * came.count(line) + b"ERR too-slow more is sent to you than you read\n", "no half line, no reset"
+    assert came == line * came.count(line) + b"ERR too-slow more is sent to you than you read\n", (
+        "no half line, no reset"
+    )
     carol.fence()
 
 
@@ -676,7 +687,9 @@ def test_a_thousand_handshakes_at_once(house, trusting):
 # Renewal
 
 
-def test_a_renewed_certificate_is_shown_to_who_comes_next_and_nobody_is_lost(house, dial, certificates, tmp_path, caplog):  # noqa: F811
+def test_a_renewed_certificate_is_shown_to_who_comes_next_and_nobody_is_lost(
+    house, dial, certificates, tmp_path, caplog
+):  # noqa: F811
     files = tmp_path / "live.pem"
     files.write_bytes((certificates / "ours.pem").read_bytes())
     credentials = Credentials(str(files))
@@ -722,7 +735,8 @@ def server_process(*flags, script="extras/tls/server.py"):
     """Run a server; yield its process, and its two ports."""
     with subprocess.Popen(
         [sys.executable, ROOT / script, "--port", "0", "--tls-port", "0", *flags],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as server:
         try:
             plain, tls = server.stdout.readline().split(), server.stdout.readline().split()
@@ -743,7 +757,11 @@ def test_tls_may_be_for_another_address_than_the_rest(certificates):  # noqa: F8
 
 @pytest.mark.parametrize("script", ["tls", "broadcast", "presence", "rooms"])
 def test_every_server_with_doors_takes_the_flags_and_says_where_it_listens(certificates, script):  # noqa: F811
-    with server_process("--tls-cert", certificates / "ours.pem", script=f"extras/{script}/server.py") as (_, plain, tls):
+    with server_process("--tls-cert", certificates / "ours.pem", script=f"extras/{script}/server.py") as (
+        _,
+        plain,
+        tls,
+    ):
         with connect_tls("localhost", tls, certificates / "ours.pem") as sock:
             sock.sendall(b"HELP\n")
             assert sock.recv(2) == b"OK"
@@ -776,25 +794,40 @@ def files(certificates, tmp_path):  # noqa: F811
     (tmp_path / "other_key").write_text(other[: other.index("-----BEGIN CERT")])
     (tmp_path / "nonsense").write_text("nonsense")
     (tmp_path / "folder").mkdir()
-    subprocess.run(["openssl", "ec", "-in", tmp_path / "key", "-aes128", "-passout", "pass:x", "-out", tmp_path / "locked"],
-                   check=True, capture_output=True)
+    subprocess.run(
+        ["openssl", "ec", "-in", tmp_path / "key", "-aes128", "-passout", "pass:x", "-out", tmp_path / "locked"],
+        check=True,
+        capture_output=True,
+    )
     return tmp_path
 
 
-@pytest.mark.parametrize("flags, why", [
-    ("--tls-key key", "--tls-key, --tls-port and --tls-host want --tls-cert, too"),
-    ("--tls-port 0", "--tls-key, --tls-port and --tls-host want --tls-cert, too"),
-    ("--tls-host ::1", "--tls-key, --tls-port and --tls-host want --tls-cert, too"),
-    ("--tls-cert none", "no TLS: none: No such file or directory"),
-    ("--tls-cert cert --tls-key none", "no TLS: none: No such file or directory"),
-    ("--tls-cert folder", "no TLS: folder: Is a directory"),
-    ("--tls-cert nonsense", "no TLS: nonsense: a certificate and its private key are needed, both PEM"),
-    ("--tls-cert cert", "no TLS: cert: a certificate and its private key are needed, both PEM...; --tls-key names ..."),
-    ("--tls-cert key --tls-key cert", "no TLS: key and cert: a certificate and its private key are needed, both PEM"),
-    ("--tls-cert cert --tls-key other_key", "no TLS: cert and other_key: this key is not the certificate's"),
-    ("--tls-cert cert --tls-key locked", "no TLS: the key has a password: ..."),
-    ("--tls-cert both --tls-port TAKEN", "cannot listen on 127.0.0.1:TAKEN: the port is in use, ... with --tls-port ..."),
-])
+@pytest.mark.parametrize(
+    "flags, why",
+    [
+        ("--tls-key key", "--tls-key, --tls-port and --tls-host want --tls-cert, too"),
+        ("--tls-port 0", "--tls-key, --tls-port and --tls-host want --tls-cert, too"),
+        ("--tls-host ::1", "--tls-key, --tls-port and --tls-host want --tls-cert, too"),
+        ("--tls-cert none", "no TLS: none: No such file or directory"),
+        ("--tls-cert cert --tls-key none", "no TLS: none: No such file or directory"),
+        ("--tls-cert folder", "no TLS: folder: Is a directory"),
+        ("--tls-cert nonsense", "no TLS: nonsense: a certificate and its private key are needed, both PEM"),
+        (
+            "--tls-cert cert",
+            "no TLS: cert: a certificate and its private key are needed, both PEM...; --tls-key names ...",
+        ),
+        (
+            "--tls-cert key --tls-key cert",
+            "no TLS: key and cert: a certificate and its private key are needed, both PEM",
+        ),
+        ("--tls-cert cert --tls-key other_key", "no TLS: cert and other_key: this key is not the certificate's"),
+        ("--tls-cert cert --tls-key locked", "no TLS: the key has a password: ..."),
+        (
+            "--tls-cert both --tls-port TAKEN",
+            "cannot listen on 127.0.0.1:TAKEN: the port is in use, ... with --tls-port ...",
+        ),
+    ],
+)
 def test_a_wrong_command_line_is_one_clear_line(files, monkeypatch, capsys, flags, why):
     monkeypatch.chdir(files)
     before = threading.stack_size()
@@ -837,7 +870,9 @@ def test_nobody_can_make_certificates_for_other_names_with_its_key(made, tmp_pat
     def openssl(command):
         subprocess.run(["openssl", *command.split()], check=True, capture_output=True)
 
-    openssl("req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=bank.example -keyout bad.key -out bad.csr")
+    openssl(
+        "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=bank.example -keyout bad.key -out bad.csr"
+    )
     (tmp_path / "names").write_text("subjectAltName=DNS:bank.example\n")
     openssl("x509 -req -in bad.csr -CA cert.pem -CAkey key.pem -set_serial 1 -days 1 -extfile names -out bad.pem")
     trusting = ssl.create_default_context(cafile="cert.pem")
@@ -869,10 +904,13 @@ def test_without_openssl_it_says_so_and_leaves_nothing(tmp_path, monkeypatch, ca
     assert "the program openssl is not installed" in capsys.readouterr().err and os.listdir() == []
 
 
-@pytest.mark.parametrize("argv, why", [
-    (["--cert", "a.pem", "--key", "./a.pem"], "the certificate and its key go into two files"),
-    (["--key", "none/key.pem"], "none/key.pem: No such file or directory"),
-])
+@pytest.mark.parametrize(
+    "argv, why",
+    [
+        (["--cert", "a.pem", "--key", "./a.pem"], "the certificate and its key go into two files"),
+        (["--key", "none/key.pem"], "none/key.pem: No such file or directory"),
+    ],
+)
 def test_where_no_certificate_can_be_made_it_says_why_and_leaves_nothing(tmp_path, monkeypatch, capsys, argv, why):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["certificate.py", *argv])
@@ -929,7 +967,9 @@ def weechat_with(server, ca_file, folder):
 
     with subprocess.Popen(
         ["weechat-headless", "-d", folder, *(word for line in settings for word in ("-r", line))],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL,
     ) as weechat:
         try:
             yield log

@@ -1,4 +1,5 @@
 """The transcripts of the chapters are true: replay each of them; and test the replayer with small ones."""
+
 import os
 import sys
 import textwrap
@@ -29,6 +30,7 @@ def test_there_are_transcripts():
 
 def params(fences):
     """Mark as long what needs Redis, the attacks, which wait for what does not come, and a server that dawdles."""
+
     def is_long(fence):
         dawdles = any("presence/naive_server.py" in line for line in fence.body)
         return dawdles or str(fence).startswith(("extras/cluster/README.md", "step5_server/STRANGERS.md"))
@@ -53,50 +55,58 @@ def test_the_text_shows_what_the_programs_print(fence, replays):
 # The replayer itself
 
 ECHO = "python -uc 'import sys; [print(line, end=str()) for line in iter(sys.stdin.readline, str())]'"
-PROMPT = "python -c 'while True: print(\"told\", input(\"? \"))'"
+PROMPT = 'python -c \'while True: print("told", input("? "))\''
 
 
 @pytest.fixture
 def block(tmp_path):
     """Return a maker of Fences from text, which is indented as the test is."""
+
     def make(text, info="transcript"):
         path = tmp_path / "chapter.md"
         path.write_text(f"```{info}\n{textwrap.dedent(text).strip()}\n```\n", encoding="utf-8")
         return fences(path)[0]
+
     return make
 
 
 @needs_sh
-@pytest.mark.parametrize("text", [
-    "alice$ echo hello\nalice< hello",
-    "alice$ echo one two three\nalice< one ... three",
-    "alice$ seq 100\nalice< 1\nalice< ...\nalice< 99\nalice< 100",
-    "alice$ seq 100\nalice< 1\nalice< ...\nalice$ echo $?\nalice< 0",
-    "alice$ exit 3\nalice$ echo $?\nalice< 3",
-    "alice$ printf unfinished\nalice< unfinished\nalice$ echo $?\nalice< 0",
-    f"# a comment\n  bob$ {ECHO}\nalice$ {ECHO}\nalice> hi\n  bob> ho\n  bob< ho\nalice< hi\nalice> ^D",
-    f"alice$ {ECHO}\nalice_ half\nalice>  done\nalice< half done\nalice> ^D\nalice$ echo $?\nalice< 0",
-    "alice$ sleep 60\nalice> ^C\nalice$ echo $?\nalice< 130",
-    "alice$ printf 'a\\nb' | python -c 'print(len(input()))'\nalice< 1",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alice$ echo hello\nalice< hello",
+        "alice$ echo one two three\nalice< one ... three",
+        "alice$ seq 100\nalice< 1\nalice< ...\nalice< 99\nalice< 100",
+        "alice$ seq 100\nalice< 1\nalice< ...\nalice$ echo $?\nalice< 0",
+        "alice$ exit 3\nalice$ echo $?\nalice< 3",
+        "alice$ printf unfinished\nalice< unfinished\nalice$ echo $?\nalice< 0",
+        f"# a comment\n  bob$ {ECHO}\nalice$ {ECHO}\nalice> hi\n  bob> ho\n  bob< ho\nalice< hi\nalice> ^D",
+        f"alice$ {ECHO}\nalice_ half\nalice>  done\nalice< half done\nalice> ^D\nalice$ echo $?\nalice< 0",
+        "alice$ sleep 60\nalice> ^C\nalice$ echo $?\nalice< 130",
+        "alice$ printf 'a\\nb' | python -c 'print(len(input()))'\nalice< 1",
+    ],
+)
 def test_a_true_transcript_passes(block, text):
     replay(block(text))
 
 
 @needs_sh
-@pytest.mark.parametrize("text, told", [
-    ("alice$ echo hello\nalice< hullo", "+ alice< hello|printed something else"),
-    ("alice$ echo hello\nalice$ true", "more than the text"),
-    ("alice$ true\nalice< hello", "did not print this line"),
-    ("alice$ exit 3\nalice$ echo $?\nalice< 0", "something else"),
-    ("alice$ seq 3\nalice< 1\nalice< 3", "something else"),
-    (f"alice$ {ECHO}\nalice> hi\nalice< hi\nalice< hi", "did not come within"),
-    (f"alice$ {ECHO}\nalice$ echo two", "its end did not come"),
-    ("alice$ sh -c \"trap '' INT; echo deaf; exec sleep 60\"\nalice< deaf\nalice> ^C", "its end did not come"),
-    ("alice> typed to nobody", "no program runs"),
-    ("alice says hello", "not of the form"),
-    ("alice$ echo 1 2 3\nalice< 1 ... 4", "something else"),
-])
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("alice$ echo hello\nalice< hullo", "+ alice< hello|printed something else"),
+        ("alice$ echo hello\nalice$ true", "more than the text"),
+        ("alice$ true\nalice< hello", "did not print this line"),
+        ("alice$ exit 3\nalice$ echo $?\nalice< 0", "something else"),
+        ("alice$ seq 3\nalice< 1\nalice< 3", "something else"),
+        (f"alice$ {ECHO}\nalice> hi\nalice< hi\nalice< hi", "did not come within"),
+        (f"alice$ {ECHO}\nalice$ echo two", "its end did not come"),
+        ("alice$ sh -c \"trap '' INT; echo deaf; exec sleep 60\"\nalice< deaf\nalice> ^C", "its end did not come"),
+        ("alice> typed to nobody", "no program runs"),
+        ("alice says hello", "not of the form"),
+        ("alice$ echo 1 2 3\nalice< 1 ... 4", "something else"),
+    ],
+)
 def test_a_false_transcript_fails_and_says_how(block, text, told):
     with pytest.raises(Mismatch) as failure:
         replay(block(text), deadline_s=0.3)
@@ -105,7 +115,9 @@ def test_a_false_transcript_fails_and_says_how(block, text, told):
 
 @needs_sh
 def test_on_a_terminal_a_line_is_shown_once_with_its_prompt(block):
-    replay(block(f"""
+    replay(
+        block(
+            f"""
         alice$ {PROMPT}
         alice_ hel
         alice> lo
@@ -118,7 +130,10 @@ def test_on_a_terminal_a_line_is_shown_once_with_its_prompt(block):
         alice< EOFError
         alice$ echo $?
         alice< 1
-        """, "transcript pty"))
+        """,
+            "transcript pty",
+        )
+    )
 
 
 @needs_sh
@@ -130,19 +145,25 @@ def test_a_console_block_is_one_shell(block):
 
 @needs_sh
 def test_a_bare_environment_in_an_empty_directory(block):
-    replay(block("$ ls\n$ python -c 'import os; print(sorted(set(os.environ) - {\"LC_CTYPE\", \"PWD\"}))'\n"
-                 "['HOME', 'PATH']", "console"))
+    replay(
+        block(
+            "$ ls\n$ python -c 'import os; print(sorted(set(os.environ) - {\"LC_CTYPE\", \"PWD\"}))'\n['HOME', 'PATH']",
+            "console",
+        )
+    )
 
 
 @needs_sh
 def test_the_text_shows_its_process_whatever_the_real_one(block):
-    replay(block("""
+    replay(
+        block("""
         server$ python -uc 'print("here, process %d" % __import__("os").getpid()) or __import__("time").sleep(60)'
         server< here, process 2003
          other$ kill -TERM 2003
         server$ echo $?
         server< 143
-        """))
+        """)
+    )
 
 
 def test_the_screen_shows_a_redrawn_line():
@@ -157,7 +178,8 @@ def test_the_text_shows_its_port_whatever_the_real_one(block, monkeypatch, tmp_p
     """A server without --port, a second one that finds it taken, a client, and one after the server's end."""
     folder = tmp_path / "step9_any"
     folder.mkdir()
-    (folder / "server.py").write_text(textwrap.dedent("""
+    (folder / "server.py").write_text(
+        textwrap.dedent("""
         import argparse, socketserver
         parser = argparse.ArgumentParser()
         parser.add_argument("--port", type=int, default=9000)
@@ -175,17 +197,21 @@ def test_the_text_shows_its_port_whatever_the_real_one(block, monkeypatch, tmp_p
             raise SystemExit(f"port {port} is taken")
         except KeyboardInterrupt:
             pass
-        """))
-    (folder / "client.py").write_text(textwrap.dedent("""
+        """)
+    )
+    (folder / "client.py").write_text(
+        textwrap.dedent("""
         import socket, sys
         port = int(sys.argv[sys.argv.index("--port") + 1])
         try:
             print(socket.create_connection(("127.0.0.1", port)).recv(100).decode(), end="")
         except ConnectionRefusedError:
             sys.exit(f"{port} refused")
-        """))
+        """)
+    )
     monkeypatch.setattr("tests.transcript.ROOT", tmp_path)
-    replay(block("""
+    replay(
+        block("""
           bob$ python step9_any/client.py
           bob< 9000 refused
         server$ python step9_any/server.py
@@ -207,4 +233,5 @@ def test_the_text_shows_its_port_whatever_the_real_one(block, monkeypatch, tmp_p
           bob< 9000 refused
           bob$ echo $?
           bob< 1
-        """))
+        """)
+    )

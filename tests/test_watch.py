@@ -42,8 +42,12 @@ def terminal_with_all_signs(monkeypatch):
 def titles(step):
     """Return the rules of a step's checks."""
     module = importlib.import_module(f"tests.{step.test_file.stem}")
-    return {mark.kwargs["title"] for test in vars(module).values() for mark in getattr(test, "pytestmark", ())
-            if mark.name == "rule"}
+    return {
+        mark.kwargs["title"]
+        for test in vars(module).values()
+        for mark in getattr(test, "pytestmark", ())
+        if mark.name == "rule"
+    }
 
 
 def screen(encoding="utf-8"):
@@ -85,9 +89,14 @@ def pytest_is(monkeypatch):
 @contextlib.contextmanager
 def watching(folder, *flags, stderr=subprocess.STDOUT):
     """Run the command; yield its process."""
-    with subprocess.Popen([sys.executable, ROOT / "tests" / "watch.py", "--folder", folder, *flags],
-                          start_new_session=True, stdout=subprocess.PIPE, stderr=stderr, encoding="utf-8",
-                          env=os.environ | {"PYTHONIOENCODING": "utf-8"}) as process:
+    with subprocess.Popen(
+        [sys.executable, ROOT / "tests" / "watch.py", "--folder", folder, *flags],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"},
+    ) as process:
         alarm = threading.Timer(DEADLINE_S, process.kill)
         alarm.start()
         try:
@@ -124,6 +133,7 @@ def silent(tmp_path):
 
 # The verdict, by pytest itself
 
+
 def session(wanted):
     """Return the lines of the session in our README that has `wanted` in it."""
     return next(fence.body for fence in fences(ROOT / "tests" / "README.md") if wanted in fence.body)
@@ -134,7 +144,7 @@ def test_it_tells_the_first_lesson_only_and_the_course_in_one_line(tmp_path):
     command = lines.index("$ python tests/watch.py --once")
     (tmp_path / "echo.py").write_text("\n".join(lines[1:command]))
     status, printed = once(tmp_path)
-    assert printed.splitlines() == list(lines[command + 1:])
+    assert printed.splitlines() == list(lines[command + 1 :])
     assert status == 1 and printed.count("rule  ") == 1
 
 
@@ -151,7 +161,8 @@ def test_it_counts_each_rule_once_and_says_what_comes_next(tmp_path):
 def test_a_program_in_any_language_is_started_by_its_command(tmp_path):
     (tmp_path / "commands.txt").write_text(
         "# the first is what node, or anything else, would be\n\n"
-        f"step 1: {{python}} {ROOT}/tests/correct/echo_selectors.py {{port}}\n")
+        f"step 1: {{python}} {ROOT}/tests/correct/echo_selectors.py {{port}}\n"
+    )
     status, printed = once(tmp_path)
     assert status == 0 and printed.startswith("step 1 ✓  step 2 ·  "), printed
 
@@ -189,6 +200,7 @@ def test_a_loop_without_end_is_ended(tmp_path, monkeypatch):
 
 
 # What is judged, and what is not
+
 
 def test_nothing_begun_is_no_success_and_says_where_to_begin(tmp_path, pytest_is):
     status, printed = once(tmp_path)
@@ -229,8 +241,10 @@ def test_a_step_that_passed_is_judged_again_only_when_a_file_of_its_has_changed(
 
 def test_a_chat_servers_threads_are_judged_if_it_may_be_imported_before_the_server_is_started(tmp_path):
     server = tmp_path / "chat_server.py"
-    for text, files in (("import socket", [STEPS[4].test_file]),
-                        ('if __name__ == "__main__":', [ROOT / "tests/test_step5_races.py", STEPS[4].test_file])):
+    for text, files in (
+        ("import socket", [STEPS[4].test_file]),
+        ('if __name__ == "__main__":', [ROOT / "tests/test_step5_races.py", STEPS[4].test_file]),
+    ):
         server.write_text(text)
         assert [run[0] for run in Progress(tmp_path).runs(STEPS[4])] == list(map(str, files))
     assert Progress(tmp_path).runs(STEPS[4])[0][1] == f"--python=step5={server}"
@@ -300,15 +314,20 @@ def test_signs_that_the_terminal_does_not_have_are_letters(tmp_path, pytest_is, 
 
 # Commands
 
-@pytest.mark.parametrize("line, wrong", [
-    ("node echo.js {port}", "it is not like this one"),
-    ("step one: node echo.js {port}", "it is not like this one"),
-    ("step 1:", "it is not like this one"),
-    ("step 7: node echo.js {port}", "the steps are 1 to 6"),
-    ("step 1: node echo.js 9000", "it has no {port}"),
-    ("step 2: node echo.js {port}", "step 2 has a command already"),
-    ("step 3: node protocol.js {port}", "a command cannot start functions"),
-], ids=lambda text: text)
+
+@pytest.mark.parametrize(
+    "line, wrong",
+    [
+        ("node echo.js {port}", "it is not like this one"),
+        ("step one: node echo.js {port}", "it is not like this one"),
+        ("step 1:", "it is not like this one"),
+        ("step 7: node echo.js {port}", "the steps are 1 to 6"),
+        ("step 1: node echo.js 9000", "it has no {port}"),
+        ("step 2: node echo.js {port}", "step 2 has a command already"),
+        ("step 3: node protocol.js {port}", "a command cannot start functions"),
+    ],
+    ids=lambda text: text,
+)
 def test_a_bad_line_is_told_by_its_number(tmp_path, line, wrong):
     (tmp_path / "commands.txt").write_text(f"# mine\nstep 2: node client.js {{host}} {{port}}\n{line}\n")
     status, printed = once(tmp_path)
@@ -317,8 +336,9 @@ def test_a_bad_line_is_told_by_its_number(tmp_path, line, wrong):
 
 
 def test_a_command_takes_the_place_of_the_program_in_the_table(tmp_path, pytest_is):
-    (tmp_path / "commands.txt").write_text(f"step 4: node {tmp_path.as_posix()}/lines.js {{port}}\n"
-                                           f"step 6: node {tmp_path.as_posix()}/later.js {{port}}\n")
+    (tmp_path / "commands.txt").write_text(
+        f"step 4: node {tmp_path.as_posix()}/lines.js {{port}}\nstep 6: node {tmp_path.as_posix()}/later.js {{port}}\n"
+    )
     (tmp_path / "lines.js").write_text('const { lines } = require("./helper");\n')
     for name in ("helper.js", "echo.js"):
         (tmp_path / name).touch()
@@ -333,6 +353,7 @@ def test_a_command_takes_the_place_of_the_program_in_the_table(tmp_path, pytest_
 
 
 # Saving
+
 
 @pytest.fixture
 def watcher(tmp_path, pytest_is):
@@ -398,6 +419,7 @@ def test_what_her_program_writes_while_it_is_judged_is_no_save(tmp_path, watcher
 
 # The command
 
+
 def test_it_judges_whenever_a_file_is_saved(tmp_path):
     with watching(tmp_path) as process:
         assert "rule" not in read_until(process, "begin ")
@@ -429,8 +451,14 @@ judge.judge()
 
 
 def test_a_save_stops_the_judge_without_a_traceback_wherever_pytest_is():
-    with subprocess.Popen([sys.executable, "-c", INTERRUPTED], cwd=ROOT, text=True, stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as judge:
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED],
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as judge:
         print("[[]]", file=judge.stdin, flush=True)
         assert judge.wait(DEADLINE_S) == 0
         assert judge.stdout.read() == ""
@@ -455,8 +483,12 @@ def test_the_server_that_it_judges_ends_even_if_it_is_killed(tmp_path, silent):
 
 
 def test_its_help_can_be_read_in_any_terminal():
-    told = subprocess.run([sys.executable, ROOT / "tests" / "watch.py", "--help"], check=True, capture_output=True,
-                          env=os.environ | {"PYTHONIOENCODING": "ascii"}).stdout
+    told = subprocess.run(
+        [sys.executable, ROOT / "tests" / "watch.py", "--help"],
+        check=True,
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+    ).stdout
     assert b"step 1 ok " in told and b"?   all" not in told
 
 
@@ -481,6 +513,7 @@ def test_a_reader_that_ends_ends_it_without_a_trace(tmp_path):
 
 
 # Her folder
+
 
 def test_git_and_pytest_leave_what_is_hers_alone(request):
     assert "mine" in request.config.getini("norecursedirs")

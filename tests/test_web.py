@@ -147,6 +147,7 @@ def test_bytes_that_are_not_utf8_are_a_line_in_a_binary_message():
 
 # Frames that end the connection
 
+
 def hostile(head, payload=b"", mask=MASK):
     return head + mask + payload
 
@@ -189,8 +190,10 @@ def test_when_we_end_it_we_say_goodbye():
     assert Close.parse(opened().goodbye[2:]).code == 1000
 
 
-@pytest.mark.parametrize("endless", [
-    frame(b"x" * 100, Opcode.CONT, fin=False), frame(b"", Opcode.CONT, fin=False), frame(b"x" * 125, Opcode.PING)])
+@pytest.mark.parametrize(
+    "endless",
+    [frame(b"x" * 100, Opcode.CONT, fin=False), frame(b"", Opcode.CONT, fin=False), frame(b"x" * 125, Opcode.PING)],
+)
 def test_a_message_that_does_not_end_fills_no_memory(endless):
     codec = opened()
     codec.feed(frame(b"", fin=False))
@@ -202,6 +205,7 @@ def test_a_message_that_does_not_end_fills_no_memory(endless):
 
 # Lines out
 
+
 def test_a_frame_is_the_line_and_depends_on_nothing_else():
     one, other = opened(), opened()
     assert one.frame is other.frame is text_frame, "else a fan-out frames for each member"
@@ -210,6 +214,7 @@ def test_a_frame_is_the_line_and_depends_on_nothing_else():
 
 
 # The handshake
+
 
 def answer_to(data, website=None):
     """Return the codec and the answer to an HTTP request."""
@@ -317,8 +322,10 @@ def test_who_is_sent_away_before_the_handshake_is_told_in_http():
     assert status(words) == 503 and words.endswith(b"\r\n\r\nERR login-timeout no LOGIN in time\n")
 
 
-@pytest.mark.parametrize("offered, chosen", [(["one"], "one"), (["two", "one"], "two"), (["three", "one"], "one"),
-                                             (["three"], None), (None, None)])
+@pytest.mark.parametrize(
+    "offered, chosen",
+    [(["one"], "one"), (["two", "one"], "two"), (["three", "one"], "one"), (["three"], None), (None, None)],
+)
 def test_the_first_subprotocol_of_the_clients_list_that_we_have_is_taken(offered, chosen):
     frames = {"": text_frame, "one": text_frame, "two": binary_frame}
     codec = WebSocketCodec(LineCodec(), Website(), frames)
@@ -329,6 +336,7 @@ def test_the_first_subprotocol_of_the_clients_list_that_we_have_is_taken(offered
 
 
 # The server
+
 
 @pytest.fixture
 def open_web(serve):
@@ -412,8 +420,13 @@ def test_what_many_say_reaches_many_in_one_order(open_web):
 
 def test_the_files_of_the_page_are_served_and_no_others(open_web):
     web = open_web()
-    for name, content_type in {"": "text/html", "chat.js": "text/javascript", "link.js": "text/javascript",
-                               "chat.css": "text/css", "icon.svg": "image/svg+xml"}.items():
+    for name, content_type in {
+        "": "text/html",
+        "chat.js": "text/javascript",
+        "link.js": "text/javascript",
+        "chat.css": "text/css",
+        "icon.svg": "image/svg+xml",
+    }.items():
         head, body = web.get(f"/{name}")
         assert head.startswith("HTTP/1.1 200 ") and body == (PAGE / (name or "index.html")).read_bytes()
         assert f"Content-Type: {content_type}; charset=utf-8" in head
@@ -492,7 +505,9 @@ def test_half_a_message_at_the_end_is_dropped(open_web):
 def test_lines_right_behind_the_request_are_answered_without_waiting_for_more(open_web):
     wire = open_web().raw()
     wire.send(request() + frame(b"LOGIN alice") + frame(b"HELP"))
-    wire.expect_among(text_frame(b"OK welcome, alice") + text_frame(b"OK LOGIN MSG LOGOUT HELP ALL WHO JOIN LEAVE SAY ROOMS"))
+    wire.expect_among(
+        text_frame(b"OK welcome, alice") + text_frame(b"OK LOGIN MSG LOGOUT HELP ALL WHO JOIN LEAVE SAY ROOMS")
+    )
 
 
 @pytest.mark.parametrize("data, code", WRONG.values(), ids=WRONG.keys())
@@ -618,33 +633,56 @@ def test_a_browser_that_does_not_answer_a_ping_is_gone(open_web):
 def test_without_the_library_the_server_says_how_to_get_it():
     hide = "import sys, runpy; sys.modules['websockets'] = None; sys.argv[1:] = {}; runpy.run_path({!r}, run_name='__main__')"
     script = str(ROOT / "extras" / "web" / "server.py")
-    told = subprocess.run([sys.executable, "-c", hide.format(["--port", "0"], script)], capture_output=True, text=True, timeout=60)
+    told = subprocess.run(
+        [sys.executable, "-c", hide.format(["--port", "0"], script)], capture_output=True, text=True, timeout=60
+    )
     assert told.returncode == 1 and not told.stdout
     assert "pip install -r extras/web/requirements.txt" in told.stderr and len(told.stderr.splitlines()) == 1
-    told = subprocess.run([sys.executable, "-c", hide.format(["--help"], script)], capture_output=True, text=True, timeout=60)
+    told = subprocess.run(
+        [sys.executable, "-c", hide.format(["--help"], script)], capture_output=True, text=True, timeout=60
+    )
     assert told.returncode == 0 and "--web-port" in told.stdout
 
 
 def test_a_web_port_that_is_taken_is_said_with_its_flag():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        told = subprocess.run([sys.executable, ROOT / "extras" / "web" / "server.py", "--port", "0", "--web-port", port],
-                              capture_output=True, text=True, timeout=60)
+        told = subprocess.run(
+            [sys.executable, ROOT / "extras" / "web" / "server.py", "--port", "0", "--web-port", port],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     assert told.returncode == 1 and "port is in use" in told.stderr and "--web-port" in told.stderr
 
 
 @pytest.mark.parametrize("flag", ["chat.example", "http://chat.example/", "ftp://chat.example", ""])
 def test_an_origin_that_is_none_is_refused(flag):
-    told = subprocess.run([sys.executable, ROOT / "extras" / "web" / "server.py", "--origin", flag],
-                          capture_output=True, text=True, timeout=60)
+    told = subprocess.run(
+        [sys.executable, ROOT / "extras" / "web" / "server.py", "--origin", flag],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert told.returncode == 2 and "is not an origin" in told.stderr
 
 
 # Over TLS
 
+
 def test_with_a_certificate_browsers_come_by_https(certificates):
-    command = [sys.executable, ROOT / "extras" / "web" / "server.py", "--port", "0", "--web-port", "0", "--tls-port", "0",
-               "--tls-cert", certificates / "ours.pem"]
+    command = [
+        sys.executable,
+        ROOT / "extras" / "web" / "server.py",
+        "--port",
+        "0",
+        "--web-port",
+        "0",
+        "--tls-port",
+        "0",
+        "--tls-cert",
+        certificates / "ours.pem",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             plain, tls, web = (process.stdout.readline().strip() for _ in range(3))

@@ -100,7 +100,9 @@ class Chat:
     def wire(self, name):
         """Return a user who types the protocol herself."""
         wire = self._stack.enter_context(Wire(self.server.server_address, name))
-        wire.sift = lambda line: line if line.split(" ")[0] not in ("USERS", "ONLINE", "OFFLINE", "MEMBERS", "JOINED", "LEFT") else ""
+        wire.sift = lambda line: (
+            line if line.split(" ")[0] not in ("USERS", "ONLINE", "OFFLINE", "MEMBERS", "JOINED", "LEFT") else ""
+        )
         wire.ask(f"LOGIN {name}", "OK ...")
         return wire
 
@@ -145,12 +147,24 @@ def unread(page, name):
 
 # Two people and more
 
+
 def test_two_people_chat_one_in_a_terminal(chat):
     alice = chat.page("alice")
     join(alice, "tea")
     client = subprocess.Popen(
-        [sys.executable, ROOT / "extras" / "rooms" / "client.py", "--name", "bob", "--port", str(chat.server.server_address[1])],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        [
+            sys.executable,
+            ROOT / "extras" / "rooms" / "client.py",
+            "--name",
+            "bob",
+            "--port",
+            str(chat.server.server_address[1]),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
     with client:
         told = iter(client.stdout.readline, "")
         assert next(told) == "* welcome, bob\n" and next(told) == "* online: alice\n"
@@ -252,7 +266,11 @@ def test_each_reply_is_told_at_its_own_message(chat):
     say(alice, "\x01one\ntwo\nthree")
     expect(alice.locator("#log [data-state=failed]")).to_have_count(1)
     expect(alice.locator("#log [data-state=ok]")).to_have_count(2)
-    assert alice.locator("#log li").evaluate_all("lines => lines.map((line) => line.dataset.state)") == ["failed", "ok", "ok"]
+    assert alice.locator("#log li").evaluate_all("lines => lines.map((line) => line.dataset.state)") == [
+        "failed",
+        "ok",
+        "ok",
+    ]
 
 
 def test_what_is_unread_is_counted_until_it_is_seen(chat):
@@ -272,6 +290,7 @@ def test_what_is_unread_is_counted_until_it_is_seen(chat):
 
 
 # What is typed is not lost
+
 
 def test_a_reload_keeps_the_name_the_rooms_what_was_said_and_what_was_being_typed(chat):
     alice, bob = chat.page("alice"), chat.wire("bob")
@@ -498,7 +517,9 @@ def test_a_complaint_goes_when_the_message_is_changed(chat):
 def test_the_field_grows_with_a_long_text_but_not_for_ever(chat):
     alice = chat.page("alice")
     field = alice.locator("#message")
-    fits = "() => { const field = document.getElementById('message'); return field.scrollHeight <= field.clientHeight; }"
+    fits = (
+        "() => { const field = document.getElementById('message'); return field.scrollHeight <= field.clientHeight; }"
+    )
     low = field.bounding_box()["height"]
     field.fill("word " * 60)  # no line break, and yet several lines on the screen
     assert field.bounding_box()["height"] > low and alice.evaluate(fits)
@@ -554,7 +575,7 @@ def test_a_log_out_forgets_what_was_read(chat):
 # What others write is text
 
 HOSTILE = [
-    "<img src=x onerror=\"window.pwned = 1\">",
+    '<img src=x onerror="window.pwned = 1">',
     "<script>window.pwned = 1</script>",
     "</li></ol><h1>mine</h1>",
     "<svg onload=pwned=1>",
@@ -593,7 +614,10 @@ def test_what_others_write_is_text_whatever_it_is(chat):
     assert before < alice.locator("body *").count()
 
 
-NAIVE = ('make("div", "text", line.text)', '(() => { const text = make("div", "text"); text.innerHTML = line.text; return text; })()')
+NAIVE = (
+    'make("div", "text", line.text)',
+    '(() => { const text = make("div", "text"); text.innerHTML = line.text; return text; })()',
+)
 
 
 def with_naive_page(folder):
@@ -659,6 +683,7 @@ def test_without_a_look_at_the_origin_any_page_may_chat_in_your_name(elsewhere, 
 
 
 # By keyboard, by screen reader, on a phone, in the dark
+
 
 def test_everything_can_be_done_with_the_keyboard(chat):
     bob = chat.wire("bob")
@@ -778,7 +803,9 @@ def test_by_day_and_by_night_everything_can_be_read(chat, scheme):
     expect(unread(alice, "bob")).to_have_text("1 unread")
     alice.wait_for_function("() => document.getAnimations().length === 0")
     assert alice.evaluate(CONTRAST) == []
-    dark = sum(map(int, re.findall(r"\d+", alice.locator("body").evaluate("one => getComputedStyle(one).backgroundColor"))))
+    dark = sum(
+        map(int, re.findall(r"\d+", alice.locator("body").evaluate("one => getComputedStyle(one).backgroundColor")))
+    )
     assert dark < 200 if scheme == "dark" else dark > 600
     chat.stop()
     expect(alice.locator("#status-text")).to_contain_text("Offline")
@@ -787,9 +814,20 @@ def test_by_day_and_by_night_everything_can_be_read(chat, scheme):
 
 # Over TLS
 
+
 def test_over_https_the_page_is_the_same(chromium, certificates):
-    command = [sys.executable, ROOT / "extras" / "web" / "server.py", "--port", "0", "--web-port", "0", "--tls-port", "0",
-               "--tls-cert", certificates / "ours.pem"]
+    command = [
+        sys.executable,
+        ROOT / "extras" / "web" / "server.py",
+        "--port",
+        "0",
+        "--web-port",
+        "0",
+        "--tls-port",
+        "0",
+        "--tls-cert",
+        certificates / "ours.pem",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         context = chromium.new_context(ignore_https_errors=True)
         try:
@@ -806,6 +844,7 @@ def test_over_https_the_page_is_the_same(chromium, certificates):
 
 
 # The picture of the chapter
+
 
 def test_the_picture_in_the_chapter_is_of_this_page(chat, tmp_path):
     bob, carol, dave = (chat.wire(name) for name in ("bob", "carol", "dave"))

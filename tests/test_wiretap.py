@@ -69,6 +69,7 @@ def relayed(spoiling=Spoiling(), **more):
 
 def send_all_and_read_all(sock, data, results, name):
     """Send `data` and EOF in one thread, and read to the EOF in this one."""
+
     def send():
         sock.sendall(data)
         sock.shutdown(socket.SHUT_WR)
@@ -97,7 +98,9 @@ def exchange(spoiling, from_client, from_server):
     return results["client"], results["server"], seen
 
 
-DATA = st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"\xc3", b"\xc3\xa9", b"hello", b"\0", b"\x1b["]), max_size=12).map(b"".join)
+DATA = st.lists(
+    st.sampled_from([b"\r", b"\n", b"\r\n", b"\xc3", b"\xc3\xa9", b"hello", b"\0", b"\x1b["]), max_size=12
+).map(b"".join)
 SPOILINGS = st.builds(
     Spoiling,
     slice_bytes=st.none() | st.integers(1, 7),
@@ -118,10 +121,18 @@ def test_what_goes_in_comes_out_both_ways(spoiling, from_client, from_server):
     assert all(0 < len(chunk) <= (spoiling.slice_bytes or RECV_BYTES) for _, chunk in seen.chunks)
 
 
-@pytest.mark.parametrize("spoiling", [
-    Spoiling(), Spoiling(slice_bytes=50_000), Spoiling(glue_s=0.01), Spoiling(delay_s=0.02),
-    Spoiling(stall_s=0.1), Spoiling(30_000, 0, 0.005, 0.005, 0.05),
-], ids=["as it is", "slice", "glue", "delay", "stall", "all"])
+@pytest.mark.parametrize(
+    "spoiling",
+    [
+        Spoiling(),
+        Spoiling(slice_bytes=50_000),
+        Spoiling(glue_s=0.01),
+        Spoiling(delay_s=0.02),
+        Spoiling(stall_s=0.1),
+        Spoiling(30_000, 0, 0.005, 0.005, 0.05),
+    ],
+    ids=["as it is", "slice", "glue", "delay", "stall", "all"],
+)
 def test_megabytes_pass_unaltered_both_ways_at_once(spoiling):
     data = bytes(range(256)) * 12_000  # 3 MB: more than all the buffers on the way
     at_client, at_server, _ = exchange(spoiling, data, data[::-1])
@@ -312,6 +323,7 @@ def upstream():
 def tapped(serve, connect, upstream):
     """Connect through a tap: tapped(slice_bytes=1) -> (the client's Wire, the server's socket)."""
     with contextlib.ExitStack() as stack:
+
         def tapped(**spoiling):
             tap = serve(Wiretap, target=upstream.address, spoiling=Spoiling(**spoiling))
             client = connect(tap)
@@ -489,13 +501,17 @@ def test_every_byte_can_be_told_and_none_can_drive_the_terminal(data):
     assert unreadable(text) == data
 
 
-@pytest.mark.parametrize("data, text", [
-    (b"LOGIN alice\r\n", r"LOGIN alice\r\n"),
-    ("grüße 世界".encode(), "grüße 世界"),
-    ("é".encode()[:1], r"\xc3"),
-    (b"\x1b[2J\a\t\\n", r"\x1b[2J\x07\t\\n"),
-    ("\u202e\u0085│".encode(), r"\xe2\x80\xae\xc2\x85\xe2\x94\x82"),
-], ids=["line end", "UTF-8", "half a character", "controls", "invisible or ours"])
+@pytest.mark.parametrize(
+    "data, text",
+    [
+        (b"LOGIN alice\r\n", r"LOGIN alice\r\n"),
+        ("grüße 世界".encode(), "grüße 世界"),
+        ("é".encode()[:1], r"\xc3"),
+        (b"\x1b[2J\a\t\\n", r"\x1b[2J\x07\t\\n"),
+        ("\u202e\u0085│".encode(), r"\xe2\x80\xae\xc2\x85\xe2\x94\x82"),
+    ],
+    ids=["line end", "UTF-8", "half a character", "controls", "invisible or ours"],
+)
 def test_bytes_are_shown_as_python_would_write_them(data, text):
     assert readable(data) == text
 
@@ -562,9 +578,12 @@ def test_what_is_saved_has_every_byte():
 def start():
     """Run the wiretap as a user does: start("--listen", "0", ...) -> Popen, killed at the end."""
     with contextlib.ExitStack() as stack:
+
         def start(*words, **more):
             process = subprocess.Popen(
-                [sys.executable, "extras/wiretap/wiretap.py", *words], cwd=ROOT, encoding="utf-8",
+                [sys.executable, "extras/wiretap/wiretap.py", *words],
+                cwd=ROOT,
+                encoding="utf-8",
                 **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
             )
             stack.enter_context(process)
@@ -621,15 +640,22 @@ def test_a_file_that_cannot_be_written_is_one_line_and_status_1(start, tmp_path)
     assert errors.startswith(f"cannot write to {tmp_path}: ") and errors.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [
-    ("--listen", "no", "--to", "127.0.0.1:9"), ("--listen", "0", "--to", "9000"),
-    ("--listen", "0", "--to", "::1:9000"), ("--listen", "0", "--to", "[localhost]:9000"),
-    ("--listen", "9001", "--to", "127.0.0.1:9001"), ("--listen", "0"),
-    ("--listen", "0", "--to", "127.0.0.1:9", "--slice", "0"),
-    ("--listen", "0", "--to", "127.0.0.1:9", "--cut", "-1"),
-    ("--listen", "0", "--to", "127.0.0.1:9", "--delay", "nan"),
-    ("--listen", "0", "--to", "127.0.0.1:9", "--stall", "soon"),
-], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--listen", "no", "--to", "127.0.0.1:9"),
+        ("--listen", "0", "--to", "9000"),
+        ("--listen", "0", "--to", "::1:9000"),
+        ("--listen", "0", "--to", "[localhost]:9000"),
+        ("--listen", "9001", "--to", "127.0.0.1:9001"),
+        ("--listen", "0"),
+        ("--listen", "0", "--to", "127.0.0.1:9", "--slice", "0"),
+        ("--listen", "0", "--to", "127.0.0.1:9", "--cut", "-1"),
+        ("--listen", "0", "--to", "127.0.0.1:9", "--delay", "nan"),
+        ("--listen", "0", "--to", "127.0.0.1:9", "--stall", "soon"),
+    ],
+    ids=" ".join,
+)
 def test_a_wrong_option_is_told_without_a_traceback(start, words):
     process = start(*words)
     output, errors = process.communicate(timeout=DEADLINE_S)
@@ -690,6 +716,7 @@ def test_colour_on_a_terminal_unless_no_color_says_no(start, upstream, no_color,
 
 # TLS, from outside
 
+
 def record(kind, payload, version=b"\3\3"):
     return bytes([kind]) + version + len(payload).to_bytes(2, "big") + payload
 
@@ -721,12 +748,23 @@ def test_the_half_of_a_head_is_shown_as_it_is():
     records = Records()
     assert records.take(b"\x16\3") == ([], b"\x16\3")
     assert records.take(b"\3\0\4ab") == (["TLS handshake, 4 bytes, 2 of them here"], b"")
-    assert records.take(b"cd\x17\3\3\0\0\x15") == (["TLS handshake, 2 bytes more", "TLS application data, 0 bytes"], b"\x15")
+    assert records.take(b"cd\x17\3\3\0\0\x15") == (
+        ["TLS handshake, 2 bytes more", "TLS application data, 0 bytes"],
+        b"\x15",
+    )
 
 
-@pytest.mark.parametrize("stream", [
-    b"LOGIN alice\n", b"\x17\3\3\0\1a", b"\x16\3\3\xff\xff" + b"a" * 99, b"\x16\2\1\0\1a", b"\x16\3",
-], ids=["text", "data before a handshake", "too long", "another version", "too short"])
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"LOGIN alice\n",
+        b"\x17\3\3\0\1a",
+        b"\x16\3\3\xff\xff" + b"a" * 99,
+        b"\x16\2\1\0\1a",
+        b"\x16\3",
+    ],
+    ids=["text", "data before a handshake", "too long", "another version", "too short"],
+)
 def test_what_is_no_tls_is_shown_as_it_is(stream):
     assert Records().take(stream) == ([], stream)
 
@@ -739,8 +777,13 @@ def test_from_a_broken_record_on_all_is_shown_as_it_is():
 
 def test_of_many_records_in_a_chunk_the_middle_is_left_out():
     rows = draw_tls(Records(), record(22, b"first") + record(23, b"a") * 98 + record(23, b"last"))
-    assert rows == ["TLS handshake, 5 bytes", *["TLS application data, 1 bytes"] * 9, "(80 records more)",
-                    *["TLS application data, 1 bytes"] * 9, "TLS application data, 4 bytes"]
+    assert rows == [
+        "TLS handshake, 5 bytes",
+        *["TLS application data, 1 bytes"] * 9,
+        "(80 records more)",
+        *["TLS application data, 1 bytes"] * 9,
+        "TLS application data, 4 bytes",
+    ]
 
 
 def test_each_direction_is_told_in_its_own_way():
@@ -753,10 +796,18 @@ def test_each_direction_is_told_in_its_own_way():
     assert server.endswith(r"│ERR bad-encoding\n│")
 
 
-@pytest.mark.parametrize("spoiling", [
-    Spoiling(), Spoiling(slice_bytes=7, slice_gap_s=0), Spoiling(glue_s=0.005), Spoiling(delay_s=0.005),
-    Spoiling(stall_s=0.05), Spoiling(7, 0, 0.005, 0.005, 0.05),
-], ids=["as it is", "slice", "glue", "delay", "stall", "all"])
+@pytest.mark.parametrize(
+    "spoiling",
+    [
+        Spoiling(),
+        Spoiling(slice_bytes=7, slice_gap_s=0),
+        Spoiling(glue_s=0.005),
+        Spoiling(delay_s=0.005),
+        Spoiling(stall_s=0.05),
+        Spoiling(7, 0, 0.005, 0.005, 0.05),
+    ],
+    ids=["as it is", "slice", "glue", "delay", "stall", "all"],
+)
 def test_tls_passes_however_it_is_disturbed_and_its_text_is_not_seen(serve, certificates, spoiling):  # noqa: F811
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates / "ours.pem")

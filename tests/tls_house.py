@@ -38,7 +38,9 @@ def with_tls(server_class):
 @pytest.fixture
 def house(serve, credentials):
     """Start servers with a TLS port: house(ServerClass, **settings) -> server."""
-    return lambda server_class=TlsChatServer, **settings: serve(with_tls(server_class), credentials=credentials, **settings)
+    return lambda server_class=TlsChatServer, **settings: serve(
+        with_tls(server_class), credentials=credentials, **settings
+    )
 
 
 @pytest.fixture

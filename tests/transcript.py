@@ -3,6 +3,7 @@
 tests/README.md describes the form. Everything runs from an empty directory with a bare environment, and
 nothing sleeps: a step waits for the line that the text shows, for DEADLINE_S at most.
 """
+
 import argparse
 import codecs
 import importlib.util
@@ -33,20 +34,24 @@ from tests.foreign import free_port
 from tests.typed import CHAPTERS, MINE, typed
 
 LANGUAGES = ("transcript", "console")
-DEADLINE_S = 30             # longer than any answer takes on a slow machine; a wait usually ends when the line comes
-COLUMNS = 400               # of the pseudo-terminal: nothing wraps, so a line of text is a row of the screen
+DEADLINE_S = 30  # longer than any answer takes on a slow machine; a wait usually ends when the line comes
+COLUMNS = 400  # of the pseudo-terminal: nothing wraps, so a line of text is a row of the screen
 KEYS = {"^C": (b"\x03", signal.SIGINT), "^D": (b"\x04", None)}
 STEP = re.compile(r" *(\w+)([$><_])(?: (.*))?$")
 LISTENING = re.compile(r"(?:listening on |open https?://)(\S+):(\d+)")
 # The places in a command that name a port.
-PORT = re.compile(r"(--(?:tls-|web-|ws-)?port[ =]|attacks/\w+\.py |--listen[ =](?:\S+:)?|(?:127\.0\.0\.1|localhost|::1)\]?[ :]|redis-cli -p )(\d+)\b")
+PORT = re.compile(
+    r"(--(?:tls-|web-|ws-)?port[ =]|attacks/\w+\.py |--listen[ =](?:\S+:)?|(?:127\.0\.0\.1|localhost|::1)\]?[ :]|redis-cli -p )(\d+)\b"
+)
 # A program that serves, and needs a --port.
 SERVES = re.compile(r"\b(?:\w*server\w*|cluster)\.py\b")
 PROCESS = re.compile(r", process (\d+)$")
 # The learner's own servers: their port is the last word.
 HER_SERVER = re.compile(rf"{MINE}(?:echo|\w*_server)\.py (\d+)\b")
-TAKE_TERMINAL = ("import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-                 "os.execv('/bin/sh', ['sh', '-c', sys.argv[1]])")
+TAKE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv('/bin/sh', ['sh', '-c', sys.argv[1]])"
+)
 
 
 class Mismatch(Exception):
@@ -56,6 +61,7 @@ class Mismatch(Exception):
 @dataclass(frozen=True)
 class Step:
     """One line of a transcript: who; what ($ runs, > types, _ types without Enter, < prints); the text."""
+
     terminal: str
     mark: str
     text: str
@@ -108,7 +114,7 @@ class Screen:
     def __init__(self):
         self.rows = [[]]
         self.row = self.column = 0
-        self._held = ""             # the start of an escape sequence whose rest has not come yet
+        self._held = ""  # the start of an escape sequence whose rest has not come yet
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
 
     def feed(self, chunk):
@@ -137,7 +143,7 @@ class Screen:
         elif character != "\a":
             row = self.rows[self.row]
             row += " " * (self.column - len(row))
-            row[self.column:self.column + 1] = character
+            row[self.column : self.column + 1] = character
             self.column += 1
 
     def _control(self, letter, digits):
@@ -145,9 +151,9 @@ class Screen:
         row = self.rows[self.row]
         count = int(digits) if digits.isdigit() else 0
         if letter == "K":
-            del row[0 if count == 2 else self.column:]
+            del row[0 if count == 2 else self.column :]
         elif letter == "J":
-            del row[self.column:], self.rows[self.row + 1:]
+            del row[self.column :], self.rows[self.row + 1 :]
         elif letter == "C":
             self.column += count or 1
         elif letter == "D":
@@ -157,19 +163,19 @@ class Screen:
         elif letter == "A":
             self.row = max(0, self.row - (count or 1))
         elif letter == "P":
-            del row[self.column:self.column + (count or 1)]
+            del row[self.column : self.column + (count or 1)]
         elif letter == "@":
-            row[self.column:self.column] = " " * (count or 1)
+            row[self.column : self.column] = " " * (count or 1)
 
 
 class Ports:
     """The ports and processes as the text shows them, and what stands for them here."""
 
     def __init__(self, mine):
-        self._mine = mine       # the folder of the learner's programs
-        self._real = {}         # shown -> real, both str
-        self._processes = {}    # the same for the numbers of processes
-        self._closed = []       # sockets that are bound but do not listen, so that connections are refused
+        self._mine = mine  # the folder of the learner's programs
+        self._real = {}  # shown -> real, both str
+        self._processes = {}  # the same for the numbers of processes
+        self._closed = []  # sockets that are bound but do not listen, so that connections are refused
 
     def close(self):
         for sock in self._closed:
@@ -212,7 +218,7 @@ class Ports:
     def _listens(self, real):
         if any(sock.getsockname()[1] == real for sock in self._closed):
             return False
-        with socket.socket() as sock:       # a bind, not a connect: the server's log must not see us
+        with socket.socket() as sock:  # a bind, not a connect: the server's log must not see us
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 sock.bind(("127.0.0.1", real))
@@ -226,22 +232,32 @@ class Ports:
 
     def _simple_command(self, text):
         if hers := HER_SERVER.search(text):
-            text = text[: hers.start(1)] + self.for_her_server(hers[1]) + text[hers.end(1):]
+            text = text[: hers.start(1)] + self.for_her_server(hers[1]) + text[hers.end(1) :]
         serves = SERVES.search(text)
         text = re.sub(r"(\bkill -\w+ )(\d+)", lambda found: found[1] + self._processes.get(found[2], found[2]), text)
-        text = PORT.sub(lambda found: found[1] + (
-            self.to_serve if serves or found[1].startswith("--listen") else self.to_reach)(found[2]), text)
-        if "--port" not in text and not re.search(f"{MINE}|attacks/", text):  # then it is the default one, which the text shows elsewhere
+        text = PORT.sub(
+            lambda found: (
+                found[1] + (self.to_serve if serves or found[1].startswith("--listen") else self.to_reach)(found[2])
+            ),
+            text,
+        )
+        if "--port" not in text and not re.search(
+            f"{MINE}|attacks/", text
+        ):  # then it is the default one, which the text shows elsewhere
             default = "6667" if "/irc/" in text else "9000"
-            text = re.sub(r"\b(?:\w*(?:server|client)\w*|cluster)\.py\b", lambda found:
-                          f"{found[0]} --port {(self.to_serve if serves else self.to_reach)(default)}", text)
+            text = re.sub(
+                r"\b(?:\w*(?:server|client)\w*|cluster)\.py\b",
+                lambda found: f"{found[0]} --port {(self.to_serve if serves else self.to_reach)(default)}",
+                text,
+            )
         if serves and "--tls-cert" in text and "--tls-port" not in text:
             text += f" --tls-port {self.to_serve('6697' if '/irc/' in text else '9030')}"
         if serves and "extras/web/" in text and "--web-port" not in text:
             text += f" --web-port {self.to_serve('9080')}"
         text = re.sub(rf"(?<![\w/.-]){MINE}(?=\w)", lambda found: shlex.quote(self._mine) + "/", text)
-        text = re.sub(r"(?<![\w/.-])(?:step\d_\w+|extras|tests)/[\w./-]*",
-                      lambda found: shlex.quote(str(ROOT / found[0])), text)
+        text = re.sub(
+            r"(?<![\w/.-])(?:step\d_\w+|extras|tests)/[\w./-]*", lambda found: shlex.quote(str(ROOT / found[0])), text
+        )
         return re.sub(r"(^ *|[(;&] *)python3?(?= )", lambda found: found[1] + shlex.quote(sys.executable), text)
 
 
@@ -251,19 +267,19 @@ class Terminal:
     def __init__(self, name, on_pty):
         self.name, self.on_pty = name, on_pty
         self.screen = Screen()
-        self.next_row = 0           # of the screen: the first row that no step has shown yet
+        self.next_row = 0  # of the screen: the first row that no step has shown yet
         self.process = None
-        self.prompts = False        # this program shows a prompt, which we await before we type
-        self.at_eof = True          # nothing runs, or it has closed its output
-        self.dismissed = False      # ^C or ^D was pressed: the program must end
-        self.skips = False          # the text has a lone "...": any lines may stand here
+        self.prompts = False  # this program shows a prompt, which we await before we type
+        self.at_eof = True  # nothing runs, or it has closed its output
+        self.dismissed = False  # ^C or ^D was pressed: the program must end
+        self.skips = False  # the text has a lone "...": any lines may stand here
         self.half_typed = ""
-        self.keyed = None           # (row, its text) where ^C or ^D was pressed: a terminal shows that as it likes
+        self.keyed = None  # (row, its text) where ^C or ^D was pressed: a terminal shows that as it likes
         self.status = 0
 
     def run(self, command, directory, environment, prompts=True):
         if not re.search("[|;&]", command) and shutil.which(shlex.split(command)[0]):
-            command = "exec " + command     # so that a key reaches the program alone, not a shell around it
+            command = "exec " + command  # so that a key reaches the program alone, not a shell around it
         self.prompts = prompts and self.on_pty and sys.executable in command
         self.at_eof = self.dismissed = False
         if self.on_pty:
@@ -271,15 +287,27 @@ class Terminal:
             self._input = self._output
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, COLUMNS, 0, 0))
             self.process = subprocess.Popen(
-                [sys.executable, "-c", TAKE_TERMINAL, command], stdin=theirs, stdout=theirs, stderr=theirs,
-                cwd=directory, env=environment | {"TERM": "xterm"}, start_new_session=True)
+                [sys.executable, "-c", TAKE_TERMINAL, command],
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                cwd=directory,
+                env=environment | {"TERM": "xterm"},
+                start_new_session=True,
+            )
             os.close(theirs)
         else:
             ours_in, self._input = os.pipe()
             self._output, theirs_out = os.pipe()
             self.process = subprocess.Popen(
-                ["/bin/sh", "-c", command], stdin=ours_in, stdout=theirs_out, stderr=theirs_out,
-                cwd=directory, env=environment, start_new_session=True)
+                ["/bin/sh", "-c", command],
+                stdin=ours_in,
+                stdout=theirs_out,
+                stderr=theirs_out,
+                cwd=directory,
+                env=environment,
+                start_new_session=True,
+            )
             os.close(ours_in)
             os.close(theirs_out)
         return self._output
@@ -288,7 +316,7 @@ class Terminal:
         """Read what was printed; return False at its end."""
         try:
             chunk = os.read(self._output, 65536)
-        except OSError:             # Linux says EIO when the last program has left a pseudo-terminal
+        except OSError:  # Linux says EIO when the last program has left a pseudo-terminal
             chunk = b""
         if not chunk:
             self.at_eof = True
@@ -318,23 +346,28 @@ class Terminal:
 
     def has_line(self):
         """Return whether there is a line that no step has shown yet."""
-        if self.keyed and self.keyed[0] == self.next_row and not self._line() and (
-                self.at_eof or self.next_row < self.screen.row):
-            self.take_line()        # nothing but the prompt and the key, which the text shows as "> ^D"
+        if (
+            self.keyed
+            and self.keyed[0] == self.next_row
+            and not self._line()
+            and (self.at_eof or self.next_row < self.screen.row)
+        ):
+            self.take_line()  # nothing but the prompt and the key, which the text shows as "> ^D"
         return self.next_row < self.screen.row or (
-            self.at_eof and self.next_row == self.screen.row and bool(self._line()))
+            self.at_eof and self.next_row == self.screen.row and bool(self._line())
+        )
 
     def take_line(self):
         line = self._line()
         self.next_row += 1
-        if self.next_row > self.screen.row:     # an unfinished last line: what comes next starts a new one
+        if self.next_row > self.screen.row:  # an unfinished last line: what comes next starts a new one
             self.screen.feed(b"\n")
         return line
 
     def _line(self):
         line = self.screen.line(self.next_row)
         if self.keyed and self.keyed[0] == self.next_row and line.startswith(self.keyed[1]):
-            line = line[len(self.keyed[1]):].lstrip().removeprefix("^C").removeprefix("^D")
+            line = line[len(self.keyed[1]) :].lstrip().removeprefix("^C").removeprefix("^D")
         return line
 
     def kill(self):
@@ -342,7 +375,7 @@ class Terminal:
             try:
                 os.killpg(self.process.pid, signal.SIGKILL)
             except ProcessLookupError:
-                pass                # NOTE: it has ended already
+                pass  # NOTE: it has ended already
             self.process.wait()
         if not self.at_eof:
             self._close()
@@ -364,11 +397,11 @@ class Replay:
             os.mkdir(mine)
             for name, text in typed(fence.path, fence.line_number).items():
                 Path(mine, name).write_text(text, encoding="utf-8")
-            self.environment["PYTHONUNBUFFERED"] = "1"      # on a terminal, what they print is seen at once
+            self.environment["PYTHONUNBUFFERED"] = "1"  # on a terminal, what they print is seen at once
         self.ports = Ports(mine)
         self.terminals = {}
         self.selector = selectors.DefaultSelector()
-        self.happened = []          # the lines of the block as they came out here
+        self.happened = []  # the lines of the block as they came out here
 
     def run(self):
         """Replay every step. Raises: Mismatch. Blocks: for deadline_s a step at most."""
@@ -376,7 +409,8 @@ class Replay:
             for step in parse(self.fence):
                 self.step = step
                 terminal = self.terminals.setdefault(
-                    step.terminal, Terminal(step.terminal, "pty" in self.fence.info.split()))
+                    step.terminal, Terminal(step.terminal, "pty" in self.fence.info.split())
+                )
                 {"$": self.do_run, ">": self.do_type, "_": self.do_type, "<": self.do_expect}[step.mark](terminal)
             for terminal in self.terminals.values():
                 # A learner's next session would find the port of a server that runs on in use.
@@ -414,7 +448,7 @@ class Replay:
         terminal.dismissed = False
         terminal.write(text.encode() + (b"\n" if mark == ">" else b""))
         terminal.half_typed += text
-        if terminal.on_pty:         # and the terminal shows what is typed, after the prompt
+        if terminal.on_pty:  # and the terminal shows what is typed, after the prompt
             shown = terminal.half_typed
             if mark == ">":
                 self.await_that(terminal.has_line, terminal, "the typed line")
@@ -422,8 +456,11 @@ class Replay:
                 if not line.endswith(shown.rstrip()):
                     self.fail(f"the line on the screen is not the one that was typed: {line!r}")
             else:
-                self.await_that(lambda: terminal.screen.line(terminal.screen.row).endswith(shown.rstrip()),
-                                terminal, "the typed text")
+                self.await_that(
+                    lambda: terminal.screen.line(terminal.screen.row).endswith(shown.rstrip()),
+                    terminal,
+                    "the typed text",
+                )
         if mark == ">":
             terminal.half_typed = ""
 
@@ -456,7 +493,7 @@ class Replay:
             status = terminal.process.wait(self.deadline_s)
         except subprocess.TimeoutExpired:
             self.fail("its program closed its output and did not end")
-        terminal.status = status if status >= 0 else 128 - status   # as a shell tells a signal
+        terminal.status = status if status >= 0 else 128 - status  # as a shell tells a signal
         terminal.process = None
 
     def refuse_more(self, terminal):
@@ -480,9 +517,12 @@ class Replay:
 
     def fail(self, why, terminal=None):
         """Raise a Mismatch that shows the block as it is written and as it came out."""
-        told = [f"{self.fence.path.name}, line {self.step.line_number}: {self.step}",
-                f"in the terminal {(terminal.name if terminal else self.step.terminal) or '$'!r}: {why}",
-                "", "What happened here:"]
+        told = [
+            f"{self.fence.path.name}, line {self.step.line_number}: {self.step}",
+            f"in the terminal {(terminal.name if terminal else self.step.terminal) or '$'!r}: {why}",
+            "",
+            "What happened here:",
+        ]
         told += ["    " + line for line in self.happened]
         for other in self.terminals.values():
             more = [other.screen.line(row) for row in range(other.next_row, len(other.screen.rows))]

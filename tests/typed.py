@@ -5,6 +5,7 @@ rung    a file of ours that shows what her file looks like when a section ends: 
 
 Lines are compared without the empty ones between them: those are put in here, as PEP 8 has them.
 """
+
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -90,8 +91,11 @@ def laid_out(lines: list[str]) -> str:
     text, before = "", ""
     for line in lines:
         indented = line.startswith(" ")
-        if before and (line.startswith(("def ", "class ")) or (before.startswith(" ") and not indented)) \
-                and not line.startswith(("else", "elif", "except", "finally", ")", "]", "}")):
+        if (
+            before
+            and (line.startswith(("def ", "class ")) or (before.startswith(" ") and not indented))
+            and not line.startswith(("else", "elif", "except", "finally", ")", "]", "}"))
+        ):
             text += "\n\n"
         elif line.lstrip().startswith("def ") and not before.endswith(":"):
             text += "\n"

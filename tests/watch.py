@@ -27,9 +27,11 @@ POLL_S = 0.25  # between two looks at the folder: at once, for a person, and nex
 STUCK_S = 50.0  # without news: longer than the slowest start of a server, or any check
 PATIENCE_S = 2.0  # for an answer: on one's own machine a right one comes in milliseconds
 
-INSTALL = (r"py -m venv .venv; .venv\Scripts\pip install -q -r requirements.txt; .venv\Scripts\activate"
-           if os.name == "nt" else
-           "python3 -m venv .venv && .venv/bin/pip install -q -r requirements.txt && . .venv/bin/activate")
+INSTALL = (
+    r"py -m venv .venv; .venv\Scripts\pip install -q -r requirements.txt; .venv\Scripts\activate"
+    if os.name == "nt"
+    else "python3 -m venv .venv && .venv/bin/pip install -q -r requirements.txt && . .venv/bin/activate"
+)
 
 HELP = """\
 It judges the step whose file you saved last, or to begin with the first step that does not pass yet.
@@ -57,16 +59,23 @@ class SavedMeanwhile(Exception):
 def judgement(runs: list[list[str]], patience_s: float, edited):
     """Yield what tests/judge.py tells, each a dict.  Raises: SavedMeanwhile, when edited() says so."""
     # In a group of its own it does not get our Ctrl-C: so nothing disturbs it while it cleans up.
-    apart = {"start_new_session": True} if os.name == "posix" else {
-        "creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    apart = (
+        {"start_new_session": True} if os.name == "posix" else {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    )
     judge = subprocess.Popen(
-        [sys.executable, "-c", "from tests.judge import judge; judge()"], cwd=ROOT, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, **apart,
+        [sys.executable, "-c", "from tests.judge import judge; judge()"],
+        cwd=ROOT,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        **apart,
         # A .pyc knows to the second when its source was saved: of two saves in one, the first.
-        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"})
+        env=os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+    )
     lines = queue.SimpleQueue()
-    reader = threading.Thread(target=lambda: [lines.put(line) for line in itertools.chain(judge.stdout, [""])],
-                              daemon=True)
+    reader = threading.Thread(
+        target=lambda: [lines.put(line) for line in itertools.chain(judge.stdout, [""])], daemon=True
+    )
     reader.start()
     try:
         print(json.dumps([[*run, f"--patience={patience_s}"] for run in runs]), file=judge.stdin, flush=True)
@@ -95,13 +104,16 @@ class Screen:
         self.drawn = ""
         file.reconfigure(errors="replace")  # a lesson shows whatever came
         self.ok, self.not_begun, self.broken = "✓·✗"
-        old = (os.environ.get("LC_ALL") or os.environ.get("LANG")) in ("C", "POSIX")  # where Python says UTF-8 all the same
+        old = (os.environ.get("LC_ALL") or os.environ.get("LANG")) in (
+            "C",
+            "POSIX",
+        )  # where Python says UTF-8 all the same
         if old or "?" in "✓·✗".encode(file.encoding, "replace").decode(file.encoding):
             self.ok, self.not_begun, self.broken = "ok", "-", "X"
 
     def draw(self, line: str) -> None:
         if self.file.isatty():
-            line = line[:shutil.get_terminal_size().columns - 1]  # in two rows it could not be drawn anew
+            line = line[: shutil.get_terminal_size().columns - 1]  # in two rows it could not be drawn anew
             print("\r" + line.ljust(len(self.drawn)), end="\r", file=self.file, flush=True)
             self.drawn = line
 
@@ -233,8 +245,10 @@ class Watch:
     def what_next(self) -> str:
         """Say what passes, and what to begin."""
         progress = self.progress
-        told = [f"All {progress.result(step)['rules']} checks of {step} pass; read its chapter to the end."
-                for step in self.passed]
+        told = [
+            f"All {progress.result(step)['rules']} checks of {step} pass; read its chapter to the end."
+            for step in self.passed
+        ]
         if next_one := progress.next(self.only):
             step, name = next_one
             told.append(f"Next: open {step.folder}/README.md, and begin an empty {progress.shown(name)}.")
@@ -250,12 +264,19 @@ def main() -> int:
     signs = str.maketrans({"✓": screen.ok, "·": screen.not_begun, "✗": screen.broken})
     parser = argparse.ArgumentParser(
         description="Judge what you type in tests/mine/, each time that you save it. Ctrl-C ends it.",
-        epilog=HELP.translate(signs), formatter_class=argparse.RawDescriptionHelpFormatter)
+        epilog=HELP.translate(signs),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--once", action="store_true", help="judge once, and do not watch")
     parser.add_argument("--step", type=int, choices=[step.number for step in STEPS], help="judge this step only")
     parser.add_argument("--folder", type=Path, default=ROOT / "tests" / "mine", help="another folder than tests/mine")
-    parser.add_argument("--patience", type=float, default=PATIENCE_S, metavar="SECONDS",
-                        help="how long to wait for an answer (default %(default)g; more on a very slow machine)")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE_S,
+        metavar="SECONDS",
+        help="how long to wait for an answer (default %(default)g; more on a very slow machine)",
+    )
     args = parser.parse_args()
     if not args.folder.is_dir():
         parser.error(f"there is no folder {args.folder}")

@@ -70,8 +70,11 @@ class Wire:
             try:
                 self.sock.sendall(data)
             except TimeoutError:
-                raise self.lesson("that the server reads what it is sent",
-                                  f"it took no more for {self.sock.gettimeout():g} s", waited=True) from None
+                raise self.lesson(
+                    "that the server reads what it is sent",
+                    f"it took no more for {self.sock.gettimeout():g} s",
+                    waited=True,
+                ) from None
             except OSError as error:
                 raise self.lesson("that the connection stays open", on_the_wire(error)) from None
 
@@ -131,7 +134,9 @@ class Wire:
         """If they are not the same, fail and show where they differ."""
         if came != data:
             wanted_text, came_text = difference(data, came)
-            raise self.lesson(f"{self.name}: {wanted_text}", f"{self.name}: {came_text if came else 'the end of the connection'}")
+            raise self.lesson(
+                f"{self.name}: {wanted_text}", f"{self.name}: {came_text if came else 'the end of the connection'}"
+            )
 
     def read_line(self) -> str:
         """Return the next line without its newline."""
@@ -142,8 +147,10 @@ class Wire:
                     if rest:
                         self.story.add(self.name, "<", rest)
                     self.story.add(self.name, "", END)
-                    raise self.lesson("a line, with its \\n", f"the end of the connection, after {show(rest)}"
-                                      if rest else "the end of the connection")
+                    raise self.lesson(
+                        "a line, with its \\n",
+                        f"the end of the connection, after {show(rest)}" if rest else "the end of the connection",
+                    )
             line = self._take(end + 1)
             self.raw_lines.append(line)
             self.story.add(self.name, "<", line)
@@ -190,7 +197,9 @@ class Wire:
                 raise
             match = next((pattern for pattern in wanted if agrees(pattern, line)), None)
             if match is None:
-                raise self.lesson(f"{self.name}: {' and '.join(wanted)}", f"{self.name}: {show(line.encode()) or 'an empty line'}")
+                raise self.lesson(
+                    f"{self.name}: {' and '.join(wanted)}", f"{self.name}: {show(line.encode()) or 'an empty line'}"
+                )
             wanted.remove(match)
 
     def ask(self, line: bytes | str, *patterns: str) -> None:
@@ -220,7 +229,9 @@ class Wire:
         """Read to the EOF: `data` must be all that comes before it, and a reset is no EOF."""
         self.compare(data, self.read_to_eof())
         if self.was_reset:
-            raise self.lesson(f"{self.name}: the end of the connection (EOF)", f"{self.name}: a reset of the connection")
+            raise self.lesson(
+                f"{self.name}: the end of the connection (EOF)", f"{self.name}: a reset of the connection"
+            )
 
     def exchange(self, data: bytes) -> bytes:
         """Send data and read as many bytes at the same time; return what came."""
@@ -231,8 +242,11 @@ class Wire:
             readable, writable, _ = select.select([self.sock], [self.sock] if unsent else [], [], deadline_s)
             if not readable and not writable:
                 wanted_text, came_text = difference(data, bytes(self._held))
-                raise self.lesson(f"{self.name}: {wanted_text}",
-                                  f"{self.name}: {came_text}\nand then nothing for {deadline_s:g} s", waited=True)
+                raise self.lesson(
+                    f"{self.name}: {wanted_text}",
+                    f"{self.name}: {came_text}\nand then nothing for {deadline_s:g} s",
+                    waited=True,
+                )
             try:
                 if readable and not self._receive():
                     break

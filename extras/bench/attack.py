@@ -153,13 +153,22 @@ def measure(attack: Attack, server: str, count: int, args, progress) -> dict:
             cpu_after_s = usage.cpu_after(args.seconds)
             waits, logins = sorted(watch.waits), sorted(watch.logins)
             return {
-                "attackers": count, "cpu_s": cpu_s, "cpu_after_s": cpu_after_s,
-                "p50_ms": share(waits, 50), "p99_ms": share(waits, 99), "max_ms": share(waits, 100),
-                "peak_mb": usage.grown_mb(usage.peak_rss), "after_mb": after_mb,
-                "descriptors": usage.descriptors, "threads": usage.threads,
-                "kept": "yes" if watch.kept else "NO", "cut_off": cut_off.value, "thrown_out": thrown_out.value,
+                "attackers": count,
+                "cpu_s": cpu_s,
+                "cpu_after_s": cpu_after_s,
+                "p50_ms": share(waits, 50),
+                "p99_ms": share(waits, 99),
+                "max_ms": share(waits, 100),
+                "peak_mb": usage.grown_mb(usage.peak_rss),
+                "after_mb": after_mb,
+                "descriptors": usage.descriptors,
+                "threads": usage.threads,
+                "kept": "yes" if watch.kept else "NO",
+                "cut_off": cut_off.value,
+                "thrown_out": thrown_out.value,
                 "logins": f"{watch.let_in}/{watch.newcomers}",
-                "login_p50_ms": share(logins, 50), "login_max_ms": share(logins, 100),
+                "login_p50_ms": share(logins, 50),
+                "login_max_ms": share(logins, 100),
             }
 
 
@@ -230,24 +239,46 @@ def row(words: list[str], numbers: dict | None = None) -> str:
 def parse_args(argv=None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="attacks:\n" + "\n".join(f"  {n:<20} {a.title} ({', '.join(a.servers.split())})" for n, a in ATTACKS.items()),
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="attacks:\n"
+        + "\n".join(f"  {n:<20} {a.title} ({', '.join(a.servers.split())})" for n, a in ATTACKS.items()),
     )
     parser.add_argument("attacks", nargs="*", metavar="ATTACK", help="only these (default: all)")
-    parser.add_argument("--servers", type=names_of(SERVERS), metavar="A,B",
-                        help="attack each of these that speaks the attack's protocol (default: only the first)")
-    parser.add_argument("--attackers", type=numbers, default=[1, 16], metavar="N,M",
-                        help="how many attackers at once (default 1,16)")
+    parser.add_argument(
+        "--servers",
+        type=names_of(SERVERS),
+        metavar="A,B",
+        help="attack each of these that speaks the attack's protocol (default: only the first)",
+    )
+    parser.add_argument(
+        "--attackers", type=numbers, default=[1, 16], metavar="N,M", help="how many attackers at once (default 1,16)"
+    )
     parser.add_argument("--seconds", type=float, default=10.0, help="how long each attack lasts (default %(default)g)")
-    parser.add_argument("--scale", type=float, default=1.0, metavar="SHARE",
-                        help="the share of the users, rooms and channels to set up (default %(default)g)")
+    parser.add_argument(
+        "--scale",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="the share of the users, rooms and channels to set up (default %(default)g)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
-    parser.add_argument("--python", default=sys.executable, metavar="PATH",
-                        help="the Python that runs the servers (default: this one)")
-    parser.add_argument("--root", type=Path, default=ROOT, metavar="FOLDER",
-                        help="attack the servers of this copy of the project (default: this one)")
-    parser.add_argument("--server-args", default="", metavar="ARGS",
-                        help="more arguments for the servers, such as --server-args=--no-pin")
+    parser.add_argument(
+        "--python", default=sys.executable, metavar="PATH", help="the Python that runs the servers (default: this one)"
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=ROOT,
+        metavar="FOLDER",
+        help="attack the servers of this copy of the project (default: this one)",
+    )
+    parser.add_argument(
+        "--server-args",
+        default="",
+        metavar="ARGS",
+        help="more arguments for the servers, such as --server-args=--no-pin",
+    )
     args = parser.parse_args(argv)
     for name in args.attacks:
         if name not in ATTACKS:
@@ -269,8 +300,10 @@ def main(argv=None) -> int:
     results = {"about": about(args), "goals": {"p99_ms": P99_GOAL_MS, "after_mb": MEMORY_GOAL_MB}, "attacks": []}
     failures = []
     print("  ".join(f"{key}: {value}" for key, value in results["about"].items() if key != "rounds"))
-    print(f"goals: p99 {P99_GOAL_MS[1]:g} ms with 1 attacker, {P99_GOAL_MS[16]:g} ms with 16;"
-          f" afterwards at most {MEMORY_GOAL_MB:g} MB more than before; nobody uninvolved is cut off\n")
+    print(
+        f"goals: p99 {P99_GOAL_MS[1]:g} ms with 1 attacker, {P99_GOAL_MS[16]:g} ms with 16;"
+        f" afterwards at most {MEMORY_GOAL_MB:g} MB more than before; nobody uninvolved is cut off\n"
+    )
     print(row(["attack", "server"]), flush=True)
     try:
         for name in args.attacks or ATTACKS:

@@ -25,8 +25,15 @@ ROOMS = 1000
 CHANNELS = 20_000
 TEXT = b"x" * 400
 CAPABILITIES = (
-    "away-notify", "batch", "echo-message", "extended-join", "message-tags", "multi-prefix",
-    "server-time", "setname", "userhost-in-names",
+    "away-notify",
+    "batch",
+    "echo-message",
+    "extended-join",
+    "message-tags",
+    "multi-prefix",
+    "server-time",
+    "setname",
+    "userhost-in-names",
 )
 # As many stars as our server accepts, with letters of an attacker's name; and as long as a line.
 MASK = b"*0" * 14 + b"b" * 60
@@ -185,19 +192,24 @@ def irc_masks(me: Attacker):
     peer = me.log_in()
     channels = forty(b"m%d-" % me.number)
     peer.send(b"".join(b"JOIN %s\r\n" % name for name in channels))
-    peer.pour(b"".join(
-        b"MODE %s +%c %s%d\r\n" % (name, letter, "\N{GRINNING FACE}".encode() + b"x" * 60, number)
-        for number in range(100) for letter in b"beI" for name in channels
-    ))
+    peer.pour(
+        b"".join(
+            b"MODE %s +%c %s%d\r\n" % (name, letter, "\N{GRINNING FACE}".encode() + b"x" * 60, number)
+            for number in range(100)
+            for letter in b"beI"
+            for name in channels
+        )
+    )
 
 
 def irc_invite(me: Attacker):
     """Invite to channels that end at once."""
     peer = me.log_in()
-    peer.pour(b"".join(
-        b"JOIN #%d-%d\r\nINVITE u0 #%d-%d\r\nPART #%d-%d\r\n" % ((me.user, number) * 3)
-        for number in range(2000)
-    ))
+    peer.pour(
+        b"".join(
+            b"JOIN #%d-%d\r\nINVITE u0 #%d-%d\r\nPART #%d-%d\r\n" % ((me.user, number) * 3) for number in range(2000)
+        )
+    )
 
 
 def irc_to_oneself(me: Attacker):
@@ -246,22 +258,28 @@ def victim(bytes_per_s: float):
 def many_rooms(stage: Stage):
     """300 users in 1,000 rooms."""
     users, rooms = stage.size(300), stage.size(ROOMS)
-    stage.people(users, lambda user: b"".join(
-        b"JOIN r%d\n" % room for room in range(user, rooms, users)))
+    stage.people(users, lambda user: b"".join(b"JOIN r%d\n" % room for room in range(user, rooms, users)))
 
 
 def masks(mask: bytes):
     """Close the forty channels to all but 100 masks each; each channel has an owner."""
+
     def setup(stage: Stage):
         names, number = forty(), stage.size(97)  # a burst of 100 lines is free
-        stage.people(len(names), lambda user: (
-            b"JOIN %s\r\nMODE %s +i\r\n" % (names[user], names[user])
-            + b"".join(b"MODE %s +I %s%d\r\n" % (names[user], mask, n) for n in range(number))))
+        stage.people(
+            len(names),
+            lambda user: (
+                b"JOIN %s\r\nMODE %s +i\r\n" % (names[user], names[user])
+                + b"".join(b"MODE %s +I %s%d\r\n" % (names[user], mask, n) for n in range(number))
+            ),
+        )
+
     return setup
 
 
 def in_one_channel(number: int, capabilities=lambda user: []):
     """Users in #big, each with her capabilities."""
+
     def setup(user: int) -> bytes:
         wanted = " ".join(capabilities(user)).encode()
         return (b"CAP REQ :%s\r\n" % wanted if wanted else b"") + b"JOIN #big\r\n"
@@ -276,6 +294,7 @@ def each_another(user: int) -> list[str]:
 
 def many_channels(stage: Stage):
     """20,000 channels; each of the owners has forty."""
+
     def setup(user: int) -> bytes:
         names = forty(b"%d-" % user)
         return b"".join(b"JOIN %s\r\n" % b",".join(names[n : n + 10]) for n in range(0, 40, 10))
@@ -285,8 +304,12 @@ def many_channels(stage: Stage):
 
 def bans(stage: Stage):
     """A channel with a long list of bans."""
-    stage.people(1, lambda user: b"JOIN #a0\r\n" + b"".join(
-        b"MODE #a0 +b %d!%s\r\n" % (n, b"x" * 60) for n in range(stage.size(97))))
+    stage.people(
+        1,
+        lambda user: (
+            b"JOIN #a0\r\n" + b"".join(b"MODE #a0 +b %d!%s\r\n" % (n, b"x" * 60) for n in range(stage.size(97)))
+        ),
+    )
 
 
 class Attack(NamedTuple):
@@ -317,23 +340,38 @@ ATTACKS = {
     "rooms-unread": Attack("the same, and the answers are not read", "rooms", rooms_unread, many_rooms),
     "flips": Attack("JOIN and LEAVE in a room of 300", "rooms", join_and_leave, people(300, lambda user: b"JOIN r0\n")),
     "logins": Attack("log in, log out, again and again", STEP5, come_and_go),
-    "refused": Attack("1,000 peers beyond --max-clients 10, who trickle bytes", STEP5, refused_and_trickling,
-                      people(6), ("--max-clients=10",)),
+    "refused": Attack(
+        "1,000 peers beyond --max-clients 10, who trickle bytes",
+        STEP5,
+        refused_and_trickling,
+        people(6),
+        ("--max-clients=10",),
+    ),
     "endless": Attack("a line that does not end", STEP5, endless_line),
     "bytes": Attack("HELP, a byte at a time", STEP5, byte_by_byte),
     "die": Attack("ROOMS 2,000 times, then die", "rooms", ask_and_die, many_rooms),
     "irc-masks-join": Attack("JOIN 40 channels with 100 masks each", "irc", irc_join_masks, masks(MASK)),
     "irc-masks-anew": Attack("the same, under a new name each time", "irc", irc_join_masks_anew, masks(MASK)),
-    "irc-long-masks-join": Attack("JOIN 40 channels with 100 masks of 400 bytes each", "irc", irc_join_masks, masks(LONG_MASK)),
+    "irc-long-masks-join": Attack(
+        "JOIN 40 channels with 100 masks of 400 bytes each", "irc", irc_join_masks, masks(LONG_MASK)
+    ),
     "irc-away": Attack("AWAY with 200 neighbours", "irc", irc_away, in_one_channel(200, lambda user: ["away-notify"])),
     "irc-who": Attack("WHO ? with 300 users", "irc", irc_who, people(300)),
     "irc-nick": Attack("NICK there and back with 200 neighbours", "irc", irc_nick, in_one_channel(200)),
-    "irc-dressed": Attack("a channel of 300, no two with the same capabilities", "irc", irc_dressed,
-                          in_one_channel(300, each_another)),
-    "irc-pass": Attack("100 strangers guess a password that is hashed", "irc", irc_pass,
-                       server_args=("--password=" + HASH,), password=b"secret"),
+    "irc-dressed": Attack(
+        "a channel of 300, no two with the same capabilities", "irc", irc_dressed, in_one_channel(300, each_another)
+    ),
+    "irc-pass": Attack(
+        "100 strangers guess a password that is hashed",
+        "irc",
+        irc_pass,
+        server_args=("--password=" + HASH,),
+        password=b"secret",
+    ),
     "irc-sasl": Attack("100 strangers guess the passwords of accounts", "irc", irc_sasl),
-    "irc-register": Attack("100 strangers make accounts", "irc", irc_register, server_args=("--register-limit=1000000",)),
+    "irc-register": Attack(
+        "100 strangers make accounts", "irc", irc_register, server_args=("--register-limit=1000000",)
+    ),
     "irc-mode": Attack("MODE #c bbbb... (490 letters)", "irc", irc_mode_letters, bans),
     "irc-list": Attack("LIST with 20,000 channels", "irc", irc_list, many_channels),
     "irc-masks": Attack("40 channels x 3 lists x 100 masks", "irc", irc_masks),

@@ -44,9 +44,11 @@ def measure(report: Report, name: str, server: str, kind, args, round_number: in
         run = functools.partial(run, levels=QUICK[name])
     progress("starts")
     try:
-        with kind.start(args) as running, Crowd(
-            running.address, kind.dialect, progress, running.wire, running.others
-        ) as crowd, busy_loops(WORKLOADS[name].busy):
+        with (
+            kind.start(args) as running,
+            Crowd(running.address, kind.dialect, progress, running.wire, running.others) as crowd,
+            busy_loops(WORKLOADS[name].busy),
+        ):
             for result in run(running, crowd, name, args.seconds):
                 numbers = result.numbers()
                 report.add(result.workload, server, numbers)
@@ -130,29 +132,48 @@ def names_of(known: dict, groups: dict = {}):
 def parse_args(argv=None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog="workloads:\n" + "\n".join(f"  {n:<17} {w.title}" for n, w in WORKLOADS.items())
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="workloads:\n"
+        + "\n".join(f"  {n:<17} {w.title}" for n, w in WORKLOADS.items())
         + "".join(f"\n  {n:<17} {', '.join(group)}" for n, group in GROUPS.items())
         + "\n  attack            a command of its own: python extras/bench/attack.py --help"
-        + "\n\nservers:\n" + "\n".join(f"  {n:<17} {k.title}" for n, k in KINDS.items()),
+        + "\n\nservers:\n"
+        + "\n".join(f"  {n:<17} {k.title}" for n, k in KINDS.items()),
     )
-    parser.add_argument("--servers", type=names_of(KINDS), metavar="A,B",
-                        help="only these (default: those that the workload is meant for)")
-    parser.add_argument("--workloads", type=names_of(WORKLOADS, GROUPS), metavar="A,B",
-                        default=list(WORKLOADS), help="only these (default: all)")
+    parser.add_argument(
+        "--servers",
+        type=names_of(KINDS),
+        metavar="A,B",
+        help="only these (default: those that the workload is meant for)",
+    )
+    parser.add_argument(
+        "--workloads",
+        type=names_of(WORKLOADS, GROUPS),
+        metavar="A,B",
+        default=list(WORKLOADS),
+        help="only these (default: all)",
+    )
     parser.add_argument("--rounds", type=int, default=3, help="how many rounds (default %(default)s)")
-    parser.add_argument("--seconds", type=float, default=1.5,
-                        help="how long each measurement lasts (default %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=1.5, help="how long each measurement lasts (default %(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="one very short round with few users")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw a picture into this file")
-    parser.add_argument("--python", default=sys.executable, metavar="PATH",
-                        help="the Python that runs the servers (default: this one)")
-    parser.add_argument("--server-args", default="", metavar="ARGS",
-                        help="more arguments for our servers, such as --server-args=--no-pin")
+    parser.add_argument(
+        "--python", default=sys.executable, metavar="PATH", help="the Python that runs the servers (default: this one)"
+    )
+    parser.add_argument(
+        "--server-args",
+        default="",
+        metavar="ARGS",
+        help="more arguments for our servers, such as --server-args=--no-pin",
+    )
     parser.add_argument("--connect", metavar="HOST:PORT", help="measure a server that runs already")
-    parser.add_argument("--dialect", choices=DIALECTS, default="irc",
-                        help="what the server of --connect speaks (default %(default)s)")
+    parser.add_argument(
+        "--dialect", choices=DIALECTS, default="irc", help="what the server of --connect speaks (default %(default)s)"
+    )
     parser.add_argument("--pid", type=int, help="its process, to see its processor time and memory")
     args = parser.parse_args(argv)
     if args.quick:

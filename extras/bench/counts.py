@@ -85,9 +85,13 @@ def parse_args(argv=None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("servers", nargs="*", metavar="SERVER", help=f"default: {' '.join(BY_DEFAULT)}")
-    parser.add_argument("--workloads", type=names_of(dict.fromkeys([*kernel.READY, "logins"])), metavar="A,B",
-                        default=["pairs", "fan-out/1", "fan-out/64", "joins", "logins"],
-                        help="only these (default: all but pairs/1)")
+    parser.add_argument(
+        "--workloads",
+        type=names_of(dict.fromkeys([*kernel.READY, "logins"])),
+        metavar="A,B",
+        default=["pairs", "fan-out/1", "fan-out/64", "joins", "logins"],
+        help="only these (default: all but pairs/1)",
+    )
     parser.add_argument("--seconds", type=float, default=2.0, help="how long each run lasts (default %(default)s)")
     parser.add_argument("--names", action="store_true", help="show calls only, and which functions are called")
     parser.add_argument("--save", action="store_true", help="write calls, and what the report says, into the file")

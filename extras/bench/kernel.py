@@ -20,12 +20,17 @@ from extras.bench.workloads import WORKLOADS
 ATTACH_S = 10.0  # strace takes its time with many threads
 # Who must be there before we count: so many clients, and whether they are in the room.
 READY = {
-    "pairs": (40, False), "pairs/1": (40, False), "joins": (55, False),
-    "fan-out/1": (50, True), "fan-out/64": (50, True),
+    "pairs": (40, False),
+    "pairs/1": (40, False),
+    "joins": (55, False),
+    "fan-out/1": (50, True),
+    "fan-out/64": (50, True),
 }
 # For perf, which wants to know before; each is a file for each thread.
-CALLS = ("sendto recvfrom futex write read epoll_wait epoll_ctl poll clock_nanosleep accept4 clone clone3 close "
-         "setsockopt shutdown mmap mprotect madvise munmap").split()
+CALLS = (
+    "sendto recvfrom futex write read epoll_wait epoll_ctl poll clock_nanosleep accept4 clone clone3 close "
+    "setsockopt shutdown mmap mprotect madvise munmap"
+).split()
 EVENT = "syscalls:sys_enter_"
 EVENTS = ",".join(["context-switches", *(EVENT + name for name in CALLS)])
 
@@ -66,9 +71,7 @@ def system_calls(running):
         raise CannotTrace("no strace here")
     found = Counter()
     with tempfile.NamedTemporaryFile("r") as table, tempfile.TemporaryFile("w+") as errors:
-        strace = subprocess.Popen(
-            ["strace", "-q", "-c", "-f", "-o", table.name, "-p", str(running.pid)], stderr=errors
-        )
+        strace = subprocess.Popen(["strace", "-q", "-c", "-f", "-o", table.name, "-p", str(running.pid)], stderr=errors)
         try:
             deadline = time.monotonic() + ATTACH_S
             while not running.is_traced():
@@ -97,9 +100,24 @@ def perf(running):
     (control, orders), (answers, done) = os.pipe(), os.pipe()
     with tempfile.NamedTemporaryFile("r") as table:
         perf = subprocess.Popen(
-            ["perf", "stat", "-x", ";", "-o", table.name, "-e", EVENTS, "-p", str(running.pid),
-             "-D", "-1", f"--control=fd:{control},{done}"],  # it begins when we say so, and answers that it has
-            pass_fds=(control, done), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [
+                "perf",
+                "stat",
+                "-x",
+                ";",
+                "-o",
+                table.name,
+                "-e",
+                EVENTS,
+                "-p",
+                str(running.pid),
+                "-D",
+                "-1",
+                f"--control=fd:{control},{done}",
+            ],  # it begins when we say so, and answers that it has
+            pass_fds=(control, done),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         for end in (control, done):
             os.close(end)

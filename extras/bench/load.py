@@ -102,10 +102,14 @@ def busy_loops(count: int):
     loops = []
     with contextlib.ExitStack() as stack:
         for _ in range(count):
-            loop = stack.enter_context(subprocess.Popen(
-                [sys.executable, "-c", BUSY_LOOP],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            ))
+            loop = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", BUSY_LOOP],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                )
+            )
             stack.callback(loop.kill)  # before Popen's own end, which waits for it
             loop.stdout.readline()
             loops.append(loop)

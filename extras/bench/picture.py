@@ -16,9 +16,16 @@ CURVE_HEIGHT = 220
 MAX_TIMES_MEDIAN = 4  # a longer bar is cut, and has an arrow
 OURS = {"step5", "broadcast", "rooms", "irc"}
 COLOURS = {
-    "step5": "#6baed6", "broadcast": "#4292c6", "rooms": "#2171b5", "irc": "#08519c",
-    "ngircd": "#d94801", "inspircd": "#fd8d3c", "ergo": "#41ab5d",
-    "miniircd": "#bbbbbb", "irc.server": "#888888", "relay": "#555555",
+    "step5": "#6baed6",
+    "broadcast": "#4292c6",
+    "rooms": "#2171b5",
+    "irc": "#08519c",
+    "ngircd": "#d94801",
+    "inspircd": "#fd8d3c",
+    "ergo": "#41ab5d",
+    "miniircd": "#bbbbbb",
+    "irc.server": "#888888",
+    "relay": "#555555",
 }
 STYLE = "text{font:13px sans-serif;fill:#222} .h{font-weight:bold} .s{font-size:11px;fill:#666}"
 
@@ -39,9 +46,7 @@ def draw(report: Report) -> str:
         ("growth/", "cpu_us", "CPU us for a delivery, by members of the room"),
     ):
         curves = {
-            server: points
-            for server in all_servers(report)
-            if len(points := curve(report, prefix, server, number)) > 1
+            server: points for server in all_servers(report) if len(points := curve(report, prefix, server, number)) > 1
         }
         if curves:
             lines, y = draw_curves(title, curves, y + 30)
@@ -70,9 +75,7 @@ def draw_bars(report: Report, workload: str, y: int) -> tuple[list[str], int]:
             longest = min(max(values), MAX_TIMES_MEDIAN * statistics.median(values)) or 1
             value = report.median(workload, server, number)
             width = BAR * min(1, (value or 0) / longest)
-            parts.append(
-                f'<rect x="{x}" y="{y - 13}" width="{width:.1f}" height="16" fill="{colour(server)}"/>'
-            )
+            parts.append(f'<rect x="{x}" y="{y - 13}" width="{width:.1f}" height="16" fill="{colour(server)}"/>')
             cut = "\N{BLACK RIGHT-POINTING TRIANGLE} " if (value or 0) > longest else ""
             parts.append(text(x + width + 6, y, cut + written(value, form)))
     return parts, y + 10
@@ -87,9 +90,7 @@ def draw_curves(title: str, curves: dict[str, list], y: int) -> tuple[list[str],
     place_x = scale(min(xs), max(xs), left, right)
     place_y = scale(low, high, bottom, top)
     parts = [text(10, y, title, "h")]
-    parts.append(
-        f'<polyline points="{left},{top} {left},{bottom} {right},{bottom}" fill="none" stroke="#999"/>'
-    )
+    parts.append(f'<polyline points="{left},{top} {left},{bottom} {right},{bottom}" fill="none" stroke="#999"/>')
     parts += [text(place_x(x) - 8, bottom + 16, f"{x:,}", "s") for x in sorted(set(xs))]
     for tick in ticks(low, high):
         parts.append(text(left - 60, place_y(tick) + 4, f"{tick:g}", "s"))
@@ -99,9 +100,7 @@ def draw_curves(title: str, curves: dict[str, list], y: int) -> tuple[list[str],
     label_y = top
     for server, points in sorted(curves.items(), key=lambda item: -item[1][-1][1]):
         dots = " ".join(f"{place_x(x):.1f},{place_y(v):.1f}" for x, v in points)
-        parts.append(
-            f'<polyline points="{dots}" fill="none" stroke="{colour(server)}" stroke-width="2.5"/>'
-        )
+        parts.append(f'<polyline points="{dots}" fill="none" stroke="{colour(server)}" stroke-width="2.5"/>')
         # Two curves may end in one place; their names must not.
         label_y = max(label_y + 15, place_y(points[-1][1]) + 4)
         parts.append(text(right + 8, label_y, f"{title_of(server)}: {short(points[-1][1])}"))

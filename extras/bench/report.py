@@ -133,8 +133,7 @@ class Report:
             rows.append([title_of(server), *(written(n, f) for n, f in zip(numbers, forms))])
         widths = [max(map(len, column)) for column in zip(*rows)]
         lines = [
-            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))])
-            for row in rows
+            "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:]))]) for row in rows
         ]
         return "\n".join([f"{workload}: {kind.title}", *lines])
 

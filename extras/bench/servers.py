@@ -297,7 +297,11 @@ def wait_until_listening(process, port: int) -> None:
 def ours(script: str, *words: str):
     """Return what builds the command of one of our servers."""
     return lambda args, folder, port: [
-        args.python, str(ROOT / script), *words, "--port=0", f"--max-clients={MANY}",
+        args.python,
+        str(ROOT / script),
+        *words,
+        "--port=0",
+        f"--max-clients={MANY}",
         *shlex.split(args.server_args),
     ]
 
@@ -317,7 +321,10 @@ def ours_tls(script: str, *words: str):
     """Return what builds the command of one of our servers with a TLS port."""
     plain = ours(script, *words)
     return lambda args, folder, port: [
-        *plain(args, folder, port), f"--tls-port={port}", f"--tls-cert={folder / CERTIFICATE}", f"--tls-key={folder / KEY}",
+        *plain(args, folder, port),
+        f"--tls-port={port}",
+        f"--tls-cert={folder / CERTIFICATE}",
+        f"--tls-key={folder / KEY}",
     ]
 
 
@@ -429,28 +436,47 @@ KINDS = {
     "relay": Kind("relay.c", dialects.Relay(), relay("relay.c"), needs_c),
     "relay-threads": Kind("relay_threads.c", dialects.Relay(), relay("relay_threads.c"), needs_c),
     "relay-threads:pin": Kind(
-        "relay_threads.c, pinned", dialects.Relay(), relay("relay_threads.c", pin=True),
+        "relay_threads.c, pinned",
+        dialects.Relay(),
+        relay("relay_threads.c", pin=True),
         needs_both(needs_c, needs_program("taskset")),
     ),
     # Measured only if they are named: TLS and WebSocket ...
     "rooms:tls": Kind(
-        "rooms, TLS", dialects.Rooms(), ours_tls("extras/rooms/server.py"), needs_program("openssl"), wire=tls,
+        "rooms, TLS",
+        dialects.Rooms(),
+        ours_tls("extras/rooms/server.py"),
+        needs_program("openssl"),
+        wire=tls,
     ),
     "rooms:web": Kind(
-        "rooms, WebSocket", dialects.FramedRooms(), ours_web("extras/web/server.py", "--web-port"),
-        needs_module("websockets"), wire=websocket,
+        "rooms, WebSocket",
+        dialects.FramedRooms(),
+        ours_web("extras/web/server.py", "--web-port"),
+        needs_module("websockets"),
+        wire=websocket,
     ),
     "irc:tls": Kind(
-        "our IRC, TLS", dialects.Ircv3(), ours_tls("extras/irc/server.py", "--flood=off"),
-        needs_program("openssl"), wire=tls,
+        "our IRC, TLS",
+        dialects.Ircv3(),
+        ours_tls("extras/irc/server.py", "--flood=off"),
+        needs_program("openssl"),
+        wire=tls,
     ),
     "irc:web": Kind(
-        "our IRC, WebSocket", dialects.FramedIrc(), ours_web("extras/irc/server.py", "--ws-port", "--flood=off"),
-        needs_module("websockets"), wire=websocket,
+        "our IRC, WebSocket",
+        dialects.FramedIrc(),
+        ours_web("extras/irc/server.py", "--ws-port", "--flood=off"),
+        needs_module("websockets"),
+        wire=websocket,
     ),
     "ngircd:tls": Kind(
-        "ngIRCd, TLS", dialects.Irc(), ngircd_tls, needs_both(needs_program("openssl"), needs_program("ngircd")),
-        False, tls,
+        "ngIRCd, TLS",
+        dialects.Irc(),
+        ngircd_tls,
+        needs_both(needs_program("openssl"), needs_program("ngircd")),
+        False,
+        tls,
     ),
     # ... with a database, and with a login to an account ...
     "irc:db": Kind("our IRC, --db", dialects.Ircv3(), irc_db),

@@ -85,10 +85,15 @@ class Stopwatch:
         seconds = time.perf_counter() - wall
         server_cpu = None if cpu is None else self._server.cpu_s() - cpu
         return Result(
-            workload, count, seconds,
-            cpu_s=server_cpu, redis_cpu_s=None if redis is None else self._server.redis_cpu_s() - redis,
+            workload,
+            count,
+            seconds,
+            cpu_s=server_cpu,
+            redis_cpu_s=None if redis is None else self._server.redis_cpu_s() - redis,
             generator_cpu_s=time.process_time() - own,
-            threads=self._server.threads(), cores=self._server.cores(), **more,
+            threads=self._server.threads(),
+            cores=self._server.cores(),
+            **more,
         )
 
 
@@ -336,7 +341,9 @@ def alone_and_beside(name: str, workload: Workload) -> dict[str, Workload]:
     loops = {1: "a busy loop", 2: "two busy loops"}
     return {name: workload} | {
         f"{name}+{busy}": workload._replace(
-            title=f"{workload.title}, beside {beside}", servers="rooms irc ngircd", busy=busy,
+            title=f"{workload.title}, beside {beside}",
+            servers="rooms irc ngircd",
+            busy=busy,
         )
         for busy, beside in loops.items()
     }
@@ -347,46 +354,84 @@ USER_SERVERS = "step5 rooms irc ngircd inspircd ergo miniircd irc.server relay"
 WORKLOADS = {
     "fan-out/64": Workload(
         "a room of 50, 5 of them talk, 64 messages in flight each",
-        "deliveries", ROOM_SERVERS, fan_out, "say",
+        "deliveries",
+        ROOM_SERVERS,
+        fan_out,
+        "say",
     ),
     "mixed/64": Workload(
         "the same as fan-out/64, and every second member wants tags",
-        "deliveries", "irc inspircd ergo", functools.partial(fan_out, tags_every=2), "want_tags",
+        "deliveries",
+        "irc inspircd ergo",
+        functools.partial(fan_out, tags_every=2),
+        "want_tags",
     ),
     "tagged/64": Workload(
         "the same, and all members want tags",
-        "deliveries", "irc inspircd ergo", functools.partial(fan_out, tags_every=1), "want_tags",
+        "deliveries",
+        "irc inspircd ergo",
+        functools.partial(fan_out, tags_every=1),
+        "want_tags",
     ),
-    **alone_and_beside("fan-out/1", Workload(
-        "a room of 50, 5 of them talk, 1 message in flight each",
-        "deliveries", ROOM_SERVERS, functools.partial(fan_out, in_flight=1), "say",
-    )),
+    **alone_and_beside(
+        "fan-out/1",
+        Workload(
+            "a room of 50, 5 of them talk, 1 message in flight each",
+            "deliveries",
+            ROOM_SERVERS,
+            functools.partial(fan_out, in_flight=1),
+            "say",
+        ),
+    ),
     "mixed/1": Workload(
         "the same as fan-out/1, and every second member wants tags",
-        "deliveries", "irc inspircd ergo", functools.partial(fan_out, in_flight=1, tags_every=2), "want_tags",
+        "deliveries",
+        "irc inspircd ergo",
+        functools.partial(fan_out, in_flight=1, tags_every=2),
+        "want_tags",
     ),
     "tagged/1": Workload(
         "the same, and all members want tags",
-        "deliveries", "irc inspircd ergo", functools.partial(fan_out, in_flight=1, tags_every=1), "want_tags",
+        "deliveries",
+        "irc inspircd ergo",
+        functools.partial(fan_out, in_flight=1, tags_every=1),
+        "want_tags",
     ),
     **alone_and_beside("pairs", Workload("20 pairs play ping-pong", "round trips", USER_SERVERS, pairs)),
     "pairs/1": Workload(
-        "one pair plays ping-pong, 19 are silent", "round trips", "", functools.partial(pairs, playing=1),
+        "one pair plays ping-pong, 19 are silent",
+        "round trips",
+        "",
+        functools.partial(pairs, playing=1),
     ),
-    **alone_and_beside("logins", Workload(
-        "connect, log in, quit; 5 at a time", "logins",
-        USER_SERVERS.replace(" inspircd", ""), logins,  # it lets users in once a second
-    )),
+    **alone_and_beside(
+        "logins",
+        Workload(
+            "connect, log in, quit; 5 at a time",
+            "logins",
+            USER_SERVERS.replace(" inspircd", ""),
+            logins,  # it lets users in once a second
+        ),
+    ),
     "joins": Workload(
-        "five users enter and leave a room of 50", "joins", "rooms irc ngircd inspircd ergo", joins, "leave",
+        "five users enter and leave a room of 50",
+        "joins",
+        "rooms irc ngircd inspircd ergo",
+        joins,
+        "leave",
     ),
     "idle": Workload(
         "many are connected and silent, one pair plays ping-pong",
-        "round trips", "step5 irc ngircd", idle,
+        "round trips",
+        "step5 irc ngircd",
+        idle,
     ),
     "growth": Workload(
         "a room with more and more members, 5 of them talk, 64 messages in flight each",
-        "deliveries", "rooms irc ngircd", growth, "say",
+        "deliveries",
+        "rooms irc ngircd",
+        growth,
+        "say",
     ),
 }
 GROUPS = {  # a name for workloads that say something only beside each other

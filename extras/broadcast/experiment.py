@@ -146,9 +146,7 @@ def try_out(server_class) -> tuple[int, float]:
         CountingSocket.sends.clear()
         for thread in talkers:
             thread.start()
-        orders = {
-            b"".join(lines.readline() for _ in range(TALKERS * MESSAGES)) for _, lines in listeners
-        }
+        orders = {b"".join(lines.readline() for _ in range(TALKERS * MESSAGES)) for _, lines in listeners}
         for thread in talkers:
             thread.join()
         return len(orders), len(CountingSocket.sends) / (TALKERS * MESSAGES)

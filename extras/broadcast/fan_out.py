@@ -46,9 +46,7 @@ class FanOutConnection(ShortChunkConnection):
         self._held: list[list[bytes]] = []  # what each group is to hear
         self._but: Outbox | None = None  # and who of them hears nothing
 
-    def fan_out(
-        self, groups: tuple, line_for: Callable[..., bytes], but: Outbox | None = None
-    ) -> None:
+    def fan_out(self, groups: tuple, line_for: Callable[..., bytes], but: Outbox | None = None) -> None:
         """Queue for each group the framed line that line_for(group) gives, but for one peer.
 
         The groups are an audience's (each with its `outboxes` and `puts`): nobody is in two of them.

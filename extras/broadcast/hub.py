@@ -26,7 +26,7 @@ class Group(NamedTuple):
             return self
         at = self.outboxes.index(outbox)
         outboxes, puts = self.outboxes, self.puts
-        return Group(self.look, self.frame, outboxes[:at] + outboxes[at + 1:], puts[:at] + puts[at + 1:])
+        return Group(self.look, self.frame, outboxes[:at] + outboxes[at + 1 :], puts[:at] + puts[at + 1 :])
 
 
 def with_listener(groups: tuple[Group, ...], look: Hashable, outbox: Outbox) -> tuple[Group, ...]:

@@ -101,7 +101,9 @@ class Keeper:
         command = [sys.executable, str(program), "--port", str(port), "--redis", self.redis_url, "--name", name]
         process = subprocess.Popen(
             command + ["--verbose"] * self.args.verbose,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
         self.servers.append(Child(name, process))
         self.watch(self.servers[-1])
@@ -189,13 +191,19 @@ def keep(args: argparse.Namespace, lifeline: int, other_end: int) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Return the flags."""
-    flags = argparse.ArgumentParser(description="Start a private Redis and some servers that are one chat, on this machine.")
+    flags = argparse.ArgumentParser(
+        description="Start a private Redis and some servers that are one chat, on this machine."
+    )
     flags.add_argument("--servers", type=positive(int), default=3, metavar="N", help="how many (default %(default)s)")
     flags.add_argument(
-        "--port", type=port_number, default=DEFAULT_PORT,
+        "--port",
+        type=port_number,
+        default=DEFAULT_PORT,
         help="the first server's; the others have the next ones; 0 takes any free ones (default %(default)s)",
     )
-    flags.add_argument("--redis-port", type=port_number, default=0, metavar="PORT", help="Redis's (default: any free one)")
+    flags.add_argument(
+        "--redis-port", type=port_number, default=0, metavar="PORT", help="Redis's (default: any free one)"
+    )
     flags.add_argument("--naive", action="store_true", help="run naive_server.py instead, which is wrong on purpose")
     flags.add_argument("-v", "--verbose", action="store_true", help="let the servers log each connection and command")
     return flags

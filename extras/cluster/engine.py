@@ -34,7 +34,11 @@ NOT_NOW = ("MISCONF ", "BUSY ", "NOREPLICAS ", "DENIED ")
 
 def missing_library() -> str:
     """Return what to tell a user on whose machine the library is missing; "" if it is there."""
-    return "" if Redis else "a cluster needs a library that is not installed: pip install -r extras/cluster/requirements.txt"
+    return (
+        ""
+        if Redis
+        else "a cluster needs a library that is not installed: pip install -r extras/cluster/requirements.txt"
+    )
 
 
 NO_REDIS = "cannot use Redis: {}; start one (Debian: apt install redis-server), or say where it is with --redis"

@@ -112,7 +112,9 @@ class PubSubServer(BroadcastServer):
 def parser():
     """Return broadcast's flags and ours."""
     flags = server_parser("Serve a chat on many servers that lose messages (wrong!).")
-    flags.add_argument("--redis", default="redis://127.0.0.1:6379", metavar="URL", help="where Redis is (default %(default)s)")
+    flags.add_argument(
+        "--redis", default="redis://127.0.0.1:6379", metavar="URL", help="where Redis is (default %(default)s)"
+    )
     flags.add_argument("--name", default="", help="means nothing here")
     return flags
 

@@ -77,9 +77,21 @@ class PrivateRedis:
         """Start the program; tell whether it answers, which it does not if it has ended."""
         self.process = subprocess.Popen(
             [
-                "redis-server", "--bind", "127.0.0.1", "--port", str(self.port),
-                "--dir", str(self.directory), "--logfile", str(self.directory / "log"),
-                "--appendonly", "yes", "--appendfsync", "always", "--save", "",
+                "redis-server",
+                "--bind",
+                "127.0.0.1",
+                "--port",
+                str(self.port),
+                "--dir",
+                str(self.directory),
+                "--logfile",
+                str(self.directory / "log"),
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "always",
+                "--save",
+                "",
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,  # it writes nothing there: its end is the end of the process

@@ -120,7 +120,10 @@ class ClusterServer(FastServer):
             view, state = self.registry, "Redis is away" if self.engine.is_away else "Redis answers"
             log.warning(
                 "cluster: status: %d users here, %d in all, %d rooms followed, %s",
-                len(view.everyone.members), len(view.users), len(view.rooms), state,
+                len(view.everyone.members),
+                len(view.users),
+                len(view.rooms),
+                state,
             )
 
     def stop(self) -> None:
@@ -157,7 +160,10 @@ def parser():
     flags.add_argument("--name", default="", help="this server's name in the log (default: its port)")
     flags.add_argument("--prefix", default="chat:", help="how our keys in Redis begin (default %(default)s)")
     flags.add_argument(
-        "--status", type=positive(float), default=STATUS_S, metavar="SECONDS",
+        "--status",
+        type=positive(float),
+        default=STATUS_S,
+        metavar="SECONDS",
         help="how often to log how we are (default %(default)g)",
     )
     return flags

@@ -124,9 +124,7 @@ class Desk(LineServer):
 
     def start(self, poll_interval: float = POLL_INTERVAL_S) -> None:
         """Accept from now on, in a thread of our own."""
-        self._acceptor = threading.Thread(
-            target=self.serve_forever, args=(poll_interval,), name="desk", daemon=True
-        )
+        self._acceptor = threading.Thread(target=self.serve_forever, args=(poll_interval,), name="desk", daemon=True)
         self._acceptor.start()
 
     def end(self) -> None:

@@ -47,7 +47,7 @@ STYLE = (
 def shown(data: str) -> str:
     """Return bytes (each a character of Latin-1) as they are shown: with marks for what cannot be printed."""
     text = data.encode("latin-1").decode("utf-8", "backslashreplace").replace("\r", "\\r").replace("\n", "⏎")
-    return text if len(text) <= SHOWN else f"{text[:SHOWN - 1]}…"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
 class Model:

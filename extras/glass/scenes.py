@@ -43,9 +43,7 @@ def rate(events_a_second: float) -> dict:
 def come_in(*names: str) -> tuple[dict, ...]:
     """Let users log in, one after the other, until each has had her answer."""
     return tuple(
-        item
-        for name in names
-        for item in ({"do": "add", "name": name}, {"kind": "named", "lane": name}, reads(name))
+        item for name in names for item in ({"do": "add", "name": name}, {"kind": "named", "lane": name}, reads(name))
     )
 
 

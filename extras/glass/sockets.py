@@ -107,7 +107,7 @@ class TellingSocket:
         try:
             while rest:
                 try:
-                    rest = rest[self.send(rest):]
+                    rest = rest[self.send(rest) :]
                 except BlockingIOError:
                     room.poll()
                 gate.stop_if_due()

@@ -65,7 +65,7 @@ class Lists:
         for key, entry in self.entries[letter].items():
             if not entry.mask.startswith(prefix):
                 continue
-            key, text = key[len(prefix):], entry.mask[len(prefix):]
+            key, text = key[len(prefix) :], entry.mask[len(prefix) :]
             extended = self._matches and self._matches(letter, text, user)
             if any(name.fits(key) for name in names) if extended is None else extended:
                 return True

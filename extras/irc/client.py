@@ -130,9 +130,7 @@ class Client(TurnHandler):
         """Tell our client something that has no numeric, in words for a person."""
         self.send(Event("NOTICE", self.user.nick or "*", text=text, source=source or self.server.name))
 
-    def reply_words(
-        self, numeric: Numeric, values: tuple, words: Iterable[str], between: str = " "
-    ) -> Iterator[None]:
+    def reply_words(self, numeric: Numeric, values: tuple, words: Iterable[str], between: str = " ") -> Iterator[None]:
         """Send a list of words in as many numerics as needed; none for an empty list.
 
         The words are taken from `words` at the last moment, and none is kept during a pause: it might
@@ -328,9 +326,9 @@ class Client(TurnHandler):
     def detach(self) -> bool:
         """Take our session from its user; tell whether that was done: without any, only some users stay."""
         user = self.user
-        stays = user.registered and (len(user.sessions) > 1 or any(
-            keeps(self, user) for keeps in self.server.extensions.hooks("keeps")
-        ))
+        stays = user.registered and (
+            len(user.sessions) > 1 or any(keeps(self, user) for keeps in self.server.extensions.hooks("keeps"))
+        )
         if stays:
             user.detach(self)
             self.show_away()

@@ -28,7 +28,10 @@ class Command(NamedTuple):
 
 
 def command(
-    function: Callable, early: bool | str = False, locked: bool = True, free: bool = False,
+    function: Callable,
+    early: bool | str = False,
+    locked: bool = True,
+    free: bool = False,
     only_utf8: bool = False,
 ) -> Command:
     """Give the row of a function, or of an extension's method; the numbers are read from it."""

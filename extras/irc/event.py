@@ -38,9 +38,7 @@ class Event:
     _id = ""
     _dressed: dict | None = None  # look -> line; the Wording's
 
-    def __init__(
-        self, command: str, *params: str, text: str | None = None, source: str = "", user=None, **more
-    ):
+    def __init__(self, command: str, *params: str, text: str | None = None, source: str = "", user=None, **more):
         self.command, self.params, self.text, self.source = command, params, text, source
         self.user = user  # the User who did it; None for the server
         self.time = time.time()
@@ -68,8 +66,9 @@ class Event:
         more = {"_id": self.id, "marks": marks, "is_plain": False, "_dressed": None}
         other.__dict__.update(self.__dict__, **more)
         if self.instead:
-            other.instead = {cap: tuple(event.marked(**marks) for event in events)
-                             for cap, events in self.instead.items()}
+            other.instead = {
+                cap: tuple(event.marked(**marks) for event in events) for cap, events in self.instead.items()
+            }
         return other
 
     def forms(self, caps: frozenset[str]) -> tuple["Event", ...]:

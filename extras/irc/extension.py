@@ -215,7 +215,8 @@ class Extensions:
         """Give a hook of each extension that fills it in."""
         if name not in self._hooks:
             self._hooks[name] = tuple(
-                getattr(extension, name) for extension in self.all
+                getattr(extension, name)
+                for extension in self.all
                 if getattr(type(extension), name) is not getattr(Extension, name)
             )
         return self._hooks[name]

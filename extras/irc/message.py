@@ -78,7 +78,7 @@ def split_message(line: bytes, utf8_only: bool = False) -> tuple[dict[str, str],
     if colon:
         params.append(last)
     if len(params) > MAX_PARAMS:  # RFC 2812 section 2.3.1: the 15th is all the rest
-        params[MAX_PARAMS - 1:] = [" ".join(params[MAX_PARAMS - 1:])]
+        params[MAX_PARAMS - 1 :] = [" ".join(params[MAX_PARAMS - 1 :])]
     return tags, source, command.upper() if command.isascii() else command, params
 
 
@@ -123,7 +123,9 @@ def format_tags(tags: dict[str, str]) -> str:
     """Give `@key=value;key ` with the closing space, or "" for no tags."""
     if not tags:
         return ""
-    return "@" + ";".join([f"{key}={SPECIAL.sub(_escape, value)}" if value else key for key, value in tags.items()]) + " "
+    return (
+        "@" + ";".join([f"{key}={SPECIAL.sub(_escape, value)}" if value else key for key, value in tags.items()]) + " "
+    )
 
 
 def _escape(special: re.Match) -> str:
@@ -184,7 +186,7 @@ def cut_words(words: str, limit: int, between: str = " ") -> list[str]:
         end = cut_text(words, limit + 1).rfind(between)
         end = end if end > 0 else words.index(between)
         lines.append(words[:end])
-        words = words[end + 1:]
+        words = words[end + 1 :]
     return [*lines, words]
 
 
@@ -195,4 +197,4 @@ def cut(data: bytes, limit: int) -> bytes:
     end = limit
     while end > limit - 3 and data[end] & 0xC0 == 0x80:  # a continuation byte: back to its first
         end -= 1
-    return data[:end if data[end] & 0xC0 != 0x80 else limit]
+    return data[: end if data[end] & 0xC0 != 0x80 else limit]

@@ -12,8 +12,17 @@ from extras.irc.event import Answer, Event
 from extras.irc.message import cut_text
 from extras.irc.names import REALNAME_BYTES, USER_LENGTH, fold, is_nick
 from extras.irc.replies import (
-    ERR_ALREADYREGISTERED, ERR_ERRONEUSNICKNAME, ERR_NICKNAMEINUSE, ERR_NONICKNAMEGIVEN,
-    ERR_NOORIGIN, RPL_CREATED, RPL_MYINFO, RPL_UMODEIS, RPL_WELCOME, RPL_YOURHOST, page,
+    ERR_ALREADYREGISTERED,
+    ERR_ERRONEUSNICKNAME,
+    ERR_NICKNAMEINUSE,
+    ERR_NONICKNAMEGIVEN,
+    ERR_NOORIGIN,
+    RPL_CREATED,
+    RPL_MYINFO,
+    RPL_UMODEIS,
+    RPL_WELCOME,
+    RPL_YOURHOST,
+    page,
 )
 from extras.irc.welcome import VERSION, isupport, lusers, motd
 from extras.irc.state import User
@@ -155,10 +164,15 @@ def share(me: Client, owner: User):
 def welcome(me: Client):
     """Send 001 to 005, then what LUSERS and MOTD send.  RFC 2812 section 5.1."""
     server = me.server
-    me.reply_page(page(
-        server.name, (RPL_WELCOME, server.network, me.user.source), (RPL_YOURHOST, server.name, VERSION),
-        (RPL_CREATED, server.created), (RPL_MYINFO, server.name, VERSION, *server.mode_letters),
-    ))
+    me.reply_page(
+        page(
+            server.name,
+            (RPL_WELCOME, server.network, me.user.source),
+            (RPL_YOURHOST, server.name, VERSION),
+            (RPL_CREATED, server.created),
+            (RPL_MYINFO, server.name, VERSION, *server.mode_letters),
+        )
+    )
     isupport(me)
     lusers(me)
     if me.user.modes:

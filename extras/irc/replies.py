@@ -35,7 +35,7 @@ class Numeric:
         for index in self._middles:
             value = str(values[index])
             if not value or " " in value or value[0] == ":":
-                values = (*values[:index], "*", *values[index + 1:])
+                values = (*values[:index], "*", *values[index + 1 :])
         if self._order is not None:
             values = self._order(values)
         return f":{server} {self.code} {nick} {self._template % values}"

@@ -245,32 +245,53 @@ def parser() -> argparse.ArgumentParser:
     flags.add_argument("--info", default="test server", help="what WHOIS says about the server")
     flags.add_argument("--motd", default="", metavar="FILE", help="the file with the message of the day")
     flags.add_argument(
-        "--max-channels", type=positive(int), default=MAX_CHANNELS, metavar="N",
+        "--max-channels",
+        type=positive(int),
+        default=MAX_CHANNELS,
+        metavar="N",
         help="how many channels of each kind one user may be in (default %(default)s)",
     )
     flags.add_argument(
-        "--flood", type=flood, default=FLOOD, metavar="MESSAGES/SECONDS",
+        "--flood",
+        type=flood,
+        default=FLOOD,
+        metavar="MESSAGES/SECONDS",
         help="a client that sends more is read more slowly (default %(default)s; off: no limit)",
     )
     flags.add_argument(
-        "--ping-timeout", type=positive(float), default=PING_TIMEOUT_S, metavar="SECONDS",
+        "--ping-timeout",
+        type=positive(float),
+        default=PING_TIMEOUT_S,
+        metavar="SECONDS",
         help="how long a client may be silent before a PING, and then before the end (default %(default)g)",
     )
     flags.add_argument(
-        "--utf8-only", action=argparse.BooleanOptionalAction, default=True,
+        "--utf8-only",
+        action=argparse.BooleanOptionalAction,
+        default=True,
         help="replace bytes that are not UTF-8 by U+FFFD; with --no-utf8-only they pass unchanged",
     )
     flags.add_argument(
-        "--proxy-from", action="append", default=[], type=ip_address, metavar="ADDRESS",
+        "--proxy-from",
+        action="append",
+        default=[],
+        type=ip_address,
+        metavar="ADDRESS",
         help="only a proxy may connect from this address, and must name its client (PROXY protocol, version 1)",
     )
     flags.add_argument(
-        "--ws-port", type=port_number, metavar="PORT",
+        "--ws-port",
+        type=port_number,
+        metavar="PORT",
         help="also listen for WebSocket there (0 takes any free port); with --tls-cert, encrypted",
     )
     flags.add_argument("--ws-host", metavar="HOST", help="address to listen on (default: as --host)")
     flags.add_argument(
-        "--ws-origin", action="append", default=[], type=origin, metavar="URL",
+        "--ws-origin",
+        action="append",
+        default=[],
+        type=origin,
+        metavar="URL",
         help="let pages from there connect, such as https://webchat.example.net; * lets in all",
     )
     for extension in EXTENSIONS:

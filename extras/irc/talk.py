@@ -15,9 +15,17 @@ from extras.irc.event import Event, Said
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.names import CHANNEL_TYPES, fits, fold, is_mask
 from extras.irc.replies import (
-    ERR_CANNOTSENDTOCHAN, ERR_NOPRIVILEGES, ERR_NORECIPIENT, ERR_NOSUCHNICK,
-    ERR_NOTEXTTOSEND, ERR_NOTOPLEVEL, ERR_TOOMANYTARGETS, ERR_WILDTOPLEVEL,
-    RPL_AWAY, RPL_NOWAWAY, RPL_UNAWAY,
+    ERR_CANNOTSENDTOCHAN,
+    ERR_NOPRIVILEGES,
+    ERR_NORECIPIENT,
+    ERR_NOSUCHNICK,
+    ERR_NOTEXTTOSEND,
+    ERR_NOTOPLEVEL,
+    ERR_TOOMANYTARGETS,
+    ERR_WILDTOPLEVEL,
+    RPL_AWAY,
+    RPL_NOWAWAY,
+    RPL_UNAWAY,
 )
 from extras.irc.state import RANKS, STATUSES, Channel
 

@@ -8,9 +8,21 @@ from extras.irc.client import Client
 from extras.irc.message import MAX_TEXT_BYTES
 from extras.irc.names import CASEMAPPING, CHANNEL_LENGTH, CHANNEL_TYPES, NICK_LENGTH, USER_LENGTH, fits
 from extras.irc.replies import (
-    ERR_NOMOTD, ERR_NOSUCHSERVER, RPL_ENDOFMOTD, RPL_GLOBALUSERS, RPL_ISUPPORT, RPL_LOCALUSERS,
-    RPL_LUSERCHANNELS, RPL_LUSERCLIENT, RPL_LUSERME, RPL_LUSEROP, RPL_LUSERUNKNOWN, RPL_MOTD,
-    RPL_MOTDSTART, RPL_VERSION, page,
+    ERR_NOMOTD,
+    ERR_NOSUCHSERVER,
+    RPL_ENDOFMOTD,
+    RPL_GLOBALUSERS,
+    RPL_ISUPPORT,
+    RPL_LOCALUSERS,
+    RPL_LUSERCHANNELS,
+    RPL_LUSERCLIENT,
+    RPL_LUSERME,
+    RPL_LUSEROP,
+    RPL_LUSERUNKNOWN,
+    RPL_MOTD,
+    RPL_MOTDSTART,
+    RPL_VERSION,
+    page,
 )
 from extras.irc.state import STATUSES
 from extras.irc.talk import MAX_TARGETS
@@ -23,9 +35,13 @@ TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
 def lusers_page(server: str) -> str:
     """Give the lines of LUSERS, with names of numbers in place of them."""
     return page(
-        server.replace("%", "%%"), (RPL_LUSERCLIENT, "%(visible)d", "%(invisible)d", 1),
-        (RPL_LUSEROP, "%(operators)d"), (RPL_LUSERUNKNOWN, "%(strangers)d"), (RPL_LUSERCHANNELS, "%(channels)d"),
-        (RPL_LUSERME, "%(users)d", 0), (RPL_LOCALUSERS, "%(users)d", "%(most)d"),
+        server.replace("%", "%%"),
+        (RPL_LUSERCLIENT, "%(visible)d", "%(invisible)d", 1),
+        (RPL_LUSEROP, "%(operators)d"),
+        (RPL_LUSERUNKNOWN, "%(strangers)d"),
+        (RPL_LUSERCHANNELS, "%(channels)d"),
+        (RPL_LUSERME, "%(users)d", 0),
+        (RPL_LOCALUSERS, "%(users)d", "%(most)d"),
         (RPL_GLOBALUSERS, "%(users)d", "%(most)d"),
     )
 
@@ -37,16 +53,29 @@ def isupport_page(server) -> str:
     extended = "".join(sorted(server.extensions.letters("extended_bans")))
     # Also what the commands in extras/irc/more do: so it is one list, in the order of the alphabet.
     tokens = [
-        f"AWAYLEN={MAX_TEXT_BYTES}", "BOT=B", f"CASEMAPPING={CASEMAPPING}",
+        f"AWAYLEN={MAX_TEXT_BYTES}",
+        "BOT=B",
+        f"CASEMAPPING={CASEMAPPING}",
         "CHANLIMIT=" + ",".join(f"{sign}:{server.max_channels}" for sign in CHANNEL_TYPES),
-        f"CHANMODES={LISTS},k,l,{server.channel_flags}", f"CHANNELLEN={CHANNEL_LENGTH}",
-        f"CHANTYPES={CHANNEL_TYPES}", "ELIST=CMNTU", "EXCEPTS=e", "HOSTLEN=45", "INVEX=I",
-        f"KICKLEN={MAX_TEXT_BYTES}", f"MAXLIST={LISTS}:{MAX_LIST}", "MODES=13",
-        "NETWORK=" + server.network.replace(" ", r"\x20"), f"NICKLEN={NICK_LENGTH}",
-        f"PREFIX=({''.join(STATUSES)}){signs}", f"STATUSMSG={signs}",
+        f"CHANMODES={LISTS},k,l,{server.channel_flags}",
+        f"CHANNELLEN={CHANNEL_LENGTH}",
+        f"CHANTYPES={CHANNEL_TYPES}",
+        "ELIST=CMNTU",
+        "EXCEPTS=e",
+        "HOSTLEN=45",
+        "INVEX=I",
+        f"KICKLEN={MAX_TEXT_BYTES}",
+        f"MAXLIST={LISTS}:{MAX_LIST}",
+        "MODES=13",
+        "NETWORK=" + server.network.replace(" ", r"\x20"),
+        f"NICKLEN={NICK_LENGTH}",
+        f"PREFIX=({''.join(STATUSES)}){signs}",
+        f"STATUSMSG={signs}",
         f"TARGMAX=JOIN:{most},KICK:,LIST:{MAX_CONDITIONS},NAMES:,NOTICE:{MAX_TARGETS},PART:,"
         f"PRIVMSG:{MAX_TARGETS},WHOIS:,WHOWAS:",
-        f"TOPICLEN={MAX_TEXT_BYTES}", f"USERLEN={USER_LENGTH}", "WHOX",
+        f"TOPICLEN={MAX_TEXT_BYTES}",
+        f"USERLEN={USER_LENGTH}",
+        "WHOX",
         *["UTF8ONLY"] * server.utf8_only,
         *[f"EXTBAN=,{extended}"] * bool(extended),
         *(token for extension in server.extensions.all for token in extension.tokens()),
@@ -82,10 +111,18 @@ def lusers(me: Client, pattern: str = "", target: str = ""):
         return
     world = me.world
     users, invisible = len(world.users), len(world.users_with("i"))
-    me.reply_page(me.server.lusers % {
-        "visible": users - invisible, "invisible": invisible, "operators": len(world.users_with("o")),
-        "strangers": len(world.strangers), "channels": len(world.channels), "users": users, "most": world.most_users,
-    })
+    me.reply_page(
+        me.server.lusers
+        % {
+            "visible": users - invisible,
+            "invisible": invisible,
+            "operators": len(world.users_with("o")),
+            "strangers": len(world.strangers),
+            "channels": len(world.channels),
+            "users": users,
+            "most": world.most_users,
+        }
+    )
 
 
 def version(me: Client, target: str = ""):

@@ -85,9 +85,11 @@ class Accounts:
     def change_password(self, account: Account) -> None:
         """Keep what make() has made of a new password.  Blocks: until it is on disk."""
         row = (account.secret, *account.keys, account.key)
-        self._database.write(lambda db: db.execute(
-            "UPDATE account SET secret = ?, salt = ?, rounds = ?, stored = ?, server = ? WHERE key = ?", row
-        )).result()
+        self._database.write(
+            lambda db: db.execute(
+                "UPDATE account SET secret = ?, salt = ?, rounds = ?, stored = ?, server = ? WHERE key = ?", row
+            )
+        ).result()
 
     def check(self, name: str, password: str, host: str) -> str | None:
         """Give the account's name if the password is right, else None.
@@ -116,32 +118,43 @@ class Accounts:
 
     def by_fingerprint(self, fingerprint: str) -> str | None:
         """Give the name of the account to which a client's certificate belongs."""
-        row = self._find(
-            "SELECT name FROM account JOIN fingerprint ON account = key WHERE value = ?", fingerprint
-        )
+        row = self._find("SELECT name FROM account JOIN fingerprint ON account = key WHERE value = ?", fingerprint)
         return row and row[0]
 
     def fingerprints(self, name: str) -> list[str]:
         """Give those of an account."""
-        return self._database.read(lambda db: [value for value, in db.execute(
-            "SELECT value FROM fingerprint WHERE account = ? ORDER BY rowid", (key_of(name),)
-        )])
+        return self._database.read(
+            lambda db: [
+                value
+                for (value,) in db.execute(
+                    "SELECT value FROM fingerprint WHERE account = ? ORDER BY rowid", (key_of(name),)
+                )
+            ]
+        )
 
     def add_fingerprint(self, name: str, fingerprint: str) -> bool:
         """Let a certificate log in; tell whether that was done: no certificate has two accounts."""
+
         def insert(db):
             (count,) = db.execute("SELECT count(*) FROM fingerprint WHERE account = ?", (key_of(name),)).fetchone()
-            return count < MAX_FINGERPRINTS and db.execute(
-                "INSERT OR IGNORE INTO fingerprint VALUES (?, ?)", (fingerprint, key_of(name))
-            ).rowcount == 1
+            return (
+                count < MAX_FINGERPRINTS
+                and db.execute("INSERT OR IGNORE INTO fingerprint VALUES (?, ?)", (fingerprint, key_of(name))).rowcount
+                == 1
+            )
 
         return self._database.write(insert).result()
 
     def remove_fingerprint(self, name: str, fingerprint: str) -> bool:
         """Let a certificate log in no more; tell whether it did before."""
-        return self._database.write(lambda db: db.execute(
-            "DELETE FROM fingerprint WHERE value = ? AND account = ?", (fingerprint, key_of(name))
-        ).rowcount == 1).result()
+        return self._database.write(
+            lambda db: (
+                db.execute(
+                    "DELETE FROM fingerprint WHERE value = ? AND account = ?", (fingerprint, key_of(name))
+                ).rowcount
+                == 1
+            )
+        ).result()
 
     def _find(self, query: str, value: str) -> tuple | None:
         return self._database.read(lambda db: db.execute(query, (value,)).fetchone())

@@ -64,12 +64,19 @@ class Always(Extension):
     @staticmethod
     def add_flags(flags: argparse.ArgumentParser) -> None:
         flags.add_argument(
-            "--always-on", nargs="?", choices=("off", "opt-in", "opt-out"), default="off", const="opt-in",
+            "--always-on",
+            nargs="?",
+            choices=("off", "opt-in", "opt-out"),
+            default="off",
+            const="opt-in",
             help="let clients of one account share a nick, and users stay without a client: those who ask"
             " NickServ for it (opt-in, if you give no word), or all who do not refuse (opt-out)",
         )
         flags.add_argument(
-            "--always-on-days", type=positive(float), default=DAYS, metavar="DAYS",
+            "--always-on-days",
+            type=positive(float),
+            default=DAYS,
+            metavar="DAYS",
             help="how long a user stays without a client (default %(default)g)",
         )
 
@@ -81,9 +88,11 @@ class Always(Extension):
         self._database = self.server.extensions[Storage].database
         nickserv = self.server.extensions[NickServ]
         self.say, nickserv.orders["SET"] = nickserv.say, command(self.set)
-        rows = self._database.read(lambda db: db.execute(
-            "SELECT account, stays, shares, state, seen_at FROM always ORDER BY seen_at"
-        ).fetchall())
+        rows = self._database.read(
+            lambda db: db.execute(
+                "SELECT account, stays, shares, state, seen_at FROM always ORDER BY seen_at"
+            ).fetchall()
+        )
         for account, stays, shares, state, seen_at in rows:
             self._wishes[account] = Wishes(*(None if wish is None else bool(wish) for wish in (stays, shares)))
             if state and len(self.absent) < MAX_ABSENT:
@@ -171,10 +180,13 @@ class Always(Extension):
             self.say(me, self.set.__doc__)
         else:
             # First what may fail, and this one wish alone: another client may set the other one meanwhile.
-            done = self._database.write(lambda db: db.execute(
-                f"INSERT INTO always (account, {field}) VALUES (?, ?)"
-                f" ON CONFLICT (account) DO UPDATE SET {field} = excluded.{field}", (account, is_on),
-            ))
+            done = self._database.write(
+                lambda db: db.execute(
+                    f"INSERT INTO always (account, {field}) VALUES (?, ?)"
+                    f" ON CONFLICT (account) DO UPDATE SET {field} = excluded.{field}",
+                    (account, is_on),
+                )
+            )
             with me.unlocked():
                 done.result()
             self._wishes[account] = self._wishes.get(account, Wishes())._replace(**{field: is_on})
@@ -259,7 +271,9 @@ FIELDS = "name", "realname", "address", "account", "away", "signed_on", "spoke_a
 def state_of(user: User) -> dict:
     """Give what a user is like, as JSON has it; to be an operator is for a session that knows the password."""
     return {name: getattr(user, name) for name in FIELDS} | {
-        "nick": user.nick, "host": user.host, "other_hosts": user.other_hosts,
+        "nick": user.nick,
+        "host": user.host,
+        "other_hosts": user.other_hosts,
         "modes": "".join(sorted(user.modes - {"o"})),
         "channels": {channel.name: channel.members[user] for channel in user.channels},
     }

@@ -114,9 +114,7 @@ class ChatHistory(Extension):
         """Tell in which channels there are messages, and with whom we have talked."""
         reader, since = reader_key(me.user), self.history.since
         channels = self.history.channels(me)
-        found = self.ask(
-            me, "TARGETS", "", lambda db: messages.targets(db, reader, channels, limit, *points, since)
-        )
+        found = self.ask(me, "TARGETS", "", lambda db: messages.targets(db, reader, channels, limit, *points, since))
         with me.batch("draft/chathistory-targets"):
             for name, last in found:
                 shown = name.decode("utf-8", "surrogateescape")
@@ -141,7 +139,9 @@ def check(form: str, target: str, selector: str) -> None:
         return
     if kind != "timestamp":
         code = "INVALID_MSGREFTYPE" if value else "INVALID_PARAMS"
-        raise Refused(code, form, *[as_word(target)] * bool(value), as_word(selector), "Unknown kind of message reference")
+        raise Refused(
+            code, form, *[as_word(target)] * bool(value), as_word(selector), "Unknown kind of message reference"
+        )
     moment(form, selector)
 
 

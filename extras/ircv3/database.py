@@ -142,9 +142,7 @@ class Database:
         """Wait for tasks, and a little for more of them, unless somebody waits for an answer."""
         with self._bell:
             self._bell.wait_for(lambda: self._tasks or self._is_closed)
-            self._bell.wait_for(
-                lambda: self._is_closed or any(task.is_read for task in self._tasks), GATHER_S
-            )
+            self._bell.wait_for(lambda: self._is_closed or any(task.is_read for task in self._tasks), GATHER_S)
             tasks = list(self._tasks)
             self._tasks.clear()
             return tasks
@@ -232,7 +230,9 @@ def connect(path: str | None, migrations: Sequence[str], busy_timeout_s: float):
         connection = sqlite3.connect(
             # With its folder, or a file called :memory: would be none.
             ":memory:" if path is None else os.path.abspath(path),
-            timeout=busy_timeout_s, isolation_level=None, check_same_thread=False,
+            timeout=busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -258,6 +258,4 @@ def migrate(connection, migrations: Sequence[str]) -> None:
         raise DatabaseError("it belongs to another program")
     if version < len(migrations):
         scripts = ";".join(migrations[version:])
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {scripts}; PRAGMA user_version = {len(migrations)}; COMMIT"
-        )
+        connection.executescript(f"BEGIN IMMEDIATE; {scripts}; PRAGMA user_version = {len(migrations)}; COMMIT")

@@ -60,7 +60,10 @@ class Founders(Service):
     @staticmethod
     def add_flags(flags: argparse.ArgumentParser) -> None:
         flags.add_argument(
-            "--channel-days", type=positive(float), default=DAYS, metavar="DAYS",
+            "--channel-days",
+            type=positive(float),
+            default=DAYS,
+            metavar="DAYS",
             help="how long a channel belongs to an account while nobody is in it (default %(default)g)",
         )
 
@@ -68,7 +71,9 @@ class Founders(Service):
         self._database = self.server.extensions[Storage].database
         self.accounts = self.server.extensions[Storage].accounts
         self._metadata = self.server.extensions[Metadata].store
-        rows = self._database.read(lambda db: db.execute("SELECT number, state FROM channel ORDER BY number").fetchall())
+        rows = self._database.read(
+            lambda db: db.execute("SELECT number, state FROM channel ORDER BY number").fetchall()
+        )
         self._numbers = itertools.count(rows[-1][0] + 1 if rows else 1)
         for number, state in rows:
             state = json.loads(state)

@@ -69,11 +69,17 @@ class History(Extension):
     @staticmethod
     def add_flags(flags: argparse.ArgumentParser) -> None:
         flags.add_argument(
-            "--history-days", type=positive(float), default=DAYS, metavar="DAYS",
+            "--history-days",
+            type=positive(float),
+            default=DAYS,
+            metavar="DAYS",
             help="how long messages are kept (default %(default)g)",
         )
         flags.add_argument(
-            "--history-messages", type=positive(int), default=MOST_OF_TARGET, metavar="N",
+            "--history-messages",
+            type=positive(int),
+            default=MOST_OF_TARGET,
+            metavar="N",
             help="how many are kept of one channel, or of one talk (default %(default)s)",
         )
 

@@ -72,9 +72,7 @@ class LabelledResponse:
         self._is_many = True
         if self._batches:
             self._number = str(next_number())
-            start = Event(
-                "BATCH", "+" + self._number, "labeled-response", source=self._me.server.name
-            )
+            start = Event("BATCH", "+" + self._number, "labeled-response", source=self._me.server.name)
             self._me.put(start.marked(label=self._label))
 
     def _within(self, event: Event) -> Event:

@@ -30,8 +30,11 @@ class Mailer:
         with self._may_run:
             try:
                 done = subprocess.run(
-                    self._program, input=text.encode(), timeout=TIMEOUT_S,
-                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    self._program,
+                    input=text.encode(),
+                    timeout=TIMEOUT_S,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
                 )
             except (OSError, subprocess.SubprocessError) as error:
                 log.warning("no mail: %s", error)

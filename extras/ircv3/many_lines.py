@@ -54,11 +54,17 @@ class ManyLines(Event):
     def batch(self) -> tuple[Event, ...]:
         """Give the parts in a batch; what belongs to the message is on its first line."""
         name, outer = str(next_number()), {key: self.marks[key] for key in self.marks if key == "batch"}
-        start = self.line_of(Event, "BATCH", "+" + name, CAP, *self.params, marks=self.marks, user=self.user,
-                             tags=self.tags, _id=self.id)
+        start = self.line_of(
+            Event, "BATCH", "+" + name, CAP, *self.params, marks=self.marks, user=self.user, tags=self.tags, _id=self.id
+        )
         lines = [
-            self.line_of(Rest, self.command, *self.params, text=part.text,
-                         marks={"batch": name} | ({CONCAT: ""} if part.goes_on else {}))
+            self.line_of(
+                Rest,
+                self.command,
+                *self.params,
+                text=part.text,
+                marks={"batch": name} | ({CONCAT: ""} if part.goes_on else {}),
+            )
             for part in self.parts
         ]
         return start, *lines, self.line_of(Event, "BATCH", "-" + name, marks=outer)
@@ -69,9 +75,18 @@ class ManyLines(Event):
         for part in self.parts:
             if part.text:
                 kind, more = (Rest, {}) if lines else (Event, {"_id": self.id})
-                lines.append(self.line_of(
-                    kind, self.command, *self.params, text=part.text, marks=marks, user=self.user, tags=self.tags, **more
-                ))
+                lines.append(
+                    self.line_of(
+                        kind,
+                        self.command,
+                        *self.params,
+                        text=part.text,
+                        marks=marks,
+                        user=self.user,
+                        tags=self.tags,
+                        **more,
+                    )
+                )
                 marks = {key: value for key, value in marks.items() if key != "label"}
         return tuple(lines)
 

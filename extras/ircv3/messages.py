@@ -153,7 +153,8 @@ def targets(
     lasts += db.execute(
         f"{PARTNERS} SELECT time, shown FROM found JOIN message ON number = (SELECT number FROM message"
         " WHERE reader = :reader AND target = found.target AND kind = :kind AND time >= :since AND life = 0"
-        " ORDER BY time DESC, number DESC LIMIT 1)", {"reader": reader, "kind": SAID, "since": since},
+        " ORDER BY time DESC, number DESC LIMIT 1)",
+        {"reader": reader, "kind": SAID, "since": since},
     ).fetchall()
     low, high = min(one, other), max(one, other)
     found = sorted((time, shown) for time, shown in lasts if low.time < time < high.time)
@@ -169,7 +170,7 @@ def windows(db, reader: bytes, channels: Iterable[Buffer], since: int) -> list[B
 def partners(db, reader: bytes) -> list[bytes]:
     """Give the targets of a reader.  It jumps from one to the next: the messages are not looked at."""
     rows = db.execute(f"{PARTNERS} SELECT target FROM found WHERE target IS NOT NULL", {"reader": reader})
-    return [target for target, in rows]
+    return [target for (target,) in rows]
 
 
 def trim(db, since: int, touched: Iterable[tuple[bytes, bytes]], most_of_target: int, most: int) -> None:

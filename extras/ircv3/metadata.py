@@ -18,7 +18,15 @@ from extras.irc.names import fold
 from extras.irc.replies import Numeric
 from extras.irc.state import Channel, User
 from extras.ircv3.metadata_news import (
-    EVERYBODY, KEY, MAX_SUBSCRIPTIONS, NAME, SOURCE, MetadataNews, fail, name_of, refuse_key,
+    EVERYBODY,
+    KEY,
+    MAX_SUBSCRIPTIONS,
+    NAME,
+    SOURCE,
+    MetadataNews,
+    fail,
+    name_of,
+    refuse_key,
 )
 from extras.ircv3.metadata_store import MAX_KEYS
 
@@ -48,10 +56,7 @@ class Metadata(MetadataNews):
 
     def __init__(self, *args):
         super().__init__(*args)
-        tokens = (
-            f"before-connect,max-subs={MAX_SUBSCRIPTIONS},max-keys={MAX_KEYS},"
-            f"max-value-bytes={MAX_VALUE_BYTES}"
-        )
+        tokens = f"before-connect,max-subs={MAX_SUBSCRIPTIONS},max-keys={MAX_KEYS},max-value-bytes={MAX_VALUE_BYTES}"
         self.capabilities = (Capability(NAME, "what others say of themselves", value=lambda: tokens),)
         self.commands = {"METADATA": command(self.metadata, early=NAME, only_utf8=True)}
 
@@ -139,8 +144,14 @@ class Metadata(MetadataNews):
 
 
 SUBCOMMANDS = {
-    "GET": Metadata.get, "LIST": Metadata.show_all, "SET": Metadata.put, "CLEAR": Metadata.clear,
-    "SUB": Metadata.sub, "UNSUB": Metadata.unsub, "SUBS": Metadata.subs, "SYNC": Metadata.sync,
+    "GET": Metadata.get,
+    "LIST": Metadata.show_all,
+    "SET": Metadata.put,
+    "CLEAR": Metadata.clear,
+    "SUB": Metadata.sub,
+    "UNSUB": Metadata.unsub,
+    "SUBS": Metadata.subs,
+    "SYNC": Metadata.sync,
 }
 
 

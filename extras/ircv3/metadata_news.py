@@ -104,8 +104,7 @@ class MetadataNews(Extension):
         if isinstance(where, Channel):
             return [one for one in sessions if one.user in where.members]
         watchers = self.server.extensions[Monitor].watchers.get(fold(where.nick), ())
-        return [one for one in sessions
-                if one.user is where or one in watchers or one.user.shares_channel(where)]
+        return [one for one in sessions if one.user is where or one in watchers or one.user.shares_channel(where)]
 
     def tell_hearers(self, me: Client, where: User | Channel, key: str) -> None:
         """Tell all others who want to know."""

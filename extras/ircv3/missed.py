@@ -122,7 +122,9 @@ class Missed(Extension):
         channels = self.history.channels(me)
 
         def find(db) -> list[Row]:
-            (number,) = db.execute("SELECT max(number) FROM message WHERE id = ? AND time = ?", (end, moment)).fetchone()
+            (number,) = db.execute(
+                "SELECT max(number) FROM message WHERE id = ? AND time = ?", (end, moment)
+            ).fetchone()
             after = Point(moment, last=number or 0)
             buffers = messages.windows(db, reader, channels, oldest)
             most = min(MOST_OF_EACH, MOST // (len(buffers) or 1))

@@ -25,9 +25,7 @@ MAX_MONITORED = 100  # nicks that one client may watch: enough for a long list o
 class Monitor(Extension):
     """MONITOR and extended-monitor."""
 
-    capabilities = (
-        Capability("extended-monitor", "AWAY and SETNAME of those whom one monitors"),
-    )
+    capabilities = (Capability("extended-monitor", "AWAY and SETNAME of those whom one monitors"),)
 
     def __init__(self, *args):
         super().__init__(*args)

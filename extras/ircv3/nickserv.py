@@ -30,7 +30,14 @@ class NickServ(Service):
     def __init__(self, *args):
         super().__init__(*args)
         self.add_orders(
-            self.register, self.identify, self.ghost, self.regain, self.passwd, self.cert, self.saregister, self.help,
+            self.register,
+            self.identify,
+            self.ghost,
+            self.regain,
+            self.passwd,
+            self.cert,
+            self.saregister,
+            self.help,
         )
 
     def start(self) -> None:
@@ -117,7 +124,9 @@ class NickServ(Service):
             change = self.accounts.add_fingerprint if what.upper() == "ADD" else self.accounts.remove_fingerprint
             with me.unlocked():
                 was_done = change(me.user.account, value)
-            self.say(me, "Done." if was_done else "Not done: it is somebody's already, is not yours, or you have too many.")
+            self.say(
+                me, "Done." if was_done else "Not done: it is somebody's already, is not yours, or you have too many."
+            )
 
     def saregister(self, me: Client, account: str, password: str):
         """SAREGISTER <account> <password>: make an account for somebody; for operators."""

@@ -56,9 +56,9 @@ class ReadMarker(Extension):
             if before in markers:
                 markers[after] = markers.pop(before)
 
-        self._database.later(lambda db: db.execute(
-            "UPDATE OR REPLACE read_marker SET target = ? WHERE target = ?", (after, before)
-        ))
+        self._database.later(
+            lambda db: db.execute("UPDATE OR REPLACE read_marker SET target = ? WHERE target = ?", (after, before))
+        )
 
     def markread(self, me: Client, target: str = "", timestamp: str = ""):
         """Say how far one has read, or ask for it.  IRCv3 read-marker."""
@@ -102,6 +102,7 @@ class ReadMarker(Extension):
 
     def keep(self, reader: bytes, target: bytes, moment: int, lost: bytes | None) -> None:
         """Have the database's thread keep a marker."""
+
         def write(db):
             db.execute("REPLACE INTO read_marker VALUES (?, ?, ?)", (reader, target, moment))
             db.execute("DELETE FROM read_marker WHERE reader = ? AND target = ?", (reader, lost))

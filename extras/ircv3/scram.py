@@ -84,9 +84,7 @@ class Exchange:
         said = f"{self._bare},{self._challenge},{found['bare']}".encode()
         signature = hmac.digest(self._keys.stored, said, "sha256")
         client = bytes(left ^ right for left, right in zip(proof, signature))
-        if len(proof) != len(signature) or not hmac.compare_digest(
-            hashlib.sha256(client).digest(), self._keys.stored
-        ):
+        if len(proof) != len(signature) or not hmac.compare_digest(hashlib.sha256(client).digest(), self._keys.stored):
             raise ScramError("the proof is wrong")
         return f"v={to_base64(hmac.digest(self._keys.server, said, 'sha256'))}".encode()
 
@@ -96,8 +94,9 @@ def prepare(password: str) -> str:
 
     Raises: ValueError, if it is empty or has a character that may not be in a password.
     """
-    mapped = "".join(" " if stringprep.in_table_c12(letter) else letter
-                     for letter in password if not stringprep.in_table_b1(letter))
+    mapped = "".join(
+        " " if stringprep.in_table_c12(letter) else letter for letter in password if not stringprep.in_table_b1(letter)
+    )
     prepared = unicodedata.normalize("NFKC", mapped)
     if not prepared or any(forbids(letter) for letter in prepared for forbids in FORBIDDEN):
         raise ValueError("empty, or with a character that may not be in a password")
@@ -106,8 +105,14 @@ def prepare(password: str) -> str:
 
 # Control characters, private use, no character, surrogates, ...: RFC 4013 section 2.3.
 FORBIDDEN = (
-    stringprep.in_table_c21_c22, stringprep.in_table_c3, stringprep.in_table_c4, stringprep.in_table_c5,
-    stringprep.in_table_c6, stringprep.in_table_c7, stringprep.in_table_c8, stringprep.in_table_c9,
+    stringprep.in_table_c21_c22,
+    stringprep.in_table_c3,
+    stringprep.in_table_c4,
+    stringprep.in_table_c5,
+    stringprep.in_table_c6,
+    stringprep.in_table_c7,
+    stringprep.in_table_c8,
+    stringprep.in_table_c9,
 )
 
 

@@ -53,7 +53,8 @@ class Signup(Extension):
             Capability("draft/account-registration", "make an account", value=lambda: ",".join(self.keys())),
         )
         self.commands = {
-            "REGISTER": command(self.register, early=True), "VERIFY": command(self.verify, early=True),
+            "REGISTER": command(self.register, early=True),
+            "VERIFY": command(self.verify, early=True),
         }
         self._drafts = Drafts()
         self._made_at: dict[str, deque[float]] = {}  # by address; the world's lock guards it
@@ -62,15 +63,23 @@ class Signup(Extension):
     @staticmethod
     def add_flags(flags: argparse.ArgumentParser) -> None:
         flags.add_argument(
-            "--register", choices=("before-connect", "connected", "off"), default="before-connect",
+            "--register",
+            choices=("before-connect", "connected", "off"),
+            default="before-connect",
             help="who may make an account: everybody, who has connected, or nobody (default %(default)s)",
         )
         flags.add_argument(
-            "--register-mail", type=shlex.split, default=[], metavar="COMMAND",
+            "--register-mail",
+            type=shlex.split,
+            default=[],
+            metavar="COMMAND",
             help="an account needs an address, and this program sends a code there: 'sendmail -t'",
         )
         flags.add_argument(
-            "--register-limit", type=positive(int), default=MOST, metavar="N",
+            "--register-limit",
+            type=positive(int),
+            default=MOST,
+            metavar="N",
             help="how many accounts may be made from one address in an hour (default %(default)s)",
         )
 

@@ -20,7 +20,8 @@ class Storage(Extension):
     @staticmethod
     def add_flags(flags: argparse.ArgumentParser) -> None:
         flags.add_argument(
-            "--db", metavar="FILE",
+            "--db",
+            metavar="FILE",
             help="keep accounts and history in this SQLite file (default: in memory, until the server stops)",
         )
 

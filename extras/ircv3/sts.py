@@ -26,7 +26,11 @@ class Sts(Extension):
     @staticmethod
     def add_flags(flags: argparse.ArgumentParser) -> None:
         flags.add_argument(
-            "--sts", metavar="SECONDS", type=seconds, nargs="?", const=DEFAULT_S,
+            "--sts",
+            metavar="SECONDS",
+            type=seconds,
+            nargs="?",
+            const=DEFAULT_S,
             help="tell clients to use TLS only, for so long; 30 days unless you say, 0 ends it (with --tls-cert)",
         )
 

@@ -62,8 +62,11 @@ class ZncPlayback(Extension):
         channels = self.history.channels(me)
 
         def find(db):
-            found = [row for buffer in ([one] if one else messages.windows(db, reader, channels, since))
-                     for row in messages.latest(db, buffer, MOST, after, before)]
+            found = [
+                row
+                for buffer in ([one] if one else messages.windows(db, reader, channels, since))
+                for row in messages.latest(db, buffer, MOST, after, before)
+            ]
             newest = sorted(found, key=lambda row: row.time)[-MOST:]
             return sorted(newest, key=lambda row: row.shown)  # each window's messages stay in their order
 

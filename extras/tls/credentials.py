@@ -82,6 +82,4 @@ def explain(error: ssl.SSLError) -> str:
     """Return in a line what is wrong with a certificate or its key."""
     if error.reason == "KEY_VALUES_MISMATCH":
         return "this key is not the certificate's"
-    return "a certificate and its private key are needed, both PEM" + (
-        f" ({readable(error)})" if error.reason else ""
-    )
+    return "a certificate and its private key are needed, both PEM" + (f" ({readable(error)})" if error.reason else "")

@@ -43,9 +43,7 @@ class Door(Server):
 
     def start(self, poll_interval: float) -> None:
         """Accept from now on, in a thread of our own."""
-        self._acceptor = threading.Thread(
-            target=self.serve_forever, args=(poll_interval,), name="door", daemon=True
-        )
+        self._acceptor = threading.Thread(target=self.serve_forever, args=(poll_interval,), name="door", daemon=True)
         self._acceptor.start()
 
     def stop(self) -> None:

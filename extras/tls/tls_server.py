@@ -63,11 +63,7 @@ def add_tls_flags(parser: argparse.ArgumentParser, port: int = TLS_PORT) -> None
     """Let the command line ask for a TLS port."""
     flags = parser.add_argument_group("TLS", "for clients with --tls; SIGHUP loads renewed files")
     flags.add_argument("--tls-cert", metavar="FILE", help="the server's certificate, PEM")
-    flags.add_argument(
-        "--tls-key", metavar="FILE", help="its private key, PEM (default: in the certificate's file)"
-    )
-    flags.add_argument(
-        "--tls-port", type=port_number, metavar="PORT", help=f"0 takes any free port (default {port})"
-    )
+    flags.add_argument("--tls-key", metavar="FILE", help="its private key, PEM (default: in the certificate's file)")
+    flags.add_argument("--tls-port", type=port_number, metavar="PORT", help=f"0 takes any free port (default {port})")
     flags.add_argument("--tls-host", metavar="HOST", help="address to listen on (default: as --host)")
     parser.set_defaults(default_tls_port=port)

@@ -99,12 +99,16 @@ class Talk:
                         raise ConnectionAbortedError("the answer is no HTTP: is this a web port?")
                     for event in events:
                         if isinstance(event, Response):
-                            show_http("←", f"HTTP/1.1 {event.status_code} {event.reason_phrase}\r\n{event.headers}".encode())
+                            show_http(
+                                "←", f"HTTP/1.1 {event.status_code} {event.reason_phrase}\r\n{event.headers}".encode()
+                            )
                             self.answered.set()
                         else:
                             show_frame("←", event, event.serialize(mask=False))
                     frames = [event for event in events if isinstance(event, Frame)]
-                    self.send_what_is_due([Frame(ANSWERS[frame.opcode], frame.data) for frame in frames if frame.opcode in ANSWERS])
+                    self.send_what_is_due(
+                        [Frame(ANSWERS[frame.opcode], frame.data) for frame in frames if frame.opcode in ANSWERS]
+                    )
         except OSError as error:
             tell(error.strerror or str(error))
         finally:

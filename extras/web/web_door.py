@@ -41,9 +41,7 @@ def open_web_door(
     return door
 
 
-def door_from_args(
-    house: TlsServer, address: tuple[str, int], flag: str, website: Website, frames: Frames
-) -> Door:
+def door_from_args(house: TlsServer, address: tuple[str, int], flag: str, website: Website, frames: Frames) -> Door:
     """Open it as the command line asks; or say why that cannot be, and exit.
 
     A server with a certificate encrypts here too: no page that came by https may connect without.

@@ -87,9 +87,7 @@ class Website:
         return http_answer(200, *file, without_body=method == "HEAD")
 
 
-def http_answer(
-    status: int, content_type: str, body: bytes, without_body: bool = False, **headers: str
-) -> bytes:
+def http_answer(status: int, content_type: str, body: bytes, without_body: bool = False, **headers: str) -> bytes:
     """Return an HTTP answer, after which the connection is closed.  Source: RFC 9112."""
     lines = [
         f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}",
@@ -113,11 +111,10 @@ def is_address(name: str) -> bool:
         return False
     return True
 
+
 def origin(text: str) -> str:
     """Take an origin as a browser writes it; for argparse."""
     parts = urlsplit(text)
-    if text != ANY_ORIGIN and (
-        parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != text
-    ):
+    if text != ANY_ORIGIN and (parts.scheme not in ("http", "https") or f"{parts.scheme}://{parts.netloc}" != text):
         raise argparse.ArgumentTypeError(f"{text!r} is not an origin, such as https://chat.example.net")
     return text

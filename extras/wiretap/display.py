@@ -37,10 +37,7 @@ def readable(data: bytes) -> str:
     A character that is cut in two at the end of a chunk is shown as its bytes, \xc3 and \xa9.
     """
     text = data.replace(b"\\", b"\\\\").decode("utf-8", errors="backslashreplace")
-    return "".join(
-        char if char.isprintable() and char != BAR else repr(char.encode())[2:-1]
-        for char in text
-    )
+    return "".join(char if char.isprintable() and char != BAR else repr(char.encode())[2:-1] for char in text)
 
 
 def draw(chunk: bytes) -> list[str]:

@@ -10,9 +10,7 @@ def address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if not host or (":" in host) != bracketed:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not HOST:PORT, such as 127.0.0.1:9000 or [::1]:9000"
-        )
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9000 or [::1]:9000")
     return (host[1:-1] if bracketed else host), port_number(port)
 
 

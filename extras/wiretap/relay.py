@@ -73,9 +73,7 @@ class Relay:
             times.append(reader.wake_at(now))
         times = [at for at in times if at is not None]
         timeout = min(max(0, min(times) - now), MAX_WAIT_S) if times else None
-        return {
-            key.fileobj for key, events in selector.select(timeout) if events & selectors.EVENT_READ
-        }
+        return {key.fileobj for key, events in selector.select(timeout) if events & selectors.EVENT_READ}
 
     def take_in(self, direction: Direction) -> None:
         """Read what the source has, or begin the stall instead."""

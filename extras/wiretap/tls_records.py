@@ -1,7 +1,7 @@
 """Name the records of a TLS connection, as anybody on the way can: what kind, how long, and not what is in them.
 
-    record   what TLS sends as one piece: a head of 5 bytes, then so many more as the head says
-    head     kind (1 byte), version (2), length (2).  Source: RFC 8446, section 5.1
+record   what TLS sends as one piece: a head of 5 bytes, then so many more as the head says
+head     kind (1 byte), version (2), length (2).  Source: RFC 8446, section 5.1
 """
 
 KINDS = {20: "change cipher spec", 21: "alert", 22: "handshake", 23: "application data"}
@@ -54,6 +54,6 @@ class Records:
 
     def _skip(self, chunk: bytes) -> bytes:
         """Leave out what belongs to this record; return the rest."""
-        rest = chunk[self._left:]
+        rest = chunk[self._left :]
         self._left -= len(chunk) - len(rest)
         return rest

@@ -19,8 +19,10 @@ class Chat:
         self.waiting = []  # lines typed before the server has answered LOGIN
 
     def print(self, line):
-        safe = "".join(char if char.isprintable() or char == "\t" else f"<{ord(char):02x}>"
-                       for char in line.decode("utf-8", "backslashreplace"))
+        safe = "".join(
+            char if char.isprintable() or char == "\t" else f"<{ord(char):02x}>"
+            for char in line.decode("utf-8", "backslashreplace")
+        )
         half = self.typed.decode(errors="replace")
         text = f"\r\x1b[K{safe}\r\n> {half}" if self.at_terminal else safe + "\n"
         os.write(1, text.encode())

@@ -2,6 +2,7 @@
 
 Sopel notes what comes from before its JOIN in its raw log, and lets no plugin act on it.
 """
+
 from sopel import plugin
 
 

@@ -41,6 +41,7 @@ def server_with(**changes):
 
 # Lines
 
+
 class RawBuffer(LineBuffer):
     """It keeps what was fed as it came."""
 
@@ -267,6 +268,7 @@ class ComposesCharacters(Tidied):
 
 # Requests and replies
 
+
 @caught_by("test_an_unknown_verb_before_login")
 class AsksForALoginFirst(Mutant):
     """It says ERR not-logged-in to a verb that it does not know."""
@@ -364,6 +366,7 @@ class LetsStrangersTalk(Mutant):
 
 # Names
 
+
 @caught_by("test_a_good_name_is_accepted")
 class RefusesLongNames(Mutant):
     """It takes names of 1 to 19 characters."""
@@ -379,7 +382,12 @@ class TakesLettersOfAnyAlphabet(Mutant):
     """It asks str.isalpha(), which says yes to more than a to z."""
 
     def do_LOGIN(self, name):
-        if name[:1].isalpha() and name.replace("-", "").replace("_", "").isalnum() and len(name) <= 20 and not self.name:
+        if (
+            name[:1].isalpha()
+            and name.replace("-", "").replace("_", "").isalnum()
+            and len(name) <= 20
+            and not self.name
+        ):
             self.registry.claim(name, self)
             self.name = name
             return self.ok()
@@ -483,6 +491,7 @@ class KeepsTheNamesOfTheCrashed(Mutant):
 
 # Leaving
 
+
 @caught_by("test_logout_ends_the_connection")
 class StaysAfterLogout(Mutant):
     """It says OK to LOGOUT, and does not close the connection."""
@@ -581,6 +590,7 @@ class ResetsAfterAHalfClose(Mutant):
 
 
 # Messages
+
 
 @caught_by("test_a_message_reaches_its_user_and_no_one_else")
 class TellsEverybody(Mutant):
@@ -745,6 +755,7 @@ class KeepsRepliesWithoutABound(KeepsWithoutABound):
 
 
 # Many users
+
 
 @caught_by("test_a_silent_client_keeps_nobody_waiting")
 class OneClientAtATime(Mutant):

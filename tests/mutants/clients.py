@@ -21,6 +21,7 @@ STEP_6 = Catalogue()
 
 # Step 2: bytes from here to there and back
 
+
 @STEP_2.caught_by("test_the_end_of_input_half_closes_and_the_rest_is_still_printed")
 def closes_at_the_end_of_input():
     """It closes the connection in both directions when there is no more input."""
@@ -74,6 +75,7 @@ def does_not_catch_a_refusal():
 
 # Step 6: a chat client for people
 
+
 class OneRecvOneLine:
     """A buffer that takes a chunk for a line."""
 
@@ -115,7 +117,8 @@ def takes_the_next_line_for_the_reply():
 def drops_unknown_events():
     """It shows what it knows."""
     Commands._render_event = lambda self, line, render=Commands._render_event: (
-        render(self, line) if line.startswith("MSG ") else "")
+        render(self, line) if line.startswith("MSG ") else ""
+    )
 
 
 @STEP_6.caught_by("test_an_event_longer_than_any_request_is_shown_whole")
@@ -128,7 +131,8 @@ def throws_long_events_away():
 def drops_errors():
     """It takes any reply for an OK."""
     Commands.render = lambda self, said, render=Commands.render: (
-        "" if isinstance(said, Reply) and said.request.startswith("MSG") else render(self, said))
+        "" if isinstance(said, Reply) and said.request.startswith("MSG") else render(self, said)
+    )
 
 
 @STEP_6.caught_by("test_plain_text_goes_on_to_the_user_of_the_last_msg")
@@ -176,15 +180,17 @@ def keeps_carriage_returns():
 @STEP_6.caught_by("test_the_text_of_a_reply_says_nothing")
 def takes_okay_for_ok():
     """It asks whether a line begins with OK."""
-    ChatClient._understand = lambda self, line, understand=ChatClient._understand: (
-        understand(self, line.replace("OKAY", "OK", 1)))
+    ChatClient._understand = lambda self, line, understand=ChatClient._understand: understand(
+        self, line.replace("OKAY", "OK", 1)
+    )
 
 
 @STEP_6.caught_by("test_the_text_of_a_reply_says_nothing")
 def reads_the_text():
     """It asks whether there is a code that it knows anywhere in the line."""
-    ChatClient._understand = lambda self, line, understand=ChatClient._understand: (
-        understand(self, f"ERR {line}" if "name-taken" in line else line))
+    ChatClient._understand = lambda self, line, understand=ChatClient._understand: understand(
+        self, f"ERR {line}" if "name-taken" in line else line
+    )
 
 
 @STEP_6.caught_by("test_each_line_is_sent_once")
@@ -240,7 +246,8 @@ def draws_a_prompt_in_a_pipe():
 def keeps_last_words_to_itself():
     """It does not show an ERR that nobody asked for."""
     Commands.render = lambda self, said, render=Commands.render: (
-        "" if isinstance(said, Reply) and not said.request else render(self, said))
+        "" if isinstance(said, Reply) and not said.request else render(self, said)
+    )
     step6.Session.judge_end = lambda self: "the server closed the connection"
 
 

@@ -53,9 +53,7 @@ def tests_of(conditions: str) -> Iterator[Callable[[Channel], bool]]:
     if unwanted:
         yield lambda channel: not any(map(Name(channel.name).fits, unwanted))
     if names or masks:
-        yield lambda channel: (
-            fold(channel.name) in names or any(map(Name(channel.name).fits, masks))
-        )
+        yield lambda channel: fold(channel.name) in names or any(map(Name(channel.name).fits, masks))
 
 
 def is_measured(kind: str, sign: str, limit: str, channel: Channel) -> bool:

@@ -8,11 +8,19 @@ from extras.irc.command import command
 from extras.irc.extension import Extension
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.more.replies import (
-    ERR_USERNOTINCHANNEL, ERR_USERONCHANNEL, RPL_ENDOFINVITELIST, RPL_INVITELIST, RPL_INVITING,
+    ERR_USERNOTINCHANNEL,
+    ERR_USERONCHANNEL,
+    RPL_ENDOFINVITELIST,
+    RPL_INVITELIST,
+    RPL_INVITING,
 )
 from extras.irc.names import fold
 from extras.irc.replies import (
-    ERR_CHANOPRIVSNEEDED, ERR_NEEDMOREPARAMS, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL,
+    ERR_CHANOPRIVSNEEDED,
+    ERR_NEEDMOREPARAMS,
+    ERR_NOSUCHCHANNEL,
+    ERR_NOSUCHNICK,
+    ERR_NOTONCHANNEL,
     RPL_AWAY,
 )
 

@@ -122,7 +122,11 @@ class Operators(Extension):
     @staticmethod
     def add_flags(flags: argparse.ArgumentParser) -> None:
         flags.add_argument(
-            "--oper", action="append", default=[], type=operator, metavar="NAME:PASSWORD",
+            "--oper",
+            action="append",
+            default=[],
+            type=operator,
+            metavar="NAME:PASSWORD",
             help="who may become an operator (* is any name); a hash is better than the password",
         )
 

@@ -1,5 +1,6 @@
 """Exercise: tell the sender how many users get her message."""
 
+
 def test_the_reply_says_how_many_others_hear_it(exercise, serve, connect):
     server = serve(exercise.CountServer)
     alice, bob, carol = (connect(server) for _ in range(3))

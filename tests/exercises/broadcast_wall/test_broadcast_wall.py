@@ -1,5 +1,6 @@
 """Exercise: a newcomer gets the last ten ALL events."""
 
+
 def log_in(connect, server, name):
     wire = connect(server)
     assert wire.request(f"LOGIN {name}") == (f"OK welcome, {name}", [])

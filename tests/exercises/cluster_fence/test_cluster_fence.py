@@ -59,7 +59,11 @@ def test_nobody_writes_between_the_look_and_the_write(lease, redis, exercise):
     before = redis.info("commandstats")
     lease.write(token, "by alice")
     after = redis.info("commandstats")
-    scripts = [after[name]["calls"] - before.get(name, {"calls": 0})["calls"] for name in after if "eval" in name or "exec" in name]
+    scripts = [
+        after[name]["calls"] - before.get(name, {"calls": 0})["calls"]
+        for name in after
+        if "eval" in name or "exec" in name
+    ]
     assert sum(scripts) == 1
 
 

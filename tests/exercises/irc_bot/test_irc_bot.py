@@ -38,12 +38,22 @@ def test_it_serves_tea_in_the_channel_and_in_private(bot):
     assert bot.hear(b":alice!al@host PRIVMSG #tea !tea") == [b"NOTICE #tea :a cup of tea for alice"]
     assert bot.hear(b":alice!al@host PRIVMSG teapot :!tea") == [b"NOTICE alice :a cup of tea for alice"]
     assert bot.hear(b"@time=2026-01-01T00:00:00.000Z :bob!b@host PRIVMSG #tea :!tea") == [
-        b"NOTICE #tea :a cup of tea for bob"]
+        b"NOTICE #tea :a cup of tea for bob"
+    ]
 
 
-@pytest.mark.parametrize("line", [
-    b":bob!b@host NOTICE #tea :!tea", b":bob!b@host PRIVMSG #tea :hello", b":bob!b@host JOIN #tea",
-    b":bob!b@host PRIVMSG #tea :I said !tea", b":irc.test 372 teapot :- !tea", b":bob!b@host KICK #tea alice", b""])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b":bob!b@host NOTICE #tea :!tea",
+        b":bob!b@host PRIVMSG #tea :hello",
+        b":bob!b@host JOIN #tea",
+        b":bob!b@host PRIVMSG #tea :I said !tea",
+        b":irc.test 372 teapot :- !tea",
+        b":bob!b@host KICK #tea alice",
+        b"",
+    ],
+)
 def test_it_is_silent_when_it_is_not_asked(bot, line):
     assert bot.hear(line) == []
 

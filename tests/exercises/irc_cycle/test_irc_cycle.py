@@ -16,7 +16,10 @@ def test_all_see_her_leave_and_come_back(alice, irc):  # noqa: F811
     bob = irc.client("bob", channel="#tea")
     alice.ask()
     assert [line for line in alice.lines("CYCLE #tea") if line.split()[0] in ("PART", "JOIN", "353")] == [
-        "PART #tea", "JOIN #tea", "353 = #tea bob alice"]
+        "PART #tea",
+        "JOIN #tea",
+        "353 = #tea bob alice",
+    ]
     assert bob.lines() == ["PART #tea", "JOIN #tea"]
 
 

@@ -37,37 +37,63 @@ def test_a_batch_is_an_answer_when_it_ends(labels):
 
 
 def test_others_speak_meanwhile(labels):
-    assert heard(labels, b"@label=7 :s BATCH +a labeled-response", b"@batch=a :s 353 x", b":bob!b@host PRIVMSG #tea :hi",
-                 b"@batch=a :s 366 x", b":s BATCH -a") == [("", ["PRIVMSG"]), ("7", ["353", "366"])]
+    assert heard(
+        labels,
+        b"@label=7 :s BATCH +a labeled-response",
+        b"@batch=a :s 353 x",
+        b":bob!b@host PRIVMSG #tea :hi",
+        b"@batch=a :s 366 x",
+        b":s BATCH -a",
+    ) == [("", ["PRIVMSG"]), ("7", ["353", "366"])]
 
 
 def test_a_batch_in_a_batch_is_in_the_answer(labels):
-    assert heard(labels, b"@label=7 :s BATCH +a labeled-response", b"@batch=a :s 332 x", b"@batch=a :s BATCH +b netjoin",
-                 b"@batch=b :bob!b@host JOIN #tea", b":s BATCH -b", b"@batch=a :s 366 x", b":s BATCH -a") == [
-        ("7", ["332", "JOIN", "366"])]
+    assert heard(
+        labels,
+        b"@label=7 :s BATCH +a labeled-response",
+        b"@batch=a :s 332 x",
+        b"@batch=a :s BATCH +b netjoin",
+        b"@batch=b :bob!b@host JOIN #tea",
+        b":s BATCH -b",
+        b"@batch=a :s 366 x",
+        b":s BATCH -a",
+    ) == [("7", ["332", "JOIN", "366"])]
 
 
 def test_two_answers_may_come_at_once(labels):
-    assert heard(labels, b"@label=7 :s BATCH +a labeled-response", b"@label=8 :s BATCH +b chathistory #tea",
-                 b"@batch=b :s PRIVMSG x", b"@batch=a :s 353 x", b":s BATCH -b", b":s BATCH -a") == [
-        ("8", ["PRIVMSG"]), ("7", ["353"])]
+    assert heard(
+        labels,
+        b"@label=7 :s BATCH +a labeled-response",
+        b"@label=8 :s BATCH +b chathistory #tea",
+        b"@batch=b :s PRIVMSG x",
+        b"@batch=a :s 353 x",
+        b":s BATCH -b",
+        b":s BATCH -a",
+    ) == [("8", ["PRIVMSG"]), ("7", ["353"])]
 
 
 def test_a_batch_that_nobody_asked_for_is_no_answer(labels):
     assert heard(labels, b":s BATCH +n netsplit", b"@batch=n :bob!b@host QUIT", b":s BATCH -n") == [
-        ("", ["BATCH"]), ("", ["QUIT"]), ("", ["BATCH"])]
+        ("", ["BATCH"]),
+        ("", ["QUIT"]),
+        ("", ["BATCH"]),
+    ]
 
 
 def test_what_has_been_answered_is_forgotten(labels):
     for number in (b"1", b"2"):  # the server may use a name for a batch again
-        assert heard(labels, b"@label=" + number + b" :s BATCH +a labeled-response", b"@batch=a :s 353 x",
-                     b":s BATCH -a") == [(number.decode(), ["353"])]
+        assert heard(
+            labels, b"@label=" + number + b" :s BATCH +a labeled-response", b"@batch=a :s 353 x", b":s BATCH -a"
+        ) == [(number.decode(), ["353"])]
 
 
 def test_a_real_server_is_understood(labels, irc):  # noqa: F811
     alice, bob = irc.client("alice", "labeled-response batch"), irc.client("bob")
     (join, line), (ison, other), (pong, third) = (
-        labels.request("JOIN", "#tea"), labels.request("ISON", "bob"), labels.request("PONG"))
+        labels.request("JOIN", "#tea"),
+        labels.request("ISON", "bob"),
+        labels.request("PONG"),
+    )
     alice.send(b"\r\n".join((line, other, third, b"PING end\r\n")))
     answers = {}
     while "PONG" not in answers.get("", []):

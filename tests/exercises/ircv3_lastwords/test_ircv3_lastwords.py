@@ -10,7 +10,10 @@ def test_the_last_words_of_each_are_told_whoever_asks(exercise, irc):  # noqa: F
     bob.ask("PRIVMSG #tea :three")
     alice.ask()
     assert alice.lines("LASTWORDS #TEA Alice", "LASTWORDS #tea bob", "LASTWORDS #tea carol") == [
-        "NOTICE alice two", "NOTICE alice three", "NOTICE alice nothing"]
+        "NOTICE alice two",
+        "NOTICE alice three",
+        "NOTICE alice nothing",
+    ]
 
 
 def test_what_was_said_elsewhere_is_not_told(exercise, irc):  # noqa: F811

@@ -24,7 +24,7 @@ def test_a_frame_is_length_colon_bytes_comma(exercise):
 @pytest.mark.parametrize("size", [1, 2, 7, 100, 10_000])
 def test_any_bytes_come_back_however_they_are_cut(exercise, size):
     stream = b"".join(map(exercise.frame, MESSAGES))
-    chunks = [stream[start:start + size] for start in range(0, len(stream), size)]
+    chunks = [stream[start : start + size] for start in range(0, len(stream), size)]
     assert messages_of(exercise.NetstringBuffer(), chunks) == MESSAGES
 
 
@@ -36,8 +36,11 @@ def test_every_split_of_a_short_stream(exercise):
         assert messages_of(exercise.NetstringBuffer(), chunks) == [b"a,", b"", b"1:b"], f"cut into {chunks}"
 
 
-@pytest.mark.parametrize("stream", [
-    b"hello", b":", b"5;hello,", b"5:hello;", b"-1:x,", b" 5:hello,", b"05:hello,", b"1025:", b"9" * 5000], ids=lambda data: repr(data[:12]))
+@pytest.mark.parametrize(
+    "stream",
+    [b"hello", b":", b"5;hello,", b"5:hello;", b"-1:x,", b" 5:hello,", b"05:hello,", b"1025:", b"9" * 5000],
+    ids=lambda data: repr(data[:12]),
+)
 def test_nonsense_is_refused_at_once(exercise, stream):
     buffer = exercise.NetstringBuffer()
     with pytest.raises(exercise.BadFrame):

@@ -76,7 +76,9 @@ def test_none_is_lost_while_she_comes_and_goes(exercise):
             came = [line for name in ("bob", "later") for line in stage.heard(name) if line.startswith("MSG")]
             assert came == ["MSG alice 1", "MSG alice 2"]
 
-        return {"alice": lambda: stage.say("alice", "MSG bob 1", "MSG bob 2"),
-                "bob": lambda: stage.say("bob", "LOGIN bob")}, check
+        return {
+            "alice": lambda: stage.say("alice", "MSG bob 1", "MSG bob 2"),
+            "bob": lambda: stage.say("bob", "LOGIN bob"),
+        }, check
 
     explore(scene, exercise, LineHandler.answer_lines)

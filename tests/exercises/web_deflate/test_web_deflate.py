@@ -21,7 +21,9 @@ def meet(exercise):
     """meet(offer) -> a client and the server's codec after their handshake."""
 
     def meet(offer):
-        client = ClientProtocol(parse_uri("ws://127.0.0.1/"), extensions=[ClientPerMessageDeflateFactory()] if offer else None)
+        client = ClientProtocol(
+            parse_uri("ws://127.0.0.1/"), extensions=[ClientPerMessageDeflateFactory()] if offer else None
+        )
         codec = exercise.DeflateCodec(LineCodec(), Website())
         client.send_request(client.connect())
         client.receive_data(codec.feed(b"".join(client.data_to_send())))

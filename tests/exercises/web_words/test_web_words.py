@@ -49,11 +49,15 @@ def test_who_asks_for_it_gets_lists(browser, server, connect):
     assert json.loads(alice.read_line()) == ["OK"]
     bob.ask("JOIN tea", "MEMBERS tea alice bob", "OK")
     bob.ask("SAY tea hello  there, é", "OK")
-    bob.ask("MSG alice \"quoted\" and \\", "OK")
+    bob.ask('MSG alice "quoted" and \\', "OK")
     bob.ask("ALL a b c", "OK")
     told = [json.loads(alice.read_line()) for _ in range(4)]
-    assert told == [["JOINED", "tea", "bob"], ["SAY", "tea", "bob", "hello  there, é"],
-                    ["MSG", "bob", "\"quoted\" and \\"], ["ALL", "bob", "a b c"]]
+    assert told == [
+        ["JOINED", "tea", "bob"],
+        ["SAY", "tea", "bob", "hello  there, é"],
+        ["MSG", "bob", '"quoted" and \\'],
+        ["ALL", "bob", "a b c"],
+    ]
     alice.send("SAY nowhere x")
     assert json.loads(alice.read_line()) == ["ERR", "not-in-room", "you are not in this room"]
 

@@ -1,4 +1,5 @@
 """A plugin for Limnoria: read what was said in #tea before, and say it."""
+
 from supybot import callbacks, ircmsgs
 
 
