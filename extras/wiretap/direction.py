@@ -11,6 +11,8 @@ set the clock.
 
 from collections import deque
 from dataclasses import dataclass
+from math import inf
+from socket import socket
 
 RECV_BYTES = 65536  # for one recv(); more than most peers send at once: chunks stay whole
 MAX_HELD_BYTES = 1 << 20  # in each direction, with --delay and --glue; then its sender must wait
@@ -39,7 +41,7 @@ class Spoiling:
 class Direction:
     """Carry bytes one way, from `source` to `sink`, in order and in bounded memory."""
 
-    def __init__(self, sender: str, source, sink, spoiling: Spoiling, stall_s: float = 0):
+    def __init__(self, sender: str, source: socket, sink: socket, spoiling: Spoiling, stall_s: float = 0):
         self.sender = sender  # "client" or "server"
         self.source, self.sink = source, sink
         self.spoiling = spoiling
@@ -81,10 +83,10 @@ class Direction:
         self.stalled_until = now + self.stall_s
         self.stall_s = 0
 
-    def due_at(self) -> float | None:
-        """Return when the first held chunk leaves; None if nothing is held."""
+    def due_at(self) -> float:
+        """Return when the first held chunk leaves; infinity if nothing is held."""
         if not self.held:
-            return None
+            return inf
         leaves_at, chunk = self.held[0]
         # EOF need not wait, and if we hold as much as we may, we cannot collect more.
         return leaves_at if not chunk or self.full() else leaves_at + self.spoiling.glue_s
@@ -132,8 +134,8 @@ class Direction:
         self.blocked = False
         self.ended = self.done = True
 
-    def wake_at(self, now: float) -> float | None:
-        """Return when there will be something to do, even if no socket has news, or None."""
+    def wake_at(self, now: float) -> float:
+        """Return when there will be something to do, even if no socket has news; it may be infinity."""
         times = []
         if not self.ended and self.stalled_until > now:
             times.append(self.stalled_until)
@@ -141,4 +143,4 @@ class Direction:
             times.append(self.next_slice_at)
         elif self.held and not self.leaving and not self.done:
             times.append(max(self.due_at(), self.next_slice_at))
-        return min(times, default=None)
+        return min(times, default=inf)

@@ -17,6 +17,7 @@ import os
 import re
 import threading
 import time
+from typing import Any, TextIO
 
 from extras.wiretap.tls_records import Records
 from step1_echo.streams import tell
@@ -62,14 +63,14 @@ def draw_tls(records: Records, chunk: bytes) -> list[str]:
 class Display:
     """Where the rows of all connections go: a text stream, a file of JSON lines, or neither."""
 
-    def __init__(self, out=None, save=None, colour: bool = False):
+    def __init__(self, out: TextIO | None = None, save: TextIO | None = None, colour: bool = False):
         self.out, self.save, self.colour = out, save, colour
         # Guards out and save, so that the rows of a chunk stay together.  Under it we may
         # wait for a terminal that its user has stopped with Ctrl-S.  Then all connections
         # wait too, and lose nothing: TCP makes the senders wait in turn.
         self.lock = threading.Lock()
 
-    def show(self, text: str, record: dict) -> None:
+    def show(self, text: str, record: dict[str, Any]) -> None:
         """Write one item to both.  Thread: any."""
         with self.lock:
             if self.out:
@@ -78,7 +79,7 @@ class Display:
                 write(self.save, json.dumps(record) + "\n")
 
 
-def write(stream, text: str) -> None:
+def write(stream: TextIO, text: str) -> None:
     """Write and flush; if the stream takes no more, say so once and go on without it.
 
     The reader of our pipe may end (`| head`), or the disk may be full: that is no reason for
@@ -118,7 +119,7 @@ class Trace:
         what = f"{kind}: {detail}" if detail else kind
         self.show(kind, sender, what, [], {"detail": detail} if detail else {})
 
-    def show(self, kind: str, sender: str | None, what: str, rows: list, record: dict) -> None:
+    def show(self, kind: str, sender: str | None, what: str, rows: list[str], record: dict[str, Any]) -> None:
         now = time.monotonic()
         since_ms = (now - self.last) * 1000
         self.last = now

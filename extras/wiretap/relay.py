@@ -16,6 +16,7 @@ import struct
 import time
 
 from extras.wiretap.direction import Direction, Spoiling
+from extras.wiretap.display import Trace
 
 MAX_WAIT_S = 3600  # a selector cannot wait longer than some weeks; we wake up and wait again
 # Linger for 0 seconds: close() throws away what is unsent, and sends RST instead of FIN.
@@ -26,7 +27,14 @@ RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 class Relay:
     """Carry one connection: two directions, and what they must know about each other."""
 
-    def __init__(self, client, server, spoiling: Spoiling, trace, stopping=None):
+    def __init__(
+        self,
+        client: socket.socket,
+        server: socket.socket,
+        spoiling: Spoiling,
+        trace: Trace,
+        stopping: socket.socket | None = None,
+    ):
         """Stand between two connected sockets.
 
         `trace` is told all that happens (see display.Trace).  `stopping` is a socket that
@@ -59,10 +67,10 @@ class Relay:
                         self.take_in(direction)
                     self.pass_on(direction)
 
-    def wait(self, selector) -> set:
+    def wait(self, selector: selectors.BaseSelector) -> set[object]:
         """Wait until there is something to do; return the sockets to read from."""
         now = time.monotonic()
-        times = []
+        times = [now + MAX_WAIT_S]
         for sock, reader, writer in (
             (self.client, self.up, self.down),
             (self.server, self.down, self.up),
@@ -71,9 +79,8 @@ class Relay:
             events |= selectors.EVENT_WRITE if writer.blocked else 0
             watch(selector, sock, events)
             times.append(reader.wake_at(now))
-        times = [at for at in times if at is not None]
-        timeout = min(max(0, min(times) - now), MAX_WAIT_S) if times else None
-        return {key.fileobj for key, events in selector.select(timeout) if events & selectors.EVENT_READ}
+        ready = selector.select(max(0, min(times) - now))
+        return {key.fileobj for key, events in ready if events & selectors.EVENT_READ}
 
     def take_in(self, direction: Direction) -> None:
         """Read what the source has, or begin the stall instead."""
@@ -128,7 +135,7 @@ class Relay:
         if other.done:
             self.pass_end(other)
 
-    def reset(self, *socks) -> None:
+    def reset(self, *socks: socket.socket) -> None:
         """Make close() send RST to these, and end the relay."""
         for sock in socks:
             with contextlib.suppress(OSError):  # NOTE: macOS says so if its peer has reset it
@@ -136,7 +143,7 @@ class Relay:
         self.over = True
 
 
-def watch(selector, sock, events: int) -> None:
+def watch(selector: selectors.BaseSelector, sock: socket.socket, events: int) -> None:
     """Let the selector wait for just these events; if there are none, take the socket out of it."""
     key = selector.get_map().get(sock)
     if events == (key.events if key else 0):

@@ -13,7 +13,7 @@ MAX_BYTES = (1 << 14) + 2048  # more than this in a record is not allowed, so it
 class Records:
     """Follow one direction of a connection, from its first byte on."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.is_tls: bool | None = None  # None: nothing has come yet
         self._head = b""  # as much of the next record's head as has come
         self._kind = ""
@@ -27,8 +27,8 @@ class Records:
             return [], chunk
         rows = []
         if self._left and chunk:
-            here = min(self._left, len(chunk))
-            rows.append(f"TLS {self._kind}, {here} bytes more")
+            size = min(self._left, len(chunk))
+            rows.append(f"TLS {self._kind}, {size} bytes more")
             chunk = self._skip(chunk)
         while chunk:
             unnamed = chunk

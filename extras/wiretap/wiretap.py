@@ -7,6 +7,7 @@ To the client it is a server, and to the server it is a client: a relay, or prox
 reads from one it writes to the other, and neither of them notices.
 """
 
+import io
 import os
 import socket
 import socketserver
@@ -31,7 +32,9 @@ STOP_WAIT_S = 0.5  # for the connections to end when the tap does; a few ms are 
 class TapHandler(socketserver.BaseRequestHandler):
     """Carry one client's connection on to the real server."""
 
-    def handle(self):
+    server: "Wiretap"
+
+    def handle(self) -> None:
         """Connect to the real server, and carry until the connection is over."""
         self.server.carriers.add(threading.current_thread())
         try:
@@ -39,7 +42,7 @@ class TapHandler(socketserver.BaseRequestHandler):
         finally:
             self.server.carriers.discard(threading.current_thread())
 
-    def carry(self):
+    def carry(self) -> None:
         trace = Trace(self.server.display, next(self.server.numbers))
         trace.event("open")
         try:
@@ -57,7 +60,7 @@ class TapHandler(socketserver.BaseRequestHandler):
         Relay(self.request, server, self.server.spoiling, trace, self.server.stopping).run()
         trace.event("closed")
 
-    def dismiss(self):
+    def dismiss(self) -> None:
         """Send EOF.  Closing at once, with bytes of the client unread, would send RST."""
         self.request.shutdown(socket.SHUT_WR)
         self.request.settimeout(1)  # for a client that does not close its end
@@ -70,13 +73,13 @@ class Wiretap(Server):
 
     handler_class = TapHandler
 
-    def __init__(self, address, target, spoiling=Spoiling()):
+    def __init__(self, address: tuple[str, int], target: tuple[str, int], spoiling: Spoiling | None = None):
         """Bind and listen.  Until `display` is replaced, nothing is shown.
 
         Raises: OSError if the address is taken or not ours.
         """
         self.target = target
-        self.spoiling = spoiling
+        self.spoiling = spoiling or Spoiling()
         self.display = Display()
         self.numbers = count(1)  # next() is atomic in CPython: no lock needed
         # Relays wait for `stopping` beside their own sockets; closing `bell` wakes them all.
@@ -112,13 +115,15 @@ def main() -> int:
     try:
         server = Wiretap(args.listen, args.to, spoiling)
     except OSError as error:
-        tell(explain_bind_error(error, *args.listen, flag="--listen"))
+        host, port = args.listen
+        tell(explain_bind_error(error, host, port, "--listen"))
         return 1
     try:  # only now: the file may belong to the tap that has the port
-        save = open(args.save, "w", encoding="utf-8") if args.save else None
+        save = open(args.save, "w", encoding="utf-8") if args.save else None  # noqa: SIM115 (we write until we end)
     except OSError as error:
         tell(f"cannot write to {args.save}: {error.strerror}")
         return 1
+    assert isinstance(sys.stdout, io.TextIOWrapper)
     sys.stdout.reconfigure(errors="backslashreplace")  # for terminals that cannot show arrows
     # Colours for a terminal only, unless they are turned off.  Source: no-color.org.
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
