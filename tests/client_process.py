@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Now:
-    """What holds for the test that runs now; conftest.py sets it."""
+    """What holds for the test that runs now; the fixture `template` sets it."""
 
     story = Story(LEGEND)
     process = None  # the client's, the last one that was started

@@ -5,12 +5,10 @@ import itertools
 import socket
 from typing import NamedTuple
 
-import pytest
-
 from extras.irc.server import EXTENSIONS, IrcServer
 from extras.irc.verbs import VERBS
 from extras.wiretap.relay import Spoiling
-from tests.conftest import running, tapped_by
+from tests.servers import running, tapped_by
 from tests.wire import DEADLINE_S
 
 MORE = [extension for extension in EXTENSIONS if extension.__module__.startswith("extras.irc.more.")]
@@ -165,10 +163,3 @@ class Network:
         if channel:
             wire.ask(f"JOIN {channel}")
         return wire
-
-
-@pytest.fixture
-def irc():
-    """Give a Network; its clients are closed before the server stops."""
-    with contextlib.ExitStack() as stack:
-        yield Network(stack)

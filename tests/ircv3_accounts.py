@@ -1,22 +1,11 @@
-"""What the tests of accounts share: cheap hashes, and clients that make accounts and log in."""
+"""What the tests of accounts share: clients that make accounts and log in."""
 
 import base64
 
-import pytest
-
-from extras.irc.more import passwords
-from extras.ircv3.scram import make_keys
-from tests.sasl_client import ScramClient, chunks, plain
 from tests.irc_wire import short
+from tests.sasl_client import ScramClient, chunks, plain
 
 PASSWORD = "sesame"
-
-
-@pytest.fixture
-def cheap(monkeypatch):
-    """Make hashes that take no time."""
-    monkeypatch.setitem(passwords.COST, "n", 2)
-    monkeypatch.setattr(make_keys, "__defaults__", (None, 2))
 
 
 def register(irc, *names, password=PASSWORD):

@@ -16,8 +16,8 @@ import pytest
 
 from extras.tls.credentials import Credentials
 from extras.web.web_door import open_web_door
-from extras.web.websocket import binary_frame, missing_library
 from extras.web.website import Website
+from extras.web.websocket import binary_frame, missing_library
 from step6_client.tls import TlsSocket
 from tests.certificates import FOR_US, make
 

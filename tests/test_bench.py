@@ -22,8 +22,7 @@ from extras.irc.server import IrcServer
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step3_protocol.protocol import format_line
 from step5_server.server import ChatHandler, ChatServer
-from tests.certificates import certificates  # noqa: F401: a fixture
-from tests.conftest import running
+from tests.servers import running
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the benchmark is for Linux and macOS")
 
@@ -226,7 +225,7 @@ def test_without_its_library_a_line_says_so(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().err == f"without cluster of 2: {python} -m pip install redis\n"
 
 
-def test_a_wire_waits_for_its_handshake_and_half_closes_like_a_socket(certificates):  # noqa: F811
+def test_a_wire_waits_for_its_handshake_and_half_closes_like_a_socket(certificates):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates / "ours.pem")
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -11,10 +11,10 @@ from extras.broadcast.hub import Audience, Hub
 from extras.broadcast.server import BroadcastServer
 from extras.broadcast.turns import TurnHandler
 from step6_client.chat_client import Event
-from tests.conftest import Chat
 from tests.crowd import Walkon, talk, without_lock
 from tests.interleave import explore
 from tests.lesson import VERBS, rule
+from tests.servers import Chat
 from tests.stage import Stage
 
 TALKERS = [f"talker{n}" for n in range(12)]

@@ -22,10 +22,9 @@ import pytest
 from extras.presence import listing
 from tests.chapter import ROOT
 from tests.cluster_house import SCRIPT, CutProxy, House, Talker, User, needed, read_all
-from tests.conftest import running, tapped_by
 from tests.crowd import follow
 from tests.dialects import eventually
-from tests.test_dead_peers import namespaces  # noqa: F401: a fixture
+from tests.servers import running, tapped_by
 
 needed()
 

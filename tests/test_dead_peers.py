@@ -3,8 +3,6 @@
 This needs two machines and a cable: network namespaces, for which one must be root on Linux.
 """
 
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,19 +13,6 @@ pytestmark = pytest.mark.long
 
 CABLE = Path(__file__).with_name("cable.py")
 DEAD_AFTER_S = 4  # the shortest time of which the server can take a quarter
-
-
-@pytest.fixture(scope="module")
-def namespaces():
-    """Skip the test if there are none."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("network namespaces are for root on Linux")
-    for tool, package in (("unshare", "util-linux"), ("ip", "iproute2")):
-        if not shutil.which(tool):
-            pytest.skip(f"{tool} is not installed (apt install {package})")
-    tried = subprocess.run(["unshare", "--net", "ip", "link", "add", "near", "type", "veth"], capture_output=True)
-    if tried.returncode:
-        pytest.skip("this machine lets nobody make a network namespace with a cable")
 
 
 def test_who_is_beyond_a_pulled_cable_is_seen_to_be_gone(namespaces):

@@ -21,7 +21,7 @@ from step5_server.codec import LineCodec
 from step5_server.connection import DEAD_AFTER_S
 from step5_server.server import ChatHandler, ChatServer
 from tests.dialects import DEADLINE_S, DIALECTS, Guest, eventually
-from tests.conftest import running
+from tests.servers import running
 
 ROOMS, IRC = DIALECTS[1:]
 SMALL_BUFFER = 4096  # so small that the server notices at once if a peer does not read

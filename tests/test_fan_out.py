@@ -16,7 +16,7 @@ from step5_server.connection import CHUNK_BYTES
 from step5_server.outbox import Outbox
 from step5_server.stream import Stream
 from tests.crowd import log_in
-from tests.irc_wire import irc, short  # noqa: F401  (irc is a fixture)
+from tests.irc_wire import short
 
 NAMES = ["alice", "bob", "carol", "dave"]
 

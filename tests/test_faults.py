@@ -24,9 +24,9 @@ from hypothesis import strategies as st
 from step5_server.line_server import STOP_S
 from step5_server.server import ChatServer
 from tests.chapter import ROOT
-from tests.conftest import running
 from tests.dialects import DEADLINE_S, DIALECTS, OVER, Guest, Process, eventually
 from tests.over import Plain
+from tests.servers import running
 
 pytestmark = pytest.mark.long
 

@@ -29,7 +29,7 @@ from step5_server.outbox import Outbox
 from step5_server.registry import Registry
 from step5_server.stream import Stream
 from tests.chapter import ROOT, STEPS
-from tests.conftest import Chat
+from tests.servers import Chat
 from tests.wire import DEADLINE_S, Wire
 
 pytest.importorskip("websockets", reason="websockets is not installed: pip install -r extras/web/requirements.txt")

@@ -20,8 +20,8 @@ from extras.glass.house import House
 from extras.glass.scenes import SCENES
 from extras.web.website import Website
 from tests.chapter import ROOT
-from tests.conftest import running
-from tests.test_web_browser import CONTRAST, DESK, HOSTILE, WIDE, chromium  # noqa: F401: a fixture among them
+from tests.servers import running
+from tests.test_web_browser import CONTRAST, DESK, HOSTILE, WIDE
 
 pytestmark = pytest.mark.long
 
@@ -34,7 +34,7 @@ BOUND = 1 << 20
 class Desk:
     """The server's end of a page: what it says, and the commands that it got."""
 
-    def __init__(self, chromium, **options):  # noqa: F811
+    def __init__(self, chromium, **options):
         self.context = chromium.new_context(**({"viewport": DESK} | options))
         self.page = self.context.new_page()
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
@@ -98,7 +98,7 @@ def comes(lane, name=""):
 
 
 @pytest.fixture(scope="module")
-def browsers(chromium):  # noqa: F811
+def browsers(chromium):
     """Browsers by their options: to open one takes longer than to load the page anew."""
     desks = {}
     yield desks
@@ -107,7 +107,7 @@ def browsers(chromium):  # noqa: F811
 
 
 @pytest.fixture
-def open_desk(chromium, browsers):  # noqa: F811
+def open_desk(chromium, browsers):
     """Open pages: open_desk(**options of the browser) -> Desk; each is without faults at the end."""
     opened = []
 
@@ -851,7 +851,7 @@ def house():
 
 
 @pytest.fixture
-def real_page(chromium, house):  # noqa: F811
+def real_page(chromium, house):
     """The page of the real server."""
     context = chromium.new_context(viewport=DESK)
     page = context.new_page()

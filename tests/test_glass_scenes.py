@@ -27,8 +27,8 @@ from extras.glass.scenes import SCENES, Scene, Step, let
 from step4_framing.framing import MAX_LINE_BYTES
 from step5_server.connection import CHUNK_BYTES
 from tests.chapter import ROOT
-from tests.conftest import running
-from tests.test_web_browser import DESK, chromium  # noqa: F401: a fixture among them
+from tests.servers import running
+from tests.test_web_browser import DESK
 
 DEADLINE_S = 30.0  # on a busy machine
 MAX_FILM_BYTES = 300_000
@@ -462,7 +462,7 @@ PICTURES = {"two_chunks": 2, "freeze": 3, "slow_consumer": 3, "postman": 3}
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", range(1, 7), ids=[scene.key for scene in SCENES])
-def test_the_picture_shows_what_each_step_says(chromium, tmp_path, number):  # noqa: F811
+def test_the_picture_shows_what_each_step_says(chromium, tmp_path, number):
     scene = SCENES[number - 1]
     with running(House(("127.0.0.1", 0), "rooms", ("127.0.0.1", 0))) as house:
         house.director.haste, house.director.pace_s, house.director.still_s = 100, 0, 0.1

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
+from tests.irc_wire import short
 
 
 def pair(irc):

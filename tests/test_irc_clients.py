@@ -18,8 +18,8 @@ import pytest
 from extras.irc.handler import IrcHandler
 from extras.irc.server import IrcServer
 from tests.chapter import ROOT, fences
-from tests.conftest import running
 from tests.irc_wire import IrcWire, short
+from tests.servers import running
 
 DEADLINE_S = 20  # for each single wait: a client may be slow to start
 

@@ -21,8 +21,8 @@ from extras.ircv3.labels import LabelledResponse
 from extras.ircv3.naive_server import TrustingServer
 from extras.ircv3.tags import message_tags, time_tag
 from tests.chapter import ROOT
-from tests.conftest import running
-from tests.irc_wire import MORE, STANDARD, IrcWire, irc  # noqa: F401
+from tests.irc_wire import MORE, STANDARD, IrcWire
+from tests.servers import running
 
 TAGS = {"server-time": time_tag, "message-tags": message_tags}
 
@@ -194,14 +194,14 @@ class Parrot(Extension):
 
 
 @pytest.fixture
-def parrots(irc):  # noqa: F811
+def parrots(irc):
     irc.start(extensions=(*EXTENSIONS, Parrot), options={"parrot": "ahoy"})
     return irc
 
 
-def test_the_core_alone_lets_people_join_talk_and_leave(irc):  # noqa: F811
+def test_the_core_alone_lets_people_join_talk_and_leave(irc):
     irc.start(extensions=())
-    alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")  # noqa: F811
+    alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")
     alice.ask()
     bob.send("NICK bobby\r\nPRIVMSG #tea :hi\r\nTOPIC #tea :x\r\nPART #tea\r\nPRIVMSG alice :psst\r\nQUIT")
     assert [m.command for m in bob.goodbye()] == ["NICK", "482", "PART", "ERROR"]
@@ -215,7 +215,7 @@ def test_an_extension_adds_a_capability_a_command_a_mode_and_a_token(parrots):
     assert "x.test/parrot=loud" in offered
     wire.send("PARROT")
     assert wire.read().text == "ahoy"
-    alice = parrots.client("alice", channel="#tea")  # noqa: F811
+    alice = parrots.client("alice", channel="#tea")
     assert any("PARROT" in message.params for message in alice.welcome if message.command == "005")
     assert alice.lines("MODE #tea +P") == ["MODE #tea +P"]
     assert "Say it again." in [message.text for message in alice.ask("HELP PARROT")]
@@ -231,7 +231,7 @@ def test_a_refused_nick_is_asked_for_again_when_registering(parrots):
 
 
 def test_hooks_see_what_happens_in_order(parrots):
-    alice, bob = parrots.client("alice", channel="#tea"), parrots.client("bob")  # noqa: F811
+    alice, bob = parrots.client("alice", channel="#tea"), parrots.client("bob")
     heard = parrots.server.extensions[Parrot].heard
     heard.clear()
     assert bob.ask("JOIN #tea")[-1].text == "welcome to #tea"
@@ -296,6 +296,6 @@ def test_the_chapter_has_a_row_for_every_extension(extension):
     assert f"[{module}.py]({module}.py)" in text, "add a row to section 8"
 
 
-def test_the_chapter_names_every_capability(irc):  # noqa: F811
+def test_the_chapter_names_every_capability(irc):
     text = (ROOT / "extras/ircv3/README.md").read_text(encoding="utf-8")
     assert not [name for name in irc.start().extensions.capabilities if f"`{name}`" not in text]

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from extras.irc import replies
 from extras.irc.message import (
-    MAX_MESSAGE_BYTES,
     Message,
     cut,
     cut_text,

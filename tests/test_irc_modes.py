@@ -6,7 +6,6 @@ import pytest
 
 from extras.irc.more.modes import MAX_MASK_BYTES
 from extras.irc.names import Name
-from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
 
 
 def pair(irc):

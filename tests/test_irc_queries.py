@@ -5,7 +5,7 @@ import re
 import pytest
 
 from extras.ircv3.monitor import Monitor
-from tests.irc_wire import STANDARD, irc, short  # noqa: F401  (a fixture)
+from tests.irc_wire import STANDARD, short
 
 
 def couple(irc):

@@ -16,12 +16,10 @@ import pytest
 
 from extras.irc.server import IrcServer
 from extras.tls.credentials import Credentials
-from tests.certificates import certificates  # noqa: F401  (a fixture)
 from tests.chapter import ROOT
-from tests.conftest import running
 from tests.irc_wire import IrcWire, short
+from tests.servers import running
 from tests.test_irc_clients import IRSSI_CONFIG, Tmux, wait_for
-from tests.test_web_browser import chromium  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.long
 
@@ -94,7 +92,7 @@ class House:
 
 
 @pytest.fixture
-def house(certificates, tmp_path):  # noqa: F811
+def house(certificates, tmp_path):
     with contextlib.ExitStack() as stack:
         house = House(stack, certificates / "ours.pem", tmp_path / "irc.db")
         house.open()
@@ -203,7 +201,7 @@ window.Buffer = {from: (text) => ({toString: (encoding) => btoa(text)})};
 """
 
 
-def test_a_web_page_makes_an_account_logs_in_over_websocket_and_reads_history(certificates, tmp_path, chromium):  # noqa: F811
+def test_a_web_page_makes_an_account_logs_in_over_websocket_and_reads_history(certificates, tmp_path, chromium):
     from extras.web.web_door import IRC_FRAMES, open_web_door
     from extras.web.website import Website
 

@@ -12,9 +12,9 @@ from extras.irc import capabilities
 from extras.irc.lines import IrcConnection
 from extras.irc.more.passwords import hash_password
 from extras.irc.server import IrcServer
-from tests.conftest import running
 from tests.dialects import eventually
-from tests.irc_wire import IrcWire, irc, short  # noqa: F401  (irc is a fixture)
+from tests.irc_wire import IrcWire, short
+from tests.servers import running
 from tests.wire import DEADLINE_S
 
 

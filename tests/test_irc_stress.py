@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from extras.irc.names import fold
 from extras.wiretap.relay import Spoiling
-from tests.irc_wire import STANDARD, IrcWire, irc, short  # noqa: F401  (irc is a fixture)
+from tests.irc_wire import STANDARD, IrcWire, short
 
 pytestmark = pytest.mark.long
 

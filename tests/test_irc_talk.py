@@ -6,7 +6,7 @@ from extras.broadcast import fan_out, turns
 from extras.irc import event
 from extras.irc.lines import IrcCodec
 from extras.irc.message import format_tags
-from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
+from tests.irc_wire import short
 from tests.wire import DEADLINE_S
 
 

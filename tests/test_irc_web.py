@@ -14,8 +14,8 @@ from extras.irc.server import IrcServer
 from extras.web.web_door import IRC_FRAMES, open_web_door
 from extras.web.website import Website
 from tests.chapter import ROOT
-from tests.conftest import running
 from tests.irc_wire import IrcWire
+from tests.servers import running
 from tests.web_sock import NOT_OPEN, WebSock
 from tests.wire import Wire
 

@@ -17,16 +17,9 @@ from extras.ircv3.schema import MIGRATIONS
 from extras.ircv3.scram import Exchange, Keys, ScramError, make_keys, prepare
 from tests.sasl_client import ScramClient
 
-pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 
 SQL = ["'; DROP TABLE account; --", "x' OR '1'='1", 'a" OR ""="', "%", "_", "a\\'b"]
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch):
-    """Make hashes that take no time: these tests are not about their strength."""
-    monkeypatch.setitem(passwords.COST, "n", 2)
-    monkeypatch.setattr(make_keys, "__defaults__", (None, 2))
 
 
 @contextmanager

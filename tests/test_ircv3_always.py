@@ -14,26 +14,26 @@ from extras.ircv3.always import Always
 from extras.ircv3.database import DatabaseError
 from extras.ircv3.history import History
 from extras.ircv3.storage import Storage
-from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
-from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401  (a fixture)
+from tests.irc_wire import short
+from tests.ircv3_accounts import client, login, register
 from tests.wire import DEADLINE_S
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 
 
 @pytest.fixture
-def on(irc):  # noqa: F811
+def on(irc):
     """A network where alice's clients share her nick, and she stays; bob has an account, too."""
     return start(irc)
 
 
-def start(irc, path=None, mode="opt-out", **options):  # noqa: F811
+def start(irc, path=None, mode="opt-out", **options):
     irc.start(options={"always_on": mode, "db": path} | options)
     register(irc, "alice", "bob")
     return irc
 
 
-def attach(irc, caps=""):  # noqa: F811
+def attach(irc, caps=""):
     """One more client of alice's; nothing of its welcome is left."""
     wire = client(irc, "alice", caps=caps)
     wire.burst = wire.ask()
@@ -84,7 +84,7 @@ def test_a_client_that_cannot_log_in_is_told_at_once(on):
     assert on.wire().codes("NICK alice") == ["433"]
 
 
-def test_without_the_flag_an_account_has_one_session(irc):  # noqa: F811
+def test_without_the_flag_an_account_has_one_session(irc):
     start(irc, mode="off")
     client(irc, "alice")
     wire = irc.wire()
@@ -248,7 +248,7 @@ def test_who_has_not_logged_in_does_not_stay(on):
     assert lines(bob.ask()) == [":carol QUIT Quit: "]
 
 
-def test_opt_in_means_that_one_asks_for_it(irc):  # noqa: F811
+def test_opt_in_means_that_one_asks_for_it(irc):
     start(irc, mode="opt-in")
     bob = client(irc, "bob", channel="#tea")
     client(irc, "alice", channel="#tea").send("QUIT :gone")
@@ -313,7 +313,7 @@ def test_a_second_user_of_an_account_does_not_stay(on):
 
 
 @pytest.mark.parametrize("leaves", [True, False])
-def test_a_user_is_here_again_after_a_restart(irc, tmp_path, leaves):  # noqa: F811
+def test_a_user_is_here_again_after_a_restart(irc, tmp_path, leaves):
     start(irc, str(tmp_path / "irc.db"))
     alice = client(irc, "alice", channel="#tea")
     alice.ask("MODE alice +i", "JOIN #rice", "NICK alina", "OPER root secret")
@@ -347,7 +347,7 @@ def test_the_new_name_of_a_channel_is_written_at_once(on):
     assert channels() == ["#tea", "#coffee"]
 
 
-def test_who_was_killed_or_does_not_want_to_is_not(irc, tmp_path):  # noqa: F811
+def test_who_was_killed_or_does_not_want_to_is_not(irc, tmp_path):
     start(irc, str(tmp_path / "irc.db"))
     client(irc, "alice", channel="#tea")
     bob = client(irc, "bob", channel="#rice")
@@ -374,7 +374,7 @@ class From(NamedTuple):
         return wire
 
 
-def start_afar(irc, **options):  # noqa: F811
+def start_afar(irc, **options):
     """Give a network for each of alice's two addresses, and bob, who watches her in a channel."""
     irc.start(options={"always_on": "opt-out"} | options, proxies=["127.0.0.1"])
     home, phone = From(irc, HOME), From(irc, PHONE)
@@ -389,7 +389,7 @@ def host_of(bob):
     return seen, [line for line in told if " JOIN " not in line and " AWAY" not in line]
 
 
-def test_others_see_the_host_of_the_session_that_is_here_longest(irc):  # noqa: F811
+def test_others_see_the_host_of_the_session_that_is_here_longest(irc):
     home, phone, bob = start_afar(irc)
     first = client(home, "alice", channel="#tea")
     second, _ = client(phone, "alice", caps="chghost"), client(home, "alice")
@@ -403,7 +403,7 @@ def test_others_see_the_host_of_the_session_that_is_here_longest(irc):  # noqa: 
     assert [got.source for got in bob.ask()] == [f"alice!alice@{PHONE}"]
 
 
-def test_who_is_absent_keeps_the_host_of_the_last_session_until_the_next_one_comes(irc, tmp_path):  # noqa: F811
+def test_who_is_absent_keeps_the_host_of_the_last_session_until_the_next_one_comes(irc, tmp_path):
     path = str(tmp_path / "irc.db")
     home, phone, bob = start_afar(irc, db=path)
     leave(client(home, "alice", channel="#tea"))
@@ -417,7 +417,7 @@ def test_who_is_absent_keeps_the_host_of_the_last_session_until_the_next_one_com
     assert host_of(client(home, "bob"))[0] == PHONE
 
 
-def test_a_client_that_comes_back_from_elsewhere_is_told_its_channels_with_its_new_host(irc):  # noqa: F811
+def test_a_client_that_comes_back_from_elsewhere_is_told_its_channels_with_its_new_host(irc):
     home, phone, _ = start_afar(irc)
     leave(client(home, "alice", channel="#tea"))
     back = client(phone, "alice")
@@ -425,7 +425,7 @@ def test_a_client_that_comes_back_from_elsewhere_is_told_its_channels_with_its_n
     assert f"378 alice is connecting from *@{PHONE} {PHONE}" in back.lines("WHOIS alice")
 
 
-def test_with_cloaks_all_sessions_of_an_account_have_one_host_and_its_address_is_the_one_that_is_here(irc):  # noqa: F811
+def test_with_cloaks_all_sessions_of_an_account_have_one_host_and_its_address_is_the_one_that_is_here(irc):
     home, phone, bob = start_afar(irc, cloak="key")
     leave(client(home, "alice", channel="#tea"))
     back = client(phone, "alice")
@@ -433,7 +433,7 @@ def test_with_cloaks_all_sessions_of_an_account_have_one_host_and_its_address_is
     assert f"378 alice is connecting from *@{PHONE} {PHONE}" in back.lines("WHOIS alice")
 
 
-def test_who_logs_in_later_keeps_her_cloak_when_another_session_goes(irc):  # noqa: F811
+def test_who_logs_in_later_keeps_her_cloak_when_another_session_goes(irc):
     home, phone, bob = start_afar(irc, cloak="key")
     first = home.wire()
     first.ask("NICK alice_", "USER alice 0 * :A")
@@ -443,7 +443,7 @@ def test_who_logs_in_later_keeps_her_cloak_when_another_session_goes(irc):  # no
     assert host_of(bob) == ("user/alice", [])
 
 
-def test_who_monitors_somebody_is_told_her_new_host(irc):  # noqa: F811
+def test_who_monitors_somebody_is_told_her_new_host(irc):
     home, phone, _ = start_afar(irc)
     leave(client(home, "alice"))
     watcher = client(home, "watcher", account="bob", caps="extended-monitor chghost")
@@ -466,7 +466,7 @@ def switching():
         sys.setswitchinterval(before)
 
 
-def waiting(irc):  # noqa: F811
+def waiting(irc):
     """A client that has logged in, and registers with its next line."""
     wire = irc.wire()
     wire.nick = "alice"
@@ -496,7 +496,7 @@ def end(wire):
     return wire.read_until("376", "422")
 
 
-def check(irc):  # noqa: F811
+def check(irc):
     """What is true of the world at any moment, whatever has happened."""
     world, extension = irc.server.registry, irc.server.extensions[Always]
     with world.lock:
@@ -528,7 +528,7 @@ def test_two_sessions_that_attach_at_the_same_moment_share_one_user(on):
 
 
 @pytest.mark.parametrize("mode", ["opt-in", "opt-out"])
-def test_the_last_session_ends_while_another_one_attaches(irc, mode):  # noqa: F811
+def test_the_last_session_ends_while_another_one_attaches(irc, mode):
     start(irc, mode=mode)
     first = client(irc, "alice", channel="#tea")
     bob = client(irc, "bob", channel="#tea")
@@ -681,7 +681,7 @@ def test_a_client_that_says_nothing_has_perhaps_not_read_what_it_missed(on):
     assert texts(attach(on).burst) == ["#tea old"]
 
 
-def test_it_is_there_after_a_restart(irc, tmp_path):  # noqa: F811
+def test_it_is_there_after_a_restart(irc, tmp_path):
     start(irc, str(tmp_path / "irc.db"))
     leave(client(irc, "alice", channel="#tea"))
     client(irc, "bob", channel="#tea").ask("PRIVMSG #tea :one", "PRIVMSG alice :you")
@@ -709,7 +709,7 @@ def test_a_database_that_does_not_answer_is_said_and_the_client_is_let_in(on, mo
 class Gate:
     """Holds up the first reading of history, so that something happens meanwhile."""
 
-    def __init__(self, irc, monkeypatch, behind=False):  # noqa: F811
+    def __init__(self, irc, monkeypatch, behind=False):
         self.behind = behind  # what was read is there, and has not been told
         history = irc.server.extensions[History]
         self.reading, self.go_on, self._read = threading.Event(), threading.Event(), history.read

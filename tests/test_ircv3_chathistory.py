@@ -19,9 +19,9 @@ from extras.ircv3.history import PAUSE_S, History, life_of
 from extras.ircv3.schema import MIGRATIONS
 from extras.ircv3.storage import Storage
 from tests.chapter import ROOT
-from tests.irc_wire import IrcWire, irc, short  # noqa: F401
+from tests.irc_wire import IrcWire, short
+from tests.ircv3_accounts import client, login, register
 from tests.test_ircv3_database import held
-from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401
 
 CAPS = "batch message-tags server-time echo-message labeled-response account-tag draft/chathistory"
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]

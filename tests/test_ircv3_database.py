@@ -16,7 +16,6 @@ from extras.irc.extension import CannotStart
 from extras.ircv3 import database
 from extras.ircv3.database import Database, DatabaseError
 from tests.chapter import ROOT
-from tests.irc_wire import irc  # noqa: F401
 
 pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
 

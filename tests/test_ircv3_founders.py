@@ -10,15 +10,14 @@ import pytest
 
 from extras.ircv3 import database, founders
 from extras.ircv3.storage import Storage
-from tests.irc_wire import irc  # noqa: F401  (a fixture)
-from tests.ircv3_accounts import cheap, client, register  # noqa: F401  (a fixture)
+from tests.ircv3_accounts import client, register
 from tests.wire import DEADLINE_S
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 
 
 @pytest.fixture
-def people(irc):  # noqa: F811
+def people(irc):
     """A network with the accounts of alice and bob."""
     register(irc, "alice", "bob")
     return irc
@@ -33,7 +32,7 @@ def orders(wire, *lines):
     ]
 
 
-def founded(irc, name="#tea"):  # noqa: F811
+def founded(irc, name="#tea"):
     """Alice, who has founded a channel and is in it."""
     alice = client(irc, "alice", channel=name)
     assert orders(alice, f"REGISTER {name}") == [f"{name} is yours."]
@@ -219,7 +218,7 @@ def test_a_channel_that_nobody_enters_for_too_long_is_nobodys_and_one_with_membe
 # --- on disk ------------------------------------------------------------------------------------
 
 
-def restart(irc, path):  # noqa: F811
+def restart(irc, path):
     if irc.server:
         irc.server.stop()
     irc.start(options={"db": path})
@@ -229,7 +228,7 @@ def states_in(db):
     return [json.loads(state) for (state,) in db.execute("SELECT state FROM channel ORDER BY number")]
 
 
-def test_it_is_all_there_after_a_restart(irc, tmp_path):  # noqa: F811
+def test_it_is_all_there_after_a_restart(irc, tmp_path):
     path = str(tmp_path / "irc.db")
     restart(irc, path)
     register(irc, "alice", "bob")
@@ -251,7 +250,7 @@ def test_it_is_all_there_after_a_restart(irc, tmp_path):  # noqa: F811
     assert not irc.server.registry.channels
 
 
-def test_its_metadata_is_there_while_it_is_empty_and_after_a_restart(irc, tmp_path):  # noqa: F811
+def test_its_metadata_is_there_while_it_is_empty_and_after_a_restart(irc, tmp_path):
     path = str(tmp_path / "irc.db")
     restart(irc, path)
     register(irc, "alice")
@@ -267,7 +266,7 @@ def test_its_metadata_is_there_while_it_is_empty_and_after_a_restart(irc, tmp_pa
     assert irc.client("carol").lines("METADATA #tea LIST") == []
 
 
-def test_a_channel_that_was_written_by_an_older_server_is_there(irc, tmp_path):  # noqa: F811
+def test_a_channel_that_was_written_by_an_older_server_is_there(irc, tmp_path):
     path = str(tmp_path / "irc.db")
     restart(irc, path)
     register(irc, "alice")
@@ -281,7 +280,7 @@ def test_a_channel_that_was_written_by_an_older_server_is_there(irc, tmp_path): 
     assert client(irc, "alice").lines("JOIN #tea", "METADATA #tea LIST")[:2] == ["JOIN #tea", "MODE #tea +q alice"]
 
 
-def test_what_cannot_be_written_is_not_done_and_said(irc, tmp_path, monkeypatch):  # noqa: F811
+def test_what_cannot_be_written_is_not_done_and_said(irc, tmp_path, monkeypatch):
     path = str(tmp_path / "irc.db")
     monkeypatch.setitem(database.Database.__init__.__kwdefaults__, "busy_timeout_s", 0.01)
     restart(irc, path)
@@ -296,7 +295,7 @@ def test_what_cannot_be_written_is_not_done_and_said(irc, tmp_path, monkeypatch)
     assert orders(alice, "REGISTER #rice", "UNREGISTER #tea") == ["#rice is yours.", "#tea is nobody's now."]
 
 
-def test_how_long_nobody_was_in_it_counts_over_a_restart(irc, tmp_path, monkeypatch):  # noqa: F811
+def test_how_long_nobody_was_in_it_counts_over_a_restart(irc, tmp_path, monkeypatch):
     path = str(tmp_path / "irc.db")
     restart(irc, path)
     register(irc, "alice")

@@ -5,8 +5,7 @@ import random
 
 import pytest
 
-from tests.irc_wire import irc  # noqa: F401
-from tests.ircv3_accounts import cheap, client, register  # noqa: F401
+from tests.ircv3_accounts import client, register
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 # These end the connection, or its labels belong to something else.

@@ -17,8 +17,8 @@ from extras.ircv3.drafts import DRAFT_S, MAX_DRAFTS, MAX_TRIES, Drafts
 from extras.ircv3.login import MAX_FAILED
 from extras.ircv3.storage import Storage
 from tests.dialects import eventually
-from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
-from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401  (a fixture)
+from tests.irc_wire import short
+from tests.ircv3_accounts import client, login, register
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
 SQL = ["'; DROP TABLE account; --", "x'OR'1'='1", "%", "_"]

@@ -4,7 +4,8 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from hypothesis import example, given, strategies as st
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from extras.ircv3 import messages
 from extras.ircv3.messages import HAPPENED, REDACTED, SAID, Buffer, Point, Row

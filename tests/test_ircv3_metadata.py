@@ -7,8 +7,8 @@ import pytest
 from extras.ircv3 import metadata, metadata_news
 from extras.ircv3.metadata_store import MAX_KEYS
 from extras.ircv3.storage import Storage
-from tests.irc_wire import irc, short  # noqa: F401
-from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401
+from tests.irc_wire import short
+from tests.ircv3_accounts import client, login, register
 
 pytestmark = pytest.mark.long  # a learner's plain run stays under three minutes
 
@@ -21,7 +21,7 @@ def plain(got):
 
 
 @pytest.fixture
-def two(irc):  # noqa: F811
+def two(irc):
     """alice and bob in #tea; bob has subscribed to `avatar` and `url`."""
     alice, bob = (irc.client(nick, caps=CAPS, channel="#tea") for nick in ("alice", "bob"))
     assert plain(bob.ask("METADATA * SUB avatar url")) == ["770 avatar url", "774 #tea"]
@@ -45,7 +45,7 @@ def test_a_key_is_set_shown_changed_and_taken_away(two):
     assert plain(bob.ask()) == ["761 alice avatar * ", "766 alice avatar key not set"]
 
 
-def test_only_subscribers_nearby_hear_of_a_change(two, irc):  # noqa: F811
+def test_only_subscribers_nearby_hear_of_a_change(two, irc):
     alice, bob = two
     afar, deaf = irc.client("afar", caps=CAPS), irc.client("deaf", caps="batch", channel="#tea")
     afar.ask("METADATA * SUB avatar")
@@ -60,7 +60,7 @@ def test_only_subscribers_nearby_hear_of_a_change(two, irc):  # noqa: F811
     assert plain(bob.ask()) == []
 
 
-def test_a_channels_keys_are_its_operators_and_come_with_the_join(two, irc):  # noqa: F811
+def test_a_channels_keys_are_its_operators_and_come_with_the_join(two, irc):
     alice, bob = two
     assert plain(bob.ask("METADATA #tea SET url x", "METADATA #tea CLEAR")) == [
         "FAIL METADATA KEY_NO_PERMISSION #tea url You may not set that",
@@ -80,14 +80,14 @@ def test_a_channels_keys_are_its_operators_and_come_with_the_join(two, irc):  # 
     assert plain(alice.ask("METADATA #tea CLEAR"))[-1] == "766 #tea url key not set"
 
 
-def test_who_joins_is_seen_by_those_who_are_there(two, irc):  # noqa: F811
+def test_who_joins_is_seen_by_those_who_are_there(two, irc):
     _, bob = two
     carol = irc.client("carol", caps=CAPS)
     carol.ask("METADATA * SET avatar c", "JOIN #tea")
     assert plain(bob.ask()) == ["JOIN #tea", "761 carol avatar * c"]
 
 
-def test_a_channel_of_which_there_is_much_to_tell_is_asked_for_later(two, irc, monkeypatch):  # noqa: F811
+def test_a_channel_of_which_there_is_much_to_tell_is_asked_for_later(two, irc, monkeypatch):
     monkeypatch.setattr(metadata_news, "MAX_AT_ONCE", 2)
     alice, bob = two
     carol = irc.client("carol", caps=CAPS)
@@ -103,7 +103,7 @@ def test_a_channel_of_which_there_is_much_to_tell_is_asked_for_later(two, irc, m
     ]
 
 
-def test_what_was_set_before_the_registration_counts(irc):  # noqa: F811
+def test_what_was_set_before_the_registration_counts(irc):
     wire = irc.wire()
     wire.ask("CAP LS 302", f"CAP REQ :{CAPS}")
     assert plain(wire.ask("METADATA * SET name :A B", "METADATA bob GET x")) == [
@@ -130,20 +130,20 @@ def test_what_was_set_before_the_registration_counts(irc):  # noqa: F811
         ("METADATA * SET a' OR '1'='1 x", "KEY_INVALID"),
     ],
 )
-def test_what_is_wrong_is_refused_in_one_line(irc, line, code):  # noqa: F811
+def test_what_is_wrong_is_refused_in_one_line(irc, line, code):
     irc.client("bob")
     alice = irc.client("alice", caps=CAPS)
     (got,) = [message for message in alice.ask(line) if message.command == "FAIL"]
     assert got.params[:2] == ["METADATA", code]
 
 
-def test_a_value_that_is_not_utf8_is_refused(irc):  # noqa: F811
+def test_a_value_that_is_not_utf8_is_refused(irc):
     alice = irc.client("alice", caps=CAPS)
     alice.send(b"METADATA * SET a :\xc3<-\r\n")
     assert [message.params[:2] for message in alice.ask()] == [["METADATA", "INVALID_UTF8"]]
 
 
-def test_its_refusal_has_the_label_of_the_request(irc):  # noqa: F811
+def test_its_refusal_has_the_label_of_the_request(irc):
     wire = irc.client("alice", "draft/metadata-3 labeled-response")
     wire.send(b"@label=x METADATA * SET url :caf\xe9\r\n")
     assert [(message.tags["label"], *message.params[:2]) for message in wire.ask()] == [
@@ -151,7 +151,7 @@ def test_its_refusal_has_the_label_of_the_request(irc):  # noqa: F811
     ]
 
 
-def test_what_one_can_set_and_subscribe_to_is_bounded(irc):  # noqa: F811
+def test_what_one_can_set_and_subscribe_to_is_bounded(irc):
     alice = irc.client("alice", caps=CAPS)
     got = alice.ask(*(f"METADATA * SET k{n} x" for n in range(MAX_KEYS + 1)))
     assert [message.command for message in got] == ["761"] * MAX_KEYS + ["FAIL"]
@@ -166,7 +166,7 @@ def test_what_one_can_set_and_subscribe_to_is_bounded(irc):  # noqa: F811
     )
 
 
-def test_who_is_gone_leaves_nothing_behind(irc):  # noqa: F811
+def test_who_is_gone_leaves_nothing_behind(irc):
     alice = irc.client("alice", caps=CAPS)
     alice.ask("METADATA * SET a x", "METADATA * SUB a")
     here = irc.server.extensions[metadata.Metadata]
@@ -178,7 +178,7 @@ def test_who_is_gone_leaves_nothing_behind(irc):  # noqa: F811
     assert irc.client("alice", caps=CAPS).codes("METADATA * LIST") == ["BATCH", "BATCH"]
 
 
-def test_an_accounts_metadata_survives_a_restart(irc, tmp_path):  # noqa: F811
+def test_an_accounts_metadata_survives_a_restart(irc, tmp_path):
     path = str(tmp_path / "irc.db")
     irc.start(options={"db": path})
     alice = irc.client("alice", caps=CAPS)
@@ -192,7 +192,7 @@ def test_an_accounts_metadata_survives_a_restart(irc, tmp_path):  # noqa: F811
     assert plain(alice.ask("METADATA * LIST")) == ["761 al name * z"]
 
 
-def test_whoever_watches_a_nick_hears_what_it_has_now_and_when_it_comes(irc):  # noqa: F811
+def test_whoever_watches_a_nick_hears_what_it_has_now_and_when_it_comes(irc):
     alice, bob = irc.client("alice", caps=CAPS), irc.client("bob", caps=CAPS)
     alice.ask("METADATA * SET avatar x", "METADATA * SET url y")
     bob.ask("METADATA * SUB avatar")
@@ -204,7 +204,7 @@ def test_whoever_watches_a_nick_hears_what_it_has_now_and_when_it_comes(irc):  #
     assert plain(bob.ask()) == ["730 carol!carol@127.0.0.1", "761 carol avatar * z"]
 
 
-def test_who_changes_too_much_is_told_to_wait(irc, monkeypatch):  # noqa: F811
+def test_who_changes_too_much_is_told_to_wait(irc, monkeypatch):
     monkeypatch.setattr(metadata, "CHANGES", 3)
     alice = irc.client("alice", caps=CAPS)
     *done, refused = plain(alice.ask(*["METADATA * SET a x"] * 4))
@@ -226,13 +226,13 @@ def test_who_changes_too_much_is_told_to_wait(irc, monkeypatch):  # noqa: F811
         ("+b eve", "KEY_NO_PERMISSION"),
     ],
 )
-def test_who_cannot_enter_a_channel_does_not_see_its_keys(irc, mode, code):  # noqa: F811
+def test_who_cannot_enter_a_channel_does_not_see_its_keys(irc, mode, code):
     irc.client("alice", caps=CAPS, channel="#tea").ask("METADATA #tea SET url x", f"MODE #tea {mode}")
     (got,) = irc.client("eve", caps=CAPS).ask("METADATA #tea LIST")
     assert got.params[:2] == ["METADATA", code]
 
 
-def test_what_is_no_key_does_not_make_an_answer_too_long(irc):  # noqa: F811
+def test_what_is_no_key_does_not_make_an_answer_too_long(irc):
     (got,) = irc.client("alice", caps=CAPS).ask("METADATA * SET " + "K" * 460)
     assert got.params[:2] == ["METADATA", "KEY_INVALID"] and got.text.endswith("_./-")
 
@@ -240,7 +240,7 @@ def test_what_is_no_key_does_not_make_an_answer_too_long(irc):  # noqa: F811
 # --- accounts ---------------------------------------------------------------------------------------
 
 
-def test_two_users_of_one_account_have_the_same_keys(irc, cheap):  # noqa: F811
+def test_two_users_of_one_account_have_the_same_keys(irc, cheap):
     register(irc, "alice")
     al, ally = (client(irc, nick, "alice", caps=CAPS) for nick in ("al", "ally"))
     watcher = irc.client("watcher", caps=CAPS)
@@ -257,7 +257,7 @@ def test_two_users_of_one_account_have_the_same_keys(irc, cheap):  # noqa: F811
     ]
 
 
-def test_one_account_s_keys_do_not_become_another_one_s(irc, cheap):  # noqa: F811
+def test_one_account_s_keys_do_not_become_another_one_s(irc, cheap):
     register(irc, "alice", "bob")
     al = client(irc, "al", "alice", caps=CAPS)
     al.ask("METADATA * SET url x")
@@ -267,7 +267,7 @@ def test_one_account_s_keys_do_not_become_another_one_s(irc, cheap):  # noqa: F8
     assert plain(client(irc, "ally", "alice", caps=CAPS).ask("METADATA * LIST")) == ["761 ally url * x"]
 
 
-def test_who_logs_in_shows_the_account_s_keys_to_who_is_there(irc, cheap):  # noqa: F811
+def test_who_logs_in_shows_the_account_s_keys_to_who_is_there(irc, cheap):
     register(irc, "alice")
     client(irc, "ally", "alice", caps=CAPS).ask("METADATA * SET url x")
     bob = irc.client("bob", caps=CAPS, channel="#tea")
@@ -280,7 +280,7 @@ def test_who_logs_in_shows_the_account_s_keys_to_who_is_there(irc, cheap):  # no
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_whichever_session_joins_its_user_s_keys_are_told_once(irc, cheap, which):  # noqa: F811
+def test_whichever_session_joins_its_user_s_keys_are_told_once(irc, cheap, which):
     irc.start(options={"always_on": "opt-out"})
     register(irc, "alice")
     bob = irc.client("bob", caps=CAPS, channel="#tea")
@@ -291,7 +291,7 @@ def test_whichever_session_joins_its_user_s_keys_are_told_once(irc, cheap, which
     assert plain(bob.ask()) == ["JOIN #tea", "761 alice url * x"]
 
 
-def test_keys_are_set_where_the_database_takes_no_more(irc, tmp_path, monkeypatch, cheap):  # noqa: F811
+def test_keys_are_set_where_the_database_takes_no_more(irc, tmp_path, monkeypatch, cheap):
     irc.start(options={"db": str(tmp_path / "irc.db")})
     register(irc, "alice")
     al = client(irc, "al", "alice", caps=CAPS)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.irc_wire import irc, short  # noqa: F401
-from tests.ircv3_accounts import cheap, client, register  # noqa: F401
+from tests.irc_wire import short
+from tests.ircv3_accounts import client, register
 from tests.test_ircv3_chathistory import past
 
 TAGS = "batch message-tags server-time echo-message labeled-response account-tag draft/chathistory"

@@ -4,8 +4,8 @@ import pytest
 
 from extras.ircv3 import read_marker
 from extras.ircv3.read_marker import ReadMarker
-from tests.irc_wire import irc, short  # noqa: F401
-from tests.ircv3_accounts import cheap, client, login, register  # noqa: F401
+from tests.irc_wire import short
+from tests.ircv3_accounts import client, login, register
 
 CAP = "draft/read-marker"
 OLD, NEW = "timestamp=2020-01-01T00:00:00.001Z", "timestamp=2020-01-02T00:00:00.999Z"

@@ -9,8 +9,8 @@ from extras.ircv3 import redaction
 from extras.ircv3.database import Database
 from extras.ircv3.history import History
 from extras.ircv3.storage import Storage
-from tests.irc_wire import irc, short  # noqa: F401
-from tests.ircv3_accounts import cheap, client, register  # noqa: F401
+from tests.irc_wire import short
+from tests.ircv3_accounts import client, register
 from tests.test_ircv3_chathistory import say, texts
 
 CAPS = "batch message-tags server-time echo-message labeled-response draft/chathistory draft/message-redaction"

@@ -3,12 +3,12 @@
 import pytest
 
 from extras.ircv3 import rename
-from tests.irc_wire import irc, short  # noqa: F401
+from tests.irc_wire import short
 
 CAP = "draft/channel-rename"
 
 
-def test_who_knows_rename_gets_one_and_the_others_leave_and_join(irc):  # noqa: F811
+def test_who_knows_rename_gets_one_and_the_others_leave_and_join(irc):
     alice = irc.client("alice", caps=CAP, channel="#tea")
     bob, carol = irc.client("bob", channel="#tea"), irc.client("carol", caps=f"{CAP} extended-join", channel="#tea")
     alice.ask("TOPIC #tea :at four", "MODE #tea +k x")
@@ -31,19 +31,19 @@ def test_who_knows_rename_gets_one_and_the_others_leave_and_join(irc):  # noqa: 
     assert irc.client("dave").codes("JOIN #coffee") == ["475"], "its key is the same"
 
 
-def test_who_asks_without_the_capability_gets_the_fallback_too(irc):  # noqa: F811
+def test_who_asks_without_the_capability_gets_the_fallback_too(irc):
     alice = irc.client("alice", channel="#tea")
     assert alice.codes("RENAME #tea #coffee") == ["PART", "JOIN", "353", "366"]
 
 
-def test_only_the_case_may_change_and_then_nobody_leaves(irc):  # noqa: F811
+def test_only_the_case_may_change_and_then_nobody_leaves(irc):
     alice, bob = irc.client("alice", caps=CAP, channel="#tea"), irc.client("bob", channel="#tea")
     alice.ask()
     assert alice.lines("RENAME #tea #TEA") == ["RENAME #tea #TEA "]
     assert bob.lines() == [] and alice.lines("MODE #tea")[0] == "324 #TEA +nt"
 
 
-def test_what_cannot_be_is_refused_and_changes_nothing(irc):  # noqa: F811
+def test_what_cannot_be_is_refused_and_changes_nothing(irc):
     alice = irc.client("alice", caps=CAP, channel="#tea")
     bob = irc.client("bob", channel="#tea,#other")
     alice.ask()
@@ -61,7 +61,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing(irc):  # noqa: F811
     assert alice.lines("NAMES #tea")[0] == "353 = #tea @alice bob"
 
 
-def test_a_channel_is_not_renamed_again_and_again(irc, monkeypatch):  # noqa: F811
+def test_a_channel_is_not_renamed_again_and_again(irc, monkeypatch):
     alice = irc.client("alice", caps=CAP, channel="#tea")
     alice.ask("RENAME #tea #a")
     assert [got.params[:2] for got in alice.ask("RENAME #a #b")] == [["RENAME", "CANNOT_RENAME"]]
@@ -69,7 +69,7 @@ def test_a_channel_is_not_renamed_again_and_again(irc, monkeypatch):  # noqa: F8
     assert alice.codes("RENAME #a #b") == ["RENAME"]
 
 
-def test_an_invitation_and_a_ban_hold_under_the_new_name(irc):  # noqa: F811
+def test_an_invitation_and_a_ban_hold_under_the_new_name(irc):
     alice, bob, carol = irc.client("alice", channel="#tea"), irc.client("bob"), irc.client("carol")
     alice.ask("MODE #tea +ib carol!*@*", "INVITE bob #tea", "RENAME #tea #coffee")
     assert bob.ask() and bob.codes("JOIN #coffee")[0] == "JOIN"
@@ -81,7 +81,7 @@ def test_an_invitation_and_a_ban_hold_under_the_new_name(irc):  # noqa: F811
 # --- who comes later ----------------------------------------------------------------------------
 
 
-def renamed(irc, *lines):  # noqa: F811
+def renamed(irc, *lines):
     """Alice, in a channel that was #tea and is #coffee."""
     alice = irc.client("alice", caps=CAP, channel="#tea")
     alice.ask(*lines, "RENAME #tea #coffee")
@@ -93,7 +93,7 @@ def joined(wire, line):
     return [message.params[0] for message in wire.ask(line) if message.command == "JOIN"]
 
 
-def test_who_joins_the_old_name_is_told_the_new_one_or_brought_there_with_its_key(irc):  # noqa: F811
+def test_who_joins_the_old_name_is_told_the_new_one_or_brought_there_with_its_key(irc):
     renamed(irc, "MODE #tea +k leaf")
     bob, carol = irc.client("bob"), irc.client("carol", caps=CAP)
     assert bob.lines("JOIN #TEA") == [
@@ -105,12 +105,12 @@ def test_who_joins_the_old_name_is_told_the_new_one_or_brought_there_with_its_ke
     assert joined(carol, "JOIN #x,#tea,#coffee ,,leaf") == ["#x", "#coffee"]
 
 
-def test_its_members_may_make_a_channel_of_the_old_name_and_then_there_is_that_one(irc):  # noqa: F811
+def test_its_members_may_make_a_channel_of_the_old_name_and_then_there_is_that_one(irc):
     alice = renamed(irc)
     assert joined(alice, "JOIN #tea") == joined(irc.client("bob"), "JOIN #tea") == ["#tea"]
 
 
-def test_the_newest_name_is_the_one_that_is_told_and_the_name_before_it_is_free(irc, monkeypatch):  # noqa: F811
+def test_the_newest_name_is_the_one_that_is_told_and_the_name_before_it_is_free(irc, monkeypatch):
     monkeypatch.setattr(rename, "PAUSE_S", 0.0)
     alice, bob = renamed(irc), irc.client("bob")
     alice.ask("RENAME #coffee #water")
@@ -120,18 +120,18 @@ def test_the_newest_name_is_the_one_that_is_told_and_the_name_before_it_is_free(
 
 
 @pytest.mark.parametrize("line", ["MODE #coffee +s", "MODE #coffee +p", "PART #coffee"])
-def test_nobody_is_brought_to_a_hidden_channel_or_to_one_that_has_ended(irc, line):  # noqa: F811
+def test_nobody_is_brought_to_a_hidden_channel_or_to_one_that_has_ended(irc, line):
     renamed(irc).ask(line)
     assert joined(irc.client("bob"), "JOIN #tea") == ["#tea"]
 
 
-def test_after_a_day_the_old_name_is_as_any_other(irc, monkeypatch):  # noqa: F811
+def test_after_a_day_the_old_name_is_as_any_other(irc, monkeypatch):
     monkeypatch.setattr(rename, "FORWARD_S", 0.0)
     renamed(irc)
     assert joined(irc.client("bob"), "JOIN #tea") == ["#tea"]
 
 
-def test_of_channels_that_have_ended_no_old_name_is_kept(irc):  # noqa: F811
+def test_of_channels_that_have_ended_no_old_name_is_kept(irc):
     alice = renamed(irc)
     alice.ask("PART #coffee", "JOIN #a", "RENAME #a #b")
     assert list(irc.server.extensions[rename.Rename]._forwards) == ["#a"]

@@ -9,10 +9,10 @@ import pytest
 
 from extras.irc.more import passwords
 from extras.ircv3 import database
-from extras.ircv3.sasl import MAX_LETTERS
 from extras.ircv3.login import MAX_FAILED
-from tests.irc_wire import irc, short  # noqa: F401  (a fixture)
-from tests.ircv3_accounts import cheap, client, codes, login, register  # noqa: F401  (a fixture)
+from extras.ircv3.sasl import MAX_LETTERS
+from tests.irc_wire import short
+from tests.ircv3_accounts import client, codes, login, register
 from tests.sasl_client import plain
 
 pytestmark = [pytest.mark.long, pytest.mark.usefixtures("cheap")]
@@ -20,7 +20,7 @@ MECHANISMS = ["PLAIN", "SCRAM-SHA-256"]
 
 
 @pytest.fixture
-def alices(irc):  # noqa: F811
+def alices(irc):
     """A network that has alice's account."""
     register(irc, "alice", "bob")
     return irc
@@ -37,7 +37,7 @@ def sent(message):
     return "AUTHENTICATE " + base64.b64encode(message).decode()
 
 
-def test_the_capability_names_the_mechanisms(irc):  # noqa: F811
+def test_the_capability_names_the_mechanisms(irc):
     wire = irc.wire()
     offered = {word for message in wire.ask("CAP LS 302") for word in message.text.split()}
     assert "sasl=PLAIN,SCRAM-SHA-256" in offered
@@ -112,12 +112,12 @@ def test_an_attempt_ends_with_its_numeric_and_the_next_one_begins_anew(alices, l
 
 
 @pytest.mark.parametrize("length", [200, 290, 300])
-def test_a_long_message_comes_in_pieces(irc, length):  # noqa: F811
+def test_a_long_message_comes_in_pieces(irc, length):
     register(irc, "alice", password="x" * length)
     assert login(asking(irc), "alice", "x" * length) == ["900", "903"]
 
 
-def test_a_message_that_fills_its_piece_ends_with_an_empty_one(irc):  # noqa: F811
+def test_a_message_that_fills_its_piece_ends_with_an_empty_one(irc):
     password = "x" * (300 - len("\0alice\0"))
     register(irc, "alice", password=password)
     wire = asking(irc)
@@ -236,7 +236,7 @@ def test_a_database_that_is_gone_says_so_and_the_chat_goes_on(alices, monkeypatc
     assert login(wire, "alice") == ["900", "903"]
 
 
-def test_accounts_are_there_after_a_restart_with_db(irc, tmp_path):  # noqa: F811
+def test_accounts_are_there_after_a_restart_with_db(irc, tmp_path):
     path = str(tmp_path / "irc.db")
     for is_new in (True, False):
         irc.start(options={"db": path})

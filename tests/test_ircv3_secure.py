@@ -10,11 +10,11 @@ from extras.irc.server import IrcServer
 from extras.tls import client_certificate
 from extras.tls.credentials import Credentials
 from extras.tls.server import TlsChatServer
-from tests.certificates import certificates, make  # noqa: F401  (a fixture)
-from tests.conftest import running
+from tests.certificates import make
 from tests.irc_wire import IrcWire
-from tests.ircv3_accounts import cheap, codes, login  # noqa: F401  (a fixture)
-from tests.tls_house import credentials, trusting, with_tls  # noqa: F401  (fixtures)
+from tests.ircv3_accounts import codes, login
+from tests.servers import running
+from tests.tls_house import with_tls
 from tests.wire import DEADLINE_S
 
 pytestmark = [
@@ -39,7 +39,7 @@ class TlsWire(IrcWire):
 
 
 @pytest.fixture
-def server(credentials):  # noqa: F811
+def server(credentials):
     with running(
         with_tls(IrcServer)(("127.0.0.1", 0), credentials, name="irc.test", options={"oper": [("root", "secret")]})
     ) as server:
@@ -47,7 +47,7 @@ def server(credentials):  # noqa: F811
 
 
 @pytest.fixture
-def dial(server, certificates, tmp_path):  # noqa: F811
+def dial(server, certificates, tmp_path):
     """dial(name, version) -> a wire whose client has a certificate of this name, signed by itself, and the fingerprint."""
     wires = []
 
@@ -112,7 +112,7 @@ def test_a_fingerprint_is_for_its_owner_and_operators(dial, server):
         assert f"276 alice has client certificate fingerprint {fingerprint}" in other.lines("WHOIS alice")
 
 
-def test_who_is_asked_for_a_certificate_also_when_ours_was_renewed(server, credentials):  # noqa: F811
+def test_who_is_asked_for_a_certificate_also_when_ours_was_renewed(server, credentials):
     assert server.tls_door.stream == credentials.asking_stream
     with running(with_tls(TlsChatServer)(("127.0.0.1", 0), credentials)) as chat:
         assert chat.tls_door.stream == credentials.stream
@@ -121,7 +121,7 @@ def test_who_is_asked_for_a_certificate_also_when_ours_was_renewed(server, crede
         credentials.renew()
 
 
-def test_where_python_cannot_ask_nobody_is_offered_external(monkeypatch, certificates):  # noqa: F811
+def test_where_python_cannot_ask_nobody_is_offered_external(monkeypatch, certificates):
     monkeypatch.setattr(client_certificate, "set_judge", None)
     credentials = Credentials(str(certificates / "ours.pem"))
     with running(with_tls(IrcServer)(("127.0.0.1", 0), credentials)) as server, IrcWire(server.server_address) as wire:

@@ -7,11 +7,9 @@ import pytest
 
 from extras.irc.server import IrcServer, parser
 from extras.tls.credentials import Credentials
-from tests.certificates import certificates  # noqa: F401
-from tests.irc_wire import irc  # noqa: F401
 
 
-def test_away_before_the_registration_counts_after_it(irc):  # noqa: F811
+def test_away_before_the_registration_counts_after_it(irc):
     wire = irc.wire()
     wire.ask("CAP LS 302")
     assert wire.codes("AWAY :x") == ["451"], "not without the capability"
@@ -22,13 +20,13 @@ def test_away_before_the_registration_counts_after_it(irc):  # noqa: F811
     assert wire.codes("AWAY")[-1] == "305"
 
 
-def test_who_wants_no_names_gets_none_until_it_asks(irc):  # noqa: F811
+def test_who_wants_no_names_gets_none_until_it_asks(irc):
     alice = irc.client("alice", caps="no-implicit-names")
     assert alice.codes("JOIN #tea") == ["JOIN"]
     assert alice.codes("NAMES #tea") == ["353", "366"]
 
 
-def test_isupport_comes_before_the_registration_in_one_batch(irc):  # noqa: F811
+def test_isupport_comes_before_the_registration_in_one_batch(irc):
     wire = irc.wire()
     wire.ask("CAP LS 302")
     assert wire.codes("ISUPPORT") == ["451"]
@@ -43,12 +41,12 @@ def test_isupport_comes_before_the_registration_in_one_batch(irc):  # noqa: F811
     assert all("batch" in message.tags for message in welcome if message.command == "005")
 
 
-def test_without_batch_isupport_is_plain(irc):  # noqa: F811
+def test_without_batch_isupport_is_plain(irc):
     assert set(irc.client("alice").codes("ISUPPORT")) == {"005"}
 
 
 @pytest.fixture
-def with_tls(irc):  # noqa: F811
+def with_tls(irc):
     """Start a server that has a port for TLS, as far as it knows."""
 
     def start(**options):
@@ -63,14 +61,14 @@ def offered(wire, version="302"):
     return [name for got in wire.ask(f"CAP LS {version}") for name in got.text.split()]
 
 
-def test_sts_tells_the_port_and_the_time(irc, with_tls):  # noqa: F811
+def test_sts_tells_the_port_and_the_time(irc, with_tls):
     with_tls(sts=300)
     assert "sts=duration=300,port=6697" in offered(irc.wire())
     assert not any(name.startswith("sts") for name in offered(irc.wire(), "301")), "it is nothing without its value"
     assert [message.params[1] for message in irc.wire().ask("CAP REQ sts")] == ["NAK"]
 
 
-def test_sts_0_ends_the_policy_and_sends_nobody_to_a_port(irc, with_tls):  # noqa: F811
+def test_sts_0_ends_the_policy_and_sends_nobody_to_a_port(irc, with_tls):
     with_tls(sts=0)
     assert [name for name in offered(irc.wire()) if name.startswith("sts")] == ["sts=duration=0"]
 
@@ -85,14 +83,14 @@ def test_the_flag_takes_seconds(text, value, capsys):
         assert parser().parse_args(["--sts", text]).sts == value
 
 
-def test_no_sts_without_the_flag_or_without_tls(irc, with_tls):  # noqa: F811
+def test_no_sts_without_the_flag_or_without_tls(irc, with_tls):
     with_tls()
     assert not any(name.startswith("sts") for name in offered(irc.wire()))
     irc.start(options={"sts": 300})
     assert not any(name.startswith("sts") for name in offered(irc.wire()))
 
 
-def test_rehash_reads_the_certificate_again(irc, certificates, tmp_path):  # noqa: F811
+def test_rehash_reads_the_certificate_again(irc, certificates, tmp_path):
     pem = tmp_path / "cert.pem"
     shutil.copy(certificates / "ours.pem", pem)
     server = irc.start()

@@ -4,8 +4,7 @@ import pytest
 
 from extras.ircv3.storage import Storage
 from extras.ircv3.tags import time_of
-from tests.irc_wire import irc  # noqa: F401
-from tests.ircv3_accounts import cheap, client, register  # noqa: F401
+from tests.ircv3_accounts import client, register
 from tests.test_ircv3_chathistory import say
 from tests.test_ircv3_redaction import meanwhile
 

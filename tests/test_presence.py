@@ -13,10 +13,10 @@ from extras.presence.client import PresenceCommands
 from extras.presence.listing import list_lines
 from extras.presence.server import PresenceHandler, PresenceServer
 from step6_client.chat_client import Event
-from tests.conftest import Chat
 from tests.crowd import Walkon, follow, log_in, without_lock
 from tests.interleave import explore
 from tests.lesson import VERBS, rule, show
+from tests.servers import Chat
 from tests.stage import Stage
 
 

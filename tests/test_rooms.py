@@ -16,10 +16,10 @@ from extras.rooms.naive_server import ForgetfulServer
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step6_client.chat_client import Event, Reply
 from tests import lesson
-from tests.conftest import Chat, running
 from tests.crowd import Walkon, follow, log_in, reset, talk, without_lock
 from tests.dialects import eventually
 from tests.interleave import explore
+from tests.servers import Chat, running
 from tests.stage import Stage
 from tests.wire import Wire
 

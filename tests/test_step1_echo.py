@@ -21,8 +21,8 @@ from step1_echo.server import EchoServer
 from step1_echo.serving import PAUSE_S, format_address
 from step4_framing.server import FramedServer
 from tests.chapter import ROOT
-from tests.conftest import running
 from tests.lesson import rule
+from tests.servers import running
 from tests.wire import DEADLINE_S, Wire
 
 MEGABYTE = 1 << 20

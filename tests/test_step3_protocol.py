@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from step3_protocol.naive_server import NaiveServer
 from step3_protocol import protocol as ours
+from step3_protocol.naive_server import NaiveServer
 from step3_protocol.protocol import CONTROL, VERBS
 from step3_protocol.session import Session
 from tests.lesson import LINES, REQUESTS, Lesson, Raised, rule

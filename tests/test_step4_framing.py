@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from step4_framing import framing as ours
 from step4_framing.framing import MAX_LINE_BYTES
 from step4_framing.server import FramedServer
-from tests.conftest import Chat
 from tests.lesson import LINES, REQUESTS, Lesson, Raised, rule, show
+from tests.servers import Chat
 from tests.yours import under_test
 
 framing = under_test("step4", ours)  # our module, or the one that --python names

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from step5_server.server import ChatServer
-from tests.conftest import Chat
 from tests.lesson import LINES, PROTOCOL, REQUESTS, Lesson, Meanwhile, rule, show
+from tests.servers import Chat
 
 UNASKED = f"{PROTOCOL}#what-the-server-may-say-before-it-closes-a-connection"
 direct = pytest.mark.direct  # megabytes, or dozens of clients: not through the wiretap, a byte at a time

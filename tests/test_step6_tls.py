@@ -11,9 +11,8 @@ import pytest
 
 from extras.wiretap.direction import Spoiling
 from step6_client import tls, trust
-from tests.certificates import certificates  # noqa: F401: a fixture
 from tests.client_process import Client, Conversation, PlayedServer, pty
-from tests.conftest import tapped_by
+from tests.servers import tapped_by
 
 pytestmark = pytest.mark.long  # some ten seconds, which a learner need not wait for
 
@@ -32,12 +31,12 @@ def server_context(certificate, version=None):
 
 
 @pytest.fixture(params=VERSIONS, ids=["TLS 1.2", "TLS 1.3"])
-def context(request, certificates):  # noqa: F811
+def context(request, certificates):
     return server_context(certificates / "ours.pem", request.param)
 
 
 @contextlib.contextmanager
-def connected(context, certificates, spoiling=None, greeting=b""):  # noqa: F811
+def connected(context, certificates, spoiling=None, greeting=b""):
     """Yield a TlsSocket and the server's SSLSocket at its other end, which says its greeting at once."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
@@ -94,7 +93,7 @@ def end(sock):
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_two_threads_read_and_write_much_at_the_same_time_and_lose_nothing(context, certificates, network):  # noqa: F811
+def test_two_threads_read_and_write_much_at_the_same_time_and_lose_nothing(context, certificates, network):
     much = MUCH if network == "plain" else MUCH[:20_000]
     with connected(context, certificates, NETWORKS[network]) as (ours, theirs):
 
@@ -112,7 +111,7 @@ def test_two_threads_read_and_write_much_at_the_same_time_and_lose_nothing(conte
             assert read_all(ours) == much
 
 
-def test_what_is_sent_in_one_call_arrives_whole_however_long_it_is(context, certificates):  # noqa: F811
+def test_what_is_sent_in_one_call_arrives_whole_however_long_it_is(context, certificates):
     """OpenSSL takes 16 kB at a time."""
     with connected(context, certificates) as (ours, theirs):
 
@@ -124,7 +123,7 @@ def test_what_is_sent_in_one_call_arrives_whole_however_long_it_is(context, cert
             assert read_all(theirs) == MUCH
 
 
-def test_a_reader_that_waits_does_not_keep_the_writer_from_writing(context, certificates):  # noqa: F811
+def test_a_reader_that_waits_does_not_keep_the_writer_from_writing(context, certificates):
     with connected(context, certificates) as (ours, theirs):
         answer = []
         with running(lambda: answer.append(ours.recv(100))) as reader:
@@ -135,7 +134,7 @@ def test_a_reader_that_waits_does_not_keep_the_writer_from_writing(context, cert
         assert answer == [b"answer"]
 
 
-def test_after_a_half_close_the_server_sees_the_end_and_all_it_says_still_arrives(context, certificates):  # noqa: F811
+def test_after_a_half_close_the_server_sees_the_end_and_all_it_says_still_arrives(context, certificates):
     with connected(context, certificates) as (ours, theirs):
         ours.sendall(b"last words")
         ours.shutdown(socket.SHUT_WR)
@@ -145,7 +144,7 @@ def test_after_a_half_close_the_server_sees_the_end_and_all_it_says_still_arrive
         assert read_all(ours) == b"much ado"
 
 
-def test_what_came_before_the_half_close_and_was_not_read_yet_is_not_lost(context, certificates):  # noqa: F811
+def test_what_came_before_the_half_close_and_was_not_read_yet_is_not_lost(context, certificates):
     with connected(context, certificates) as (ours, theirs):
         theirs.sendall(b"early")
         assert ours.recv(1) == b"e"  # the rest is here, too
@@ -156,7 +155,7 @@ def test_what_came_before_the_half_close_and_was_not_read_yet_is_not_lost(contex
         assert read_all(ours) == b"arly, late"
 
 
-def test_a_half_close_in_the_middle_of_a_record_loses_nothing(context, certificates):  # noqa: F811
+def test_a_half_close_in_the_middle_of_a_record_loses_nothing(context, certificates):
     with connected(context, certificates) as (ours, theirs):
         theirs.sendall(b"whole")
         sealed = ours._sock.recv(65536)
@@ -168,7 +167,7 @@ def test_a_half_close_in_the_middle_of_a_record_loses_nothing(context, certifica
         assert ours.recv(100) == b"whole"
 
 
-def test_the_end_of_the_tcp_connection_alone_is_no_end_but_a_cut(context, certificates):  # noqa: F811
+def test_the_end_of_the_tcp_connection_alone_is_no_end_but_a_cut(context, certificates):
     with connected(context, certificates) as (ours, theirs):
         theirs.sendall(b"pay 10")
         socket.socket(fileno=theirs.detach()).close()  # FIN, and no goodbye in TLS
@@ -177,7 +176,7 @@ def test_the_end_of_the_tcp_connection_alone_is_no_end_but_a_cut(context, certif
             ours.recv(100)
 
 
-def test_shutting_down_both_ways_wakes_the_reader(context, certificates):  # noqa: F811
+def test_shutting_down_both_ways_wakes_the_reader(context, certificates):
     with connected(context, certificates) as (ours, theirs):
         woken = []
 
@@ -192,14 +191,14 @@ def test_shutting_down_both_ways_wakes_the_reader(context, certificates):  # noq
         assert woken
 
 
-def test_a_greeting_in_one_chunk_with_the_end_of_the_handshake_is_read(certificates):  # noqa: F811
+def test_a_greeting_in_one_chunk_with_the_end_of_the_handshake_is_read(certificates):
     context = server_context(certificates / "ours.pem", ssl.TLSVersion.TLSv1_2)  # there the server ends it
     with connected(context, certificates, Spoiling(glue_s=0.1), b"welcome") as (ours, theirs):
         ours._sock.setblocking(False)  # nothing more will come
         assert ours.recv(100) == b"welcome"
 
 
-def test_no_thread_uses_openssl_without_the_lock(context, certificates):  # noqa: F811
+def test_no_thread_uses_openssl_without_the_lock(context, certificates):
     with connected(context, certificates) as (ours, theirs):
 
         class Watched:
@@ -245,7 +244,7 @@ def secured(server, certificate, version=None):
     ids=["pipe", "terminal"],
 )
 @pytest.mark.parametrize("version", VERSIONS, ids=["TLS 1.2", "TLS 1.3"])
-def test_one_chats_over_tls_to_the_last_word(server, certificates, version, terminal):  # noqa: F811
+def test_one_chats_over_tls_to_the_last_word(server, certificates, version, terminal):
     with Client(
         command(server.port, "--tls", "--ca", certificates / "ours.pem", "--name", "alice"), terminal
     ) as client:
@@ -264,7 +263,7 @@ def test_one_chats_over_tls_to_the_last_word(server, certificates, version, term
         client.expect_status(0)
 
 
-def test_the_server_is_told_the_name_that_the_client_means(server, certificates):  # noqa: F811
+def test_the_server_is_told_the_name_that_the_client_means(server, certificates):
     names = []
     context = server_context(certificates / "ours.pem")
     context.sni_callback = lambda sock, name, _: names.append(name)
@@ -296,7 +295,7 @@ def refused(client, *texts):
     ],
     ids=["unknown", "another is trusted", "another name", "expired"],
 )
-def test_a_server_that_does_not_prove_its_name_gets_no_word(server, certificates, certificate, ca, texts):  # noqa: F811
+def test_a_server_that_does_not_prove_its_name_gets_no_word(server, certificates, certificate, ca, texts):
     flags = ["--tls"] + (["--ca", certificates / f"{ca}.pem"] if ca else [])
     with Client(command(server.port, *flags, "--name", "alice")) as client:
         with pytest.raises(ssl.SSLError, match="(?i)alert"):  # and it is told why
@@ -305,12 +304,12 @@ def test_a_server_that_does_not_prove_its_name_gets_no_word(server, certificates
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_the_address_may_be_the_name(server, certificates, host):  # noqa: F811
+def test_the_address_may_be_the_name(server, certificates, host):
     with Client(command(server.port, "--tls", "--ca", certificates / "ours.pem", "--name", "alice", host=host)):
         secured(server, certificates / "ours.pem").answer(b"LOGIN alice", b"OK welcome")
 
 
-def test_another_address_of_the_right_server_is_not_its_name(server, certificates):  # noqa: F811
+def test_another_address_of_the_right_server_is_not_its_name(server, certificates):
     flags = ["--tls", "--ca", certificates / "other.pem"]
     with Client(command(server.port, *flags, host="127.0.0.1")) as client:
         with pytest.raises(ssl.SSLError):
@@ -318,7 +317,7 @@ def test_another_address_of_the_right_server_is_not_its_name(server, certificate
         refused(client, "certificate is not for", "127.0.0.1")
 
 
-def test_a_server_that_speaks_plain_text_is_told_from_one_with_tls(server, certificates):  # noqa: F811
+def test_a_server_that_speaks_plain_text_is_told_from_one_with_tls(server, certificates):
     with Client(command(server.port, "--tls")) as client:
         server.accept().send(b"ERR bad-encoding not UTF-8\n")
         refused(client, "speaks no TLS", "without --tls")
@@ -333,7 +332,7 @@ def test_an_end_in_the_handshake_is_one_line(server, end, text):
         refused(client, "no TLS with localhost port", text)
 
 
-def test_a_server_that_is_too_old_is_told(server, certificates):  # noqa: F811
+def test_a_server_that_is_too_old_is_told(server, certificates):
     context = server_context(certificates / "ours.pem")
     context.set_ciphers("ALL:@SECLEVEL=0")
     with pytest.warns(DeprecationWarning):

@@ -26,12 +26,12 @@ from extras.tls.server import TlsChatServer
 from extras.tls.tls_server import add_tls_flags
 from step5_server.line_server import server_parser
 from step6_client.trust import connect_tls
-from tests.certificates import FOR_US, certificates, make  # noqa: F401: a fixture
+from tests.certificates import FOR_US, make
 from tests.chapter import ROOT
-from tests.conftest import running
 from tests.irc_wire import IrcWire, short
+from tests.servers import running
 from tests.test_irc_clients import IRSSI_CONFIG, Tmux, need, wait_for
-from tests.tls_house import credentials, dial, house, trusting, with_tls  # noqa: F401: fixtures
+from tests.tls_house import with_tls
 from tests.wire import Wire
 
 pytestmark = pytest.mark.long  # some ten seconds, which a learner need not wait for
@@ -411,7 +411,7 @@ def test_rooms_are_open_to_both(house, dial, connect):
     alice.expect(*[f"SAY tea bob {number}" for number in range(100)])
 
 
-def test_openssls_own_client_holds_a_session(house, certificates):  # noqa: F811
+def test_openssls_own_client_holds_a_session(house, certificates):
     server = house()
     port = server.tls_door.server_address[1]
     with subprocess.Popen(
@@ -523,7 +523,7 @@ def test_of_those_who_are_refused_only_some_may_take_their_time_to_shake_hands(h
     assert select.select([wire.sock for wire in silent], [], [], DEADLINE_S)[0], "one of them is sent away at once"
 
 
-def test_what_was_acknowledged_arrives_when_the_server_stops_and_the_end_is_clean(certificates, credentials):  # noqa: F811
+def test_what_was_acknowledged_arrives_when_the_server_stops_and_the_end_is_clean(certificates, credentials):
     server = with_tls(TlsChatServer)(("127.0.0.1", 0), credentials)
     with running(server):
         with connect_tls("localhost", server.tls_door.server_address[1], certificates / "ours.pem") as sock:
@@ -539,7 +539,7 @@ def test_what_was_acknowledged_arrives_when_the_server_stops_and_the_end_is_clea
     assert not alice.was_reset, "a cut cable, for a client that knows TLS"
 
 
-def test_a_server_stops_though_somebody_never_ends_his_handshake(credentials, trusting):  # noqa: F811
+def test_a_server_stops_though_somebody_never_ends_his_handshake(credentials, trusting):
     server = with_tls(TlsChatServer)(("127.0.0.1", 0), credentials)
     with contextlib.ExitStack() as stack:
         with running(server):
@@ -572,7 +572,7 @@ class OnlyThis:
 
 
 @pytest.mark.parametrize("last", [b"LOGOUT\n", b""], ids=["LOGOUT", "half-close"])
-def test_a_clean_end_is_said_in_tls_after_all_replies(house, certificates, last):  # noqa: F811
+def test_a_clean_end_is_said_in_tls_after_all_replies(house, certificates, last):
     server = house()
     with connect_tls("localhost", server.tls_door.server_address[1], certificates / "ours.pem") as sock:
         alice = Wire(None, "alice", sock=OnlyThis(sock))
@@ -639,7 +639,7 @@ def test_a_client_may_vanish_anywhere_in_the_handshake(house, trusting, dial, ca
     assert reasons <= {"EOF before the end of the TLS handshake", "Connection reset by peer"} and reasons
 
 
-def test_in_the_naive_server_a_silent_client_keeps_all_others_out(serve, certificates, trusting):  # noqa: F811
+def test_in_the_naive_server_a_silent_client_keeps_all_others_out(serve, certificates, trusting):
     def naive(address):
         server = NaiveServer(address)
         server.wrap(certificates / "ours.pem")
@@ -689,7 +689,7 @@ def test_a_thousand_handshakes_at_once(house, trusting):
 
 def test_a_renewed_certificate_is_shown_to_who_comes_next_and_nobody_is_lost(
     house, dial, certificates, tmp_path, caplog
-):  # noqa: F811
+):
     files = tmp_path / "live.pem"
     files.write_bytes((certificates / "ours.pem").read_bytes())
     credentials = Credentials(str(files))
@@ -713,7 +713,7 @@ def test_a_renewed_certificate_is_shown_to_who_comes_next_and_nobody_is_lost(
             assert carol.recv(10) == b"OK LOGIN M"[:10]
 
 
-def test_sighup_renews_and_ends_nothing(certificates, tmp_path):  # noqa: F811
+def test_sighup_renews_and_ends_nothing(certificates, tmp_path):
     files = tmp_path / "live.pem"
     files.write_bytes((certificates / "ours.pem").read_bytes())
     with server_process("--tls-cert", files, "-v") as (server, _, port):
@@ -749,14 +749,14 @@ def server_process(*flags, script="extras/tls/server.py"):
         assert server.returncode == 0 and b"Traceback" not in server.stderr.read()
 
 
-def test_tls_may_be_for_another_address_than_the_rest(certificates):  # noqa: F811
+def test_tls_may_be_for_another_address_than_the_rest(certificates):
     with server_process("--tls-cert", certificates / "ours.pem", "--tls-host", "::1") as (server, _, tls):
         assert server.tls_host == b"[::1]"
         socket.create_connection(("::1", tls)).close()
 
 
 @pytest.mark.parametrize("script", ["tls", "broadcast", "presence", "rooms"])
-def test_every_server_with_doors_takes_the_flags_and_says_where_it_listens(certificates, script):  # noqa: F811
+def test_every_server_with_doors_takes_the_flags_and_says_where_it_listens(certificates, script):
     with server_process("--tls-cert", certificates / "ours.pem", script=f"extras/{script}/server.py") as (
         _,
         plain,
@@ -769,7 +769,7 @@ def test_every_server_with_doors_takes_the_flags_and_says_where_it_listens(certi
             wire.fence()
 
 
-def test_the_irc_server_takes_the_flags(certificates):  # noqa: F811
+def test_the_irc_server_takes_the_flags(certificates):
     with server_process("--tls-cert", certificates / "ours.pem", script="extras/irc/server.py") as (_, plain, tls):
         with connect_tls("localhost", tls, certificates / "ours.pem") as sock:
             sock.sendall(b"NICK alice\r\nUSER a 0 * :A\r\n")
@@ -783,7 +783,7 @@ def from_command_line(*words):
 
 
 @pytest.fixture
-def files(certificates, tmp_path):  # noqa: F811
+def files(certificates, tmp_path):
     """A folder with good and bad files."""
     both = (certificates / "ours.pem").read_text()
     key, cert = both[: both.index("-----BEGIN CERT")], both[both.index("-----BEGIN CERT") :]
@@ -921,7 +921,7 @@ def test_where_no_certificate_can_be_made_it_says_why_and_leaves_nothing(tmp_pat
 # IRC clients
 
 
-def test_irssi_talks_over_tls_and_checks_the_certificate(house, certificates, tmp_path):  # noqa: F811
+def test_irssi_talks_over_tls_and_checks_the_certificate(house, certificates, tmp_path):
     need("irssi", "tmux")
     (tmp_path / "config").write_text(IRSSI_CONFIG)
     server = house(IrcServer)
@@ -978,7 +978,7 @@ def weechat_with(server, ca_file, folder):
             weechat.wait(DEADLINE_S)
 
 
-def test_weechat_talks_over_tls(house, certificates, tmp_path):  # noqa: F811
+def test_weechat_talks_over_tls(house, certificates, tmp_path):
     server = house(IrcServer)
     with weechat_with(server, certificates / "ours.pem", tmp_path) as log:
         wait_for("WeeChat in the channel", lambda: "has joined #tea" in log("t.#tea"))
@@ -988,7 +988,7 @@ def test_weechat_talks_over_tls(house, certificates, tmp_path):  # noqa: F811
             wait_for("bob", lambda: "hello from a port without TLS" in log("t.#tea"))
 
 
-def test_weechat_does_not_trust_any_certificate(house, certificates, tmp_path):  # noqa: F811
+def test_weechat_does_not_trust_any_certificate(house, certificates, tmp_path):
     server = house(IrcServer)
     with weechat_with(server, certificates / "other.pem", tmp_path) as log:
         wait_for("a refusal", lambda: "certificate is NOT trusted" in log("server.t"))

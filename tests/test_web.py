@@ -32,7 +32,6 @@ from extras.web.websocket import (
 )
 from step4_framing.framing import MAX_LINE_BYTES, LineTooLong
 from step5_server.codec import LineCodec
-from tests.certificates import certificates  # noqa: F401: a fixture
 from tests.chapter import ROOT
 from tests.dialects import eventually
 from tests.web_sock import NOT_OPEN, WebSock

@@ -7,47 +7,29 @@ environment it also makes the picture of the chapter anew.
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 
 import pytest
 
 try:
-    from playwright.sync_api import expect, sync_playwright
+    from playwright.sync_api import expect
 except ImportError:
-    sync_playwright = None  # the fixture `chromium` says how to get it
+    expect = None  # the fixture `chromium` says how to get it
 
 from extras.web.server import PAGE, WebServer
 from extras.web.website import Website
-from tests.certificates import certificates  # noqa: F401: a fixture
 from tests.chapter import ROOT
-from tests.conftest import running
 from tests.dialects import eventually
+from tests.servers import running
 from tests.wire import Wire
 
 pytestmark = pytest.mark.long
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 PICTURE = ROOT / "extras" / "web" / "page.png"
 MAX_PICTURE_BYTES = 150_000
 PHONE = {"width": 360, "height": 640}
 DESK = {"width": 1100, "height": 700}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """One browser for all tests here; each user has a context of her own, so nothing is shared."""
-    pytest.importorskip("websockets", reason="websockets is not installed: pip install -r extras/web/requirements.txt")
-    if sync_playwright is None:
-        pytest.skip("playwright is not installed: pip install -r extras/web/requirements-tests.txt")
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: apt install chromium")
-    expect.set_options(timeout=30_000)  # on a busy machine
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -28,7 +28,6 @@ from extras.wiretap.wiretap import Wiretap
 from step1_echo.server import EchoServer
 from step2_client.client import CannotConnect
 from step6_client.trust import connect_tls
-from tests.certificates import certificates  # noqa: F401: a fixture
 from tests.chapter import ROOT
 from tests.wire import DEADLINE_S, Wire
 
@@ -809,7 +808,7 @@ def test_each_direction_is_told_in_its_own_way():
     ],
     ids=["as it is", "slice", "glue", "delay", "stall", "all"],
 )
-def test_tls_passes_however_it_is_disturbed_and_its_text_is_not_seen(serve, certificates, spoiling):  # noqa: F811
+def test_tls_passes_however_it_is_disturbed_and_its_text_is_not_seen(serve, certificates, spoiling):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificates / "ours.pem")
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -839,7 +838,7 @@ def test_tls_passes_however_it_is_disturbed_and_its_text_is_not_seen(serve, cert
         assert shown[0] == "handshake" and "application data" in tap.display.out.getvalue()
 
 
-def test_a_cut_in_a_tls_handshake_is_told_by_the_client(serve, certificates):  # noqa: F811
+def test_a_cut_in_a_tls_handshake_is_told_by_the_client(serve, certificates):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tap = serve(Wiretap, target=listener.getsockname(), spoiling=Spoiling(cut_bytes=100))
         with pytest.raises(CannotConnect, match="no TLS with localhost port .*: .*reset"):

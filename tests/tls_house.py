@@ -1,4 +1,4 @@
-"""A server with a TLS port, and clients for it: fixtures for whoever imports them."""
+"""A server with a TLS port, and clients for it: fixtures."""
 
 import contextlib
 import socket
@@ -8,18 +8,17 @@ import pytest
 
 from extras.tls.credentials import Credentials
 from extras.tls.server import TlsChatServer
-from tests.certificates import certificates  # noqa: F401: a fixture
 from tests.wire import DEADLINE_S, Wire
 
 
 @pytest.fixture
-def credentials(certificates):  # noqa: F811
+def credentials(certificates):
     """Of our server, for localhost and 127.0.0.1."""
     return Credentials(str(certificates / "ours.pem"))
 
 
 @pytest.fixture
-def trusting(certificates):  # noqa: F811
+def trusting(certificates):
     """A client's context that trusts our certificate."""
     return ssl.create_default_context(cafile=certificates / "ours.pem")
 

@@ -1,6 +1,6 @@
 """What becomes of the checks: a lesson for each rule that is broken, a line for each rule, and less patience after that.
 
-The hooks are pytest's; conftest.py imports them.
+The hooks are pytest's; conftest.py names this module.
 """
 
 import time

@@ -4,7 +4,6 @@ import threading
 
 import pytest
 
-from tests.irc_wire import irc  # noqa: F401
 from tests.wire import DEADLINE_S
 
 
@@ -71,7 +70,7 @@ def test_it_knows_the_nick_that_the_server_has_given_it(exercise):
     assert bot.hear(b":bob!b@host KICK #tea a_name") == [b"JOIN #tea"]
 
 
-def test_it_lives_on_a_real_server(exercise, irc):  # noqa: F811
+def test_it_lives_on_a_real_server(exercise, irc):
     server = irc.start()
     alice = irc.client("alice", channel="#tea")
     bot = threading.Thread(target=exercise.run, args=(exercise.Bot("alice", "#tea"), server.server_address))

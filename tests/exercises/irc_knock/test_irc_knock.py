@@ -3,13 +3,12 @@
 import pytest
 
 from extras.ircv3.every import EXTENSIONS
-from tests.irc_wire import irc  # noqa: F401
 
 DELIVERED = "711 #Tea Your KNOCK has been delivered."
 
 
 @pytest.fixture
-def wires(exercise, irc):  # noqa: F811
+def wires(exercise, irc):
     """alice, the operator of #Tea; carol, a member; bob, who is outside."""
     irc.start(extensions=(*EXTENSIONS, exercise.Knock))
     wires = irc.client("alice", channel="#Tea"), irc.client("carol", channel="#Tea"), irc.client("bob")

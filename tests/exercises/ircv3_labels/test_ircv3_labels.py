@@ -2,8 +2,6 @@
 
 import pytest
 
-from tests.irc_wire import irc  # noqa: F401
-
 
 @pytest.fixture
 def labels(exercise):
@@ -87,7 +85,7 @@ def test_what_has_been_answered_is_forgotten(labels):
         ) == [(number.decode(), ["353"])]
 
 
-def test_a_real_server_is_understood(labels, irc):  # noqa: F811
+def test_a_real_server_is_understood(labels, irc):
     alice, bob = irc.client("alice", "labeled-response batch"), irc.client("bob")
     (join, line), (ison, other), (pong, third) = (
         labels.request("JOIN", "#tea"),

@@ -1,9 +1,7 @@
 """Exercise: what did she say last?"""
 
-from tests.irc_wire import irc  # noqa: F401: a fixture
 
-
-def test_the_last_words_of_each_are_told_whoever_asks(exercise, irc):  # noqa: F811
+def test_the_last_words_of_each_are_told_whoever_asks(exercise, irc):
     irc.start(extensions=exercise.ALL)
     alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")
     alice.ask("PRIVMSG #tea :one", "PRIVMSG #tea :two", "NOTICE #tea :not this", "PRIVMSG bob :nor this")
@@ -16,7 +14,7 @@ def test_the_last_words_of_each_are_told_whoever_asks(exercise, irc):  # noqa: F
     ]
 
 
-def test_what_was_said_elsewhere_is_not_told(exercise, irc):  # noqa: F811
+def test_what_was_said_elsewhere_is_not_told(exercise, irc):
     irc.start(extensions=exercise.ALL)
     alice, bob = irc.client("alice", channel="#secret"), irc.client("bob", channel="#tea")
     alice.ask("PRIVMSG #secret :the key is under the mat")
@@ -24,7 +22,7 @@ def test_what_was_said_elsewhere_is_not_told(exercise, irc):  # noqa: F811
     assert bob.lines("LASTWORDS #tea alice") == ["NOTICE bob nothing"]
 
 
-def test_words_survive_their_speaker_and_a_flood_of_nicks_does_not_grow_the_memory(exercise, irc):  # noqa: F811
+def test_words_survive_their_speaker_and_a_flood_of_nicks_does_not_grow_the_memory(exercise, irc):
     irc.start(extensions=exercise.ALL)
     alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")
     alice.ask("PRIVMSG #tea :goodbye")

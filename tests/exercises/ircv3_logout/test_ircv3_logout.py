@@ -1,10 +1,9 @@
 """Exercise: log out, and stay."""
 
-from tests.irc_wire import irc  # noqa: F401: a fixture
-from tests.ircv3_accounts import cheap, client, register  # noqa: F401: a fixture
+from tests.ircv3_accounts import client, register
 
 
-def test_who_logs_out_is_told_and_has_no_account(exercise, irc, cheap):  # noqa: F811
+def test_who_logs_out_is_told_and_has_no_account(exercise, irc, cheap):
     irc.start(extensions=exercise.ALL)
     register(irc, "alice")
     alice = client(irc, "al", "alice")
@@ -13,7 +12,7 @@ def test_who_logs_out_is_told_and_has_no_account(exercise, irc, cheap):  # noqa:
     assert alice.codes("LOGOUT") == [], "there is nothing left to do"
 
 
-def test_the_neighbours_are_told_who_asked_for_it_and_nobody_else(exercise, irc, cheap):  # noqa: F811
+def test_the_neighbours_are_told_who_asked_for_it_and_nobody_else(exercise, irc, cheap):
     irc.start(extensions=exercise.ALL)
     register(irc, "alice")
     alice = client(irc, "al", "alice", caps="account-notify", channel="#tea")
@@ -23,7 +22,7 @@ def test_the_neighbours_are_told_who_asked_for_it_and_nobody_else(exercise, irc,
     assert asked.lines() == ["ACCOUNT *"] and not_asked.lines() == []
 
 
-def test_the_nick_of_the_account_is_for_its_owner_again(exercise, irc, cheap):  # noqa: F811
+def test_the_nick_of_the_account_is_for_its_owner_again(exercise, irc, cheap):
     irc.start(extensions=exercise.ALL)
     register(irc, "alice")
     alice = client(irc, "al", "alice")

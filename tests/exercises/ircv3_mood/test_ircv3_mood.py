@@ -3,13 +3,12 @@
 import pytest
 
 from extras.ircv3.every import EXTENSIONS
-from tests.irc_wire import irc  # noqa: F401
 
 NAME = "example.org/mood"
 
 
 @pytest.fixture
-def network(exercise, irc):  # noqa: F811
+def network(exercise, irc):
     irc.start(extensions=(*EXTENSIONS, exercise.Mood))
     return irc
 

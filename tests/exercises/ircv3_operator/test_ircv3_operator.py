@@ -3,13 +3,12 @@
 import pytest
 
 from extras.ircv3.every import EXTENSIONS
-from tests.irc_wire import irc  # noqa: F401
 
 NAME = "example.org/operator"
 
 
 @pytest.fixture
-def wires(exercise, irc):  # noqa: F811
+def wires(exercise, irc):
     """carol, who has asked for the tag; alice, the operator; bob, who has not asked."""
     irc.start(extensions=(*EXTENSIONS, exercise.OperatorTag))
     carol, alice, bob = irc.client("carol", caps=NAME), irc.client("alice"), irc.client("bob")
@@ -19,7 +18,7 @@ def wires(exercise, irc):  # noqa: F811
     return carol, alice, bob
 
 
-def test_it_is_offered(irc, exercise):  # noqa: F811
+def test_it_is_offered(irc, exercise):
     irc.start(extensions=(*EXTENSIONS, exercise.OperatorTag))
     assert any(NAME in got.text.split() for got in irc.wire().ask("CAP LS 302"))
 

@@ -2,24 +2,21 @@
 
 import pytest
 
-from tests.certificates import certificates  # noqa: F401: a fixture
-from tests.tls_house import credentials, dial, house, trusting  # noqa: F401: fixtures
-
 
 @pytest.fixture
-def server(exercise, house, monkeypatch):  # noqa: F811
+def server(exercise, house, monkeypatch):
     monkeypatch.setattr(exercise.HurryServer, "handshake_timeout_s", 0.1)
     return house(exercise.HurryServer)
 
 
 @pytest.mark.parametrize("hello", [b"", b"\x16\x03\x01"])
-def test_who_does_not_shake_hands_is_sent_away(server, dial, hello):  # noqa: F811
+def test_who_does_not_shake_hands_is_sent_away(server, dial, hello):
     silent = dial(server, "silent", tls=False)
     silent.send(hello)
     silent.expect_end()
 
 
-def test_who_has_shaken_hands_and_who_needs_not_may_take_their_time(server, dial, connect):  # noqa: F811
+def test_who_has_shaken_hands_and_who_needs_not_may_take_their_time(server, dial, connect):
     alice, bob = dial(server, "alice"), connect(server, "bob")
     for wire in alice, bob:
         wire.fence()

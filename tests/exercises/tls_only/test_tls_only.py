@@ -1,17 +1,14 @@
 """Exercise: names for those who come by TLS only."""
 
-from tests.certificates import certificates  # noqa: F401: a fixture
-from tests.tls_house import credentials, dial, house, trusting  # noqa: F401: fixtures
 
-
-def test_with_tls_all_is_as_ever(exercise, house, dial):  # noqa: F811
+def test_with_tls_all_is_as_ever(exercise, house, dial):
     alice = dial(house(exercise.SecureServer), "alice")
     alice.ask("LOGIN alice", "OK ...")
     alice.ask("MSG alice hi", "MSG alice hi", "OK")
     alice.ask("LOGIN again", "ERR already-logged-in ...")
 
 
-def test_without_tls_there_is_no_name_and_the_connection_goes_on(exercise, house, dial, connect):  # noqa: F811
+def test_without_tls_there_is_no_name_and_the_connection_goes_on(exercise, house, dial, connect):
     server = house(exercise.SecureServer)
     bob = connect(server, "bob")
     bob.ask("LOGIN bob", "ERR unavailable ...")

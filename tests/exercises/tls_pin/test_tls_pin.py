@@ -6,26 +6,24 @@ import ssl
 
 import pytest
 
-from tests.certificates import certificates  # noqa: F401: a fixture
-from tests.tls_house import credentials, house  # noqa: F401: fixtures
 from tests.wire import Wire
 
 
 @pytest.fixture
-def fingerprint(certificates):  # noqa: F811
+def fingerprint(certificates):
     pem = (certificates / "ours.pem").read_text()
     return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem[pem.index("-----BEGIN CERT") :])).hexdigest()
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper])
-def test_the_right_server_is_trusted(exercise, house, fingerprint, change):  # noqa: F811
+def test_the_right_server_is_trusted(exercise, house, fingerprint, change):
     server = house()
     with exercise.connect_pinned(server.tls_door.server_address, change(fingerprint)) as sock:
         assert sock.version() >= "TLSv1.2"
         Wire(None, "alice", sock=sock).ask("LOGIN alice", "OK ...")
 
 
-def test_another_server_hears_nothing(exercise, house, fingerprint, caplog):  # noqa: F811
+def test_another_server_hears_nothing(exercise, house, fingerprint, caplog):
     caplog.set_level(logging.INFO)
     server = house()
     wrong = fingerprint.replace(fingerprint[0], "f" if fingerprint[0] != "f" else "0")
