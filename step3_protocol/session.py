@@ -12,13 +12,13 @@ class Session:
     verbs = VERBS  # a subclass may know more, and has a do_VERB for each
 
     def __init__(self):
-        self.name: str | None = None  # set by LOGIN
+        self.name = ""  # set by LOGIN
         self.over = False  # set by LOGOUT: the server should close the connection
 
     def answer(self, line: bytes) -> list[bytes]:
         """Return the lines to send back for one line: the reply, after any event."""
         try:
-            request = parse_line(line, self.verbs, logged_in=self.name is not None)
+            request = parse_line(line, self.verbs, logged_in=self.name != "")
             if request is None:
                 return []
             return getattr(self, "do_" + request.verb)(*request.args)

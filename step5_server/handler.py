@@ -32,7 +32,7 @@ class LineHandler(socketserver.BaseRequestHandler):
 
     def setup(self):
         """Wrap the socket, and ask the server for a place."""
-        self.name: str | None = None  # set when the peer has logged in
+        self.name = ""  # set when the peer has logged in
         self.registry = self.server.registry
         self.conn = self.connect()
         self.outbox = self.conn.outbox

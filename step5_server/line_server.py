@@ -138,7 +138,7 @@ class LineServer(Server):
             for handler in self._serving | self._leaving:
                 handler.conn.forgive(deaf_s)
         for handler in list(self._serving):
-            if handler.name is None and now - handler.conn.opened_at > self.login_timeout_s:
+            if not handler.name and now - handler.conn.opened_at > self.login_timeout_s:
                 self.dismiss(handler, "login-timeout", "no LOGIN in time")
         for handler in list(self._leaving):
             if handler.conn.overdue(now):

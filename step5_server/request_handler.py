@@ -34,7 +34,7 @@ class RequestHandler(LineHandler):
         """Return the request, None for an empty line, and log its verb.  Raises: ProtocolError."""
         if isinstance(line, LineTooLong):
             raise ProtocolError("line-too-long", "at most 1024 bytes a line")
-        request = parse_line(line, self.VERBS, logged_in=self.name is not None)
+        request = parse_line(line, self.VERBS, logged_in=self.name != "")
         if request:
             log.info("%s: %s", self, request.verb)
         return request

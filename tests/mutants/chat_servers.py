@@ -274,7 +274,7 @@ class AsksForALoginFirst(Mutant):
     """It says ERR not-logged-in to a verb that it does not know."""
 
     def _reply(self, line):
-        if self.name is None and line.startswith(b"ERR unknown-command"):
+        if not self.name and line.startswith(b"ERR unknown-command"):
             line = b"ERR not-logged-in who are you?"
         super()._reply(line)
 
@@ -356,10 +356,10 @@ class LetsStrangersTalk(Mutant):
     """It takes MSG from who has not logged in."""
 
     def answer(self, line):
-        if self.name is None and not isinstance(line, LineTooLong) and line.upper().startswith(b"MSG"):
+        if not self.name and not isinstance(line, LineTooLong) and line.upper().startswith(b"MSG"):
             self.name = "stranger"
             super().answer(line)
-            self.name = None
+            self.name = ""
         else:
             super().answer(line)
 
@@ -425,7 +425,7 @@ class LetsUsersChangeTheirNames(Mutant):
 
     def do_LOGIN(self, name):
         self.on_gone()
-        self.name = None
+        self.name = ""
         super().do_LOGIN(name)
 
 
@@ -499,7 +499,7 @@ class StaysAfterLogout(Mutant):
     def do_LOGOUT(self):
         self.ok("bye")
         self.on_gone()
-        self.name = None
+        self.name = ""
 
 
 @caught_by("test_logout_ends_the_connection")
