@@ -13,9 +13,9 @@ linger    after our last words, read and throw away what the peer still sends.  
 import socket
 import time
 
-from step1_echo.serving import format_address, log
+from step1_echo.serving import Address, format_address, log
 from step4_framing.framing import LineTooLong
-from step5_server.codec import LineCodec
+from step5_server.codec import Codec
 from step5_server.outbox import MAX_PENDING_BYTES, Outbox
 from step5_server.stream import Stream
 
@@ -41,8 +41,8 @@ class Connection:
     def __init__(
         self,
         stream: Stream,
-        codec: LineCodec,
-        address: tuple,
+        codec: Codec,
+        address: Address,
         max_pending_bytes: int = MAX_PENDING_BYTES,
         too_slow_line: bytes = b"",
     ):

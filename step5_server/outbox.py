@@ -16,8 +16,9 @@ import bisect
 import itertools
 import socket
 import threading
+from collections.abc import Callable
 
-from step5_server.codec import LineCodec
+from step5_server.codec import Codec
 from step5_server.stream import Stream
 
 MAX_PENDING_BYTES = 1 << 20  # 1 MiB: minutes of chat; the kernel holds as much again or more
@@ -39,7 +40,7 @@ class Outbox:
     def __init__(
         self,
         stream: Stream,
-        codec: LineCodec,
+        codec: Codec,
         max_pending_bytes: int = MAX_PENDING_BYTES,
         too_slow_line: bytes = b"",
     ):
@@ -120,7 +121,7 @@ class Outbox:
                 drained = self._drained
                 if self._stalled:
                     return
-                self._wait_for(lambda: self.ended or self._drained != drained, patience_s)
+                self._wait_for(lambda: self.ended or self._drained != drained, patience_s)  # noqa: B023, used up here
                 self._stalled = self._drained == drained
 
     def wait_until_sent(self, timeout: float) -> bool:
@@ -128,7 +129,7 @@ class Outbox:
         self._wait_for(lambda: not self.pending_bytes, timeout)
         return not (self.pending_bytes or self._dead)
 
-    def _wait_for(self, ready, timeout: float | None = None) -> None:
+    def _wait_for(self, ready: Callable[[], bool], timeout: float | None = None) -> None:
         """Wait until `ready` holds, which the drainer and whoever ends us may change."""
         with self._lock:
             self._send(self._take())  # flush() may have left it to whoever had the lock
