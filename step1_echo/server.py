@@ -19,7 +19,7 @@ CHUNK_BYTES = 65536  # memory for one connection, however much passes through it
 class EchoHandler(socketserver.BaseRequestHandler):
     """Talk to one client; each has its own EchoHandler in its own thread."""
 
-    def handle(self):
+    def handle(self) -> None:
         """Send each chunk back until the client's EOF."""
         log.info("%s: connected", format_address(self.client_address))
         echoed = 0

@@ -27,6 +27,8 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import Any, TextIO
 
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
@@ -38,22 +40,29 @@ PAUSE_S = 0.1  # out of resources: how long to wait before accept() is tried aga
 LOG_AGAIN_S = 10.0  # and how seldom to say so
 JOIN_INTERVAL_S = 0.5  # Windows cannot interrupt a join without a timeout with Ctrl-C
 
+# Of a socket: IPv4's (host, port), or IPv6's (host, port, flow, zone).
+Address = tuple[str, int] | tuple[str, int, int, int]
+
 log = logging.getLogger("chat")
 
 
-class Log(logging.StreamHandler):
+class Log(logging.Handler):
     """A log that drops lines when nobody takes them: no user must suffer for a full pipe or disk.
 
     `server.py -v 2>&1 | less` would freeze everybody, as soon as less has seen enough.
     """
 
-    def emit(self, record):
+    def __init__(self, stream: TextIO):
+        super().__init__()
+        self.stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
         if takes_more(self.stream):
             with contextlib.suppress(CannotWrite):
                 write(self.stream, self.format(record) + "\n")
 
 
-def takes_more(stream) -> bool:
+def takes_more(stream: TextIO) -> bool:
     """Tell whether a line can be written to the stream without waiting for its reader."""
     try:
         # A pipe that is ready takes 4 KiB.  Source: pipe(7), PIPE_BUF.
@@ -73,9 +82,13 @@ class Server(socketserver.ThreadingTCPServer):
     # Connections that the kernel completes while we are busy.  With the default of 5 a
     # hundred clients at once wait seconds for a retransmitted SYN.
     request_queue_size = 1024
+    handler_class: type[socketserver.BaseRequestHandler]  # who serves a connection; a subclass names it
+    server_address: Address
     _next_log = 0.0  # when we may say again that there is nothing left
 
-    def __init__(self, address: tuple[str, int], handler_class=None):
+    def __init__(
+        self, address: tuple[str, int], handler_class: Callable[..., socketserver.BaseRequestHandler] | None = None
+    ):
         """Bind and listen on (host, port); port 0 takes any free one.
 
         Raises: OSError when the address cannot be had.
@@ -89,20 +102,21 @@ class Server(socketserver.ThreadingTCPServer):
         except UnicodeError:
             raise OSError("no host can have such a name") from None
         self.address_family = family
-        super().__init__(sockaddr, handler_class or self.handler_class)
+        # The ignored one: a Python that was built without IPv6 would give its addresses as bytes.
+        super().__init__(sockaddr, handler_class or self.handler_class)  # type: ignore[arg-type]
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> "Server":
         """Build the server that the command line asks for."""
         return cls((args.host, args.port))
 
-    def server_bind(self):
+    def server_bind(self) -> None:
         if self.address_family == socket.AF_INET6:
             # "::" then serves IPv4 clients too, on every system alike.
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         super().server_bind()
 
-    def get_request(self):
+    def get_request(self) -> tuple[socket.socket, Address]:
         """Accept; when the system has nothing left to give, wait a little and go on."""
         try:
             return super().get_request()
@@ -111,7 +125,7 @@ class Server(socketserver.ThreadingTCPServer):
                 self.pause(error)
             raise  # socketserver ignores it and comes back
 
-    def process_request(self, request, client_address):
+    def process_request(self, request: Any, client_address: Address) -> None:
         """Give the connection its thread; without one the client cannot be served."""
         try:
             super().process_request(request, client_address)
@@ -139,7 +153,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.shutdown()
         self.server_close()
 
-    def handle_error(self, request, client_address):
+    def handle_error(self, request: Any, client_address: Address) -> None:
         """Log what a handler raised: one line if the peer did it, all of it if we did."""
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
@@ -149,7 +163,7 @@ class Server(socketserver.ThreadingTCPServer):
             log.exception("%s: a bug of ours", format_address(client_address))
 
 
-def format_address(address: tuple) -> str:
+def format_address(address: Address) -> str:
     """Return "127.0.0.1:9000", or "[::1]:9000" for IPv6; whoever connects as printed gets here.
 
     "[fe80::1%eth0]:9000" names a zone: each network has addresses that begin with fe80, and the

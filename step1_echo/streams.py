@@ -8,6 +8,7 @@ Every program of this tutorial calls `mend_streams` first.
 import contextlib
 import os
 import sys
+from typing import TextIO
 
 
 class CannotWrite(Exception):
@@ -22,13 +23,13 @@ def mend_streams() -> None:
     for number, (name, mode) in enumerate({"stdin": "r", "stdout": "w", "stderr": "w"}.items()):
         if getattr(sys, name) is None:
             # It gets the lowest free number: this one.
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, it stays open
         elif hasattr(os, "set_blocking"):
             with contextlib.suppress(OSError):  # NOTE: Windows has modes for pipes only
                 os.set_blocking(number, True)
 
 
-def write(stream, data: bytes | str) -> None:
+def write(stream: TextIO, data: bytes | str) -> None:
     """Write all of it, at once.  Raises: CannotWrite.
 
     Past Python's buffers: these keep what could not be written, try again when the program

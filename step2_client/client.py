@@ -9,6 +9,7 @@ import argparse
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so step1_echo is found
@@ -21,7 +22,7 @@ CONNECT_TIMEOUT_S = 10  # a host that swallows our packets would make us wait tw
 GRACE_S = 0.2  # for our own end of input to be noticed, where both ends stop at once
 
 
-def pump(read, write) -> None:
+def pump(read: Callable[[int], bytes], write: Callable[[bytes], object]) -> None:
     """Copy chunks from `read` to `write` until EOF.  Blocks: until then."""
     while chunk := read(CHUNK_BYTES):
         write(chunk)
@@ -40,7 +41,7 @@ def read_input(max_bytes: int) -> bytes:
     try:
         # `raw`: the unbuffered file below sys.stdin.  A buffered one has a lock, and
         # Python could not exit while one thread holds it in a read.
-        return sys.stdin.buffer.raw.read(max_bytes)
+        return sys.stdin.buffer.raw.read(max_bytes)  # type: ignore[no-any-return, union-attr]
     except OSError as error:  # the terminal's window has been closed, for one
         tell(f"cannot read {sys.stdin.name}: {error.strerror}")
         return b""  # so there is no more

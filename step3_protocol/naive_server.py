@@ -19,7 +19,7 @@ CHUNK_BYTES = 4096
 class OneRecvHandler(socketserver.BaseRequestHandler):
     """Talk to one client, a recv() at a time."""
 
-    def handle(self):
+    def handle(self) -> None:
         """Answer each chunk as if it were one line."""
         log.info("%s: connected", format_address(self.client_address))
         session = Session()

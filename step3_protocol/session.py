@@ -11,7 +11,7 @@ class Session:
 
     verbs = VERBS  # a subclass may know more, and has a do_VERB for each
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.name = ""  # set by LOGIN
         self.over = False  # set by LOGOUT: the server should close the connection
 
@@ -21,7 +21,8 @@ class Session:
             request = parse_line(line, self.verbs, logged_in=self.name != "")
             if request is None:
                 return []
-            return getattr(self, "do_" + request.verb)(*request.args)
+            replies: list[bytes] = getattr(self, "do_" + request.verb)(*request.args)
+            return replies
         except ProtocolError as error:
             return [format_line("ERR", error.code, error.text)]
 

@@ -20,7 +20,7 @@ TOO_LONG = b"ERR line-too-long at most 1024 bytes a line"
 class FramedHandler(socketserver.BaseRequestHandler):
     """Talk to one client, a line at a time."""
 
-    def handle(self):
+    def handle(self) -> None:
         """Answer each line, however its bytes were cut."""
         log.info("%s: connected", format_address(self.client_address))
         session = Session()

@@ -3,14 +3,20 @@
 A subclass gives what its protocol needs: answer(), last_line() and on_gone().
 """
 
+import socket
 import socketserver
 import time
+from typing import TYPE_CHECKING
 
-from step1_echo.serving import format_address, log
+from step1_echo.serving import Address, format_address, log
 from step4_framing.framing import LineTooLong
-from step5_server.codec import LineCodec
+from step5_server.codec import Codec, LineCodec
 from step5_server.connection import Connection
+from step5_server.registry import Registry
 from step5_server.stream import Stream
+
+if TYPE_CHECKING:
+    from step5_server.line_server import LineServer  # which imports us
 
 # A thread that lets go of a lock and takes it again is faster than one that waits for it and has
 # to wake up first.  So whoever has sent so many lines (less than a millisecond of work) steps
@@ -29,8 +35,13 @@ class LineHandler(socketserver.BaseRequestHandler):
 
     connection_class = Connection
     codec_class = LineCodec
+    # What socketserver calls them, and what they are here.
+    request: socket.socket
+    client_address: Address
+    server: "LineServer"
+    registry: Registry
 
-    def setup(self):
+    def setup(self) -> None:
         """Wrap the socket, and ask the server for a place."""
         self.name = ""  # set when the peer has logged in
         self.registry = self.server.registry
@@ -54,11 +65,11 @@ class LineHandler(socketserver.BaseRequestHandler):
         """Return what carries our bytes: here the socket alone."""
         return Stream(self.request)
 
-    def codec(self) -> LineCodec:
+    def codec(self) -> Codec:
         """Return what makes lines of bytes, and bytes of lines."""
         return self.codec_class()
 
-    def handle(self):
+    def handle(self) -> None:
         """Read and answer lines until the peer or the server ends it."""
         log.info("%s: connected", self)
         if self.refusal:
@@ -68,7 +79,7 @@ class LineHandler(socketserver.BaseRequestHandler):
             self.conn.deliver()  # before we sleep: nobody must wait for our next line
             self.conn.wait_for_peer()
 
-    def finish(self):
+    def finish(self) -> None:
         """Free what the peer held, at once; then let the last words reach it."""
         try:
             with self.registry.lock:

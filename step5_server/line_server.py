@@ -10,8 +10,10 @@ sweep     look at all of them, now and then, for whoever is overdue
 import argparse
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
-from step1_echo.serving import Server, argument_parser
+from step1_echo.serving import DEFAULT_PORT, Address, Server, argument_parser
 from step5_server.handler import LineHandler
 from step5_server.outbox import MAX_PENDING_BYTES
 from step5_server.registry import Registry
@@ -56,13 +58,13 @@ class LineServer(Server):
         super().__init__(address)
 
     @classmethod
-    def from_args(cls, args):
+    def from_args(cls, args: argparse.Namespace) -> "LineServer":
         """Build the server that the command line asks for."""
         threading.stack_size(STACK_BYTES)  # for all threads from here on
         return cls((args.host, args.port), **cls.settings(args))
 
     @classmethod
-    def settings(cls, args) -> dict:
+    def settings(cls, args: argparse.Namespace) -> dict[str, Any]:
         """Return the keyword arguments of __init__ that the command line asks for."""
         return {
             "max_clients": args.max_clients,
@@ -120,7 +122,7 @@ class LineServer(Server):
                 self._serving.remove(handler)
                 self._leaving.add(handler)
 
-    def service_actions(self):
+    def service_actions(self) -> None:
         """Sweep, now and then.  Thread: the acceptor, between two accepts."""
         now = time.monotonic()
         if now >= self._next_sweep:
@@ -144,11 +146,11 @@ class LineServer(Server):
             if handler.conn.overdue(now):
                 handler.conn.kick(handler.conn.end_reason)
 
-    def start_thread(self, function, *args) -> None:
+    def start_thread(self, function: Callable[..., object], *args: object) -> None:
         """Serve a connection in a thread of its own.  Raises: RuntimeError, MemoryError."""
         threading.Thread(target=function, args=args, daemon=True).start()
 
-    def process_request(self, request, client_address):
+    def process_request(self, request: Any, client_address: Address) -> None:
         """Give the connection its thread; without one the client cannot be served.
 
         SIMPLIFIED: where a limit of memory (ulimit -v) lets a thread begin and no more, CPython's
@@ -187,9 +189,9 @@ class LineServer(Server):
             self._all_gone.wait_for(lambda: not self._leaving, 1.0)
 
 
-def server_parser(description: str, **defaults) -> argparse.ArgumentParser:
+def server_parser(description: str, port: int = DEFAULT_PORT) -> argparse.ArgumentParser:
     """Return a parser with the flags of every server from here on."""
-    parser = argument_parser(description, **defaults)
+    parser = argument_parser(description, port)
     parser.add_argument(
         "--max-clients",
         type=positive(int),
@@ -220,10 +222,10 @@ def server_parser(description: str, **defaults) -> argparse.ArgumentParser:
     return parser
 
 
-def positive(number_type: type):
+def positive(number_type: type[float]) -> Callable[[str], float]:
     """Return a converter for argparse: a number of this type, over 0."""
 
-    def convert(text: str):
+    def convert(text: str) -> float:
         number = number_type(text)
         if not number > 0:
             raise argparse.ArgumentTypeError(f"{text} is not over 0")

@@ -5,6 +5,7 @@ key      a name as it is compared: two that differ only in case are one
 """
 
 import threading
+from typing import Any
 
 
 class NameTaken(Exception):
@@ -26,11 +27,11 @@ class Registry:
 
     key = staticmethod(str.lower)  # key(name) is compared instead of the name
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.lock = threading.RLock()
-        self._members: dict[str, tuple[str, object]] = {}  # key -> name as typed, member
+        self._members: dict[str, tuple[str, Any]] = {}  # key -> name as typed, member
 
-    def claim(self, name: str, member: object) -> None:
+    def claim(self, name: str, member: Any) -> None:
         """Give the name to the member.  Raises: NameTaken.
 
         To look first and set later would let two threads see the same name free.
@@ -40,7 +41,7 @@ class Registry:
                 raise NameTaken(name)
             self._members[self.key(name)] = name, member
 
-    def release(self, name: str, member: object) -> bool:
+    def release(self, name: str, member: Any) -> bool:
         """Free the name if it is this member's; tell whether it was.  Twice does no harm."""
         with self.lock:
             if self.get(name) is not member:
@@ -48,7 +49,7 @@ class Registry:
             del self._members[self.key(name)]
             return True
 
-    def get(self, name: str) -> object | None:
+    def get(self, name: str) -> Any:
         """Return the member of this name, or None."""
         with self.lock:
             return self._members.get(self.key(name), (name, None))[1]
@@ -58,7 +59,7 @@ class Registry:
         with self.lock:
             return [name for name, _ in self._members.values()]
 
-    def members(self) -> list:
+    def members(self) -> list[Any]:
         """Return a copy of the list of members, in order of arrival."""
         with self.lock:
             return [member for _, member in self._members.values()]

@@ -21,7 +21,7 @@ class ChatHandler(RequestHandler):
 
     VERBS = VERBS
 
-    def do_LOGIN(self, name: str):
+    def do_LOGIN(self, name: str) -> None:
         """Take a name that nobody else has."""
         if self.name:
             raise ProtocolError("already-logged-in", f"you are {self.name}")
@@ -32,7 +32,7 @@ class ChatHandler(RequestHandler):
         self.name = name
         self.ok(f"welcome, {name}")
 
-    def do_MSG(self, name: str, text: str):
+    def do_MSG(self, name: str, text: str) -> None:
         """Queue a message for one user."""
         member = self.registry.get(name)
         if member is None:
@@ -40,17 +40,17 @@ class ChatHandler(RequestHandler):
         self.send_to(member, format_line("MSG", self.name, check_text(text)))
         self.ok()
 
-    def do_LOGOUT(self):
+    def do_LOGOUT(self) -> None:
         """Say goodbye; the name is free from now on."""
         self.ok("bye")
         self.on_gone()
         self.server.dismiss(self, "LOGOUT")
 
-    def do_HELP(self):
+    def do_HELP(self) -> None:
         """List the verbs."""
         self.ok(" ".join(self.VERBS))
 
-    def on_gone(self):
+    def on_gone(self) -> None:
         """Free the name."""
         if self.name:
             self.registry.release(self.name, self)

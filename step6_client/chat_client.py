@@ -10,6 +10,7 @@ from collections import deque
 from typing import NamedTuple
 
 from step4_framing.framing import LineBuffer, frame_line
+from step6_client.tls import TlsSocket
 
 MAX_LINE_BYTES = 2048  # more than a request may have: an event also names its sender; PROTOCOL.md's figure
 CHUNK_BYTES = 65_536  # most that one recv returns; what has come is taken at once, however little
@@ -38,7 +39,7 @@ class ChatClient:
     alone, a deque, of which one appends on the right and one takes from the left: that needs no lock.
     """
 
-    def __init__(self, sock: socket.socket):
+    def __init__(self, sock: socket.socket | TlsSocket):
         self.sock = sock
         self.unanswered: deque[str] = deque()
         self._buffer = LineBuffer(MAX_LINE_BYTES)

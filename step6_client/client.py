@@ -34,7 +34,9 @@ class Session:
         self.leaving = self.goodbye = False
         self.failure = ""
         self.logged_in = False
-        self.answers = queue.SimpleQueue()  # what the LOGIN that she waits for has been answered
+        self.answers: queue.SimpleQueue[Reply] = (
+            queue.SimpleQueue()
+        )  # what the LOGIN that she waits for has been answered
 
     def run(self, name: str = "") -> int:
         """Talk until either end has had enough; return the exit status."""
@@ -61,7 +63,7 @@ class Session:
 
     def read_input(self, name: str) -> None:
         """Do what is typed until the end of input or /quit; the name comes as if it were typed."""
-        text = name
+        text: str | None = name
         while text is not None:
             for line in text.split("\n"):  # a line editor may return several, if they were pasted
                 if self.enter(line):

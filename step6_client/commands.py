@@ -6,7 +6,7 @@ No socket and no terminal.  An extra adds to the two tables, COMMANDS and EVENTS
 """
 
 import unicodedata
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from step6_client.chat_client import Event, Reply
 
@@ -31,8 +31,8 @@ class Commands:
     line, and one in [brackets] may be missing.  The docstring of `do_word` is its line in /help.
     """
 
-    COMMANDS = {"msg": "NAME TEXT", "raw": "LINE", "help": "", "quit": ""}
-    EVENTS = {"MSG": "{}: {}"}  # verb -> how its words are shown; the last {} takes the rest
+    COMMANDS: ClassVar[dict[str, str]] = {"msg": "NAME TEXT", "raw": "LINE", "help": "", "quit": ""}
+    EVENTS: ClassVar[dict[str, str]] = {"MSG": "{}: {}"}  # verb -> how its words are shown; the last {} takes the rest
 
     def __init__(self) -> None:
         self.target = "LOGIN"  # at first plain text is one's name, until the server has accepted one
@@ -58,7 +58,8 @@ class Commands:
         needed = [name for name in shape if not name.startswith("[")]
         if not len(needed) <= len(arguments) <= len(shape) or not all(map(str.strip, arguments)):
             return Action(show=f"! usage: /{word} {self.COMMANDS[word]}".rstrip())
-        return getattr(self, "do_" + word)(*arguments)
+        action: Action = getattr(self, "do_" + word)(*arguments)
+        return action
 
     def say(self, text: str) -> Action:
         """Complete the target with plain text."""

@@ -6,11 +6,15 @@ one leaves its text and wakes it with a signal.
 """
 
 import contextlib
+import io
 import os
 import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any
 
 from step1_echo.streams import CannotWrite, tell, write
 
@@ -19,12 +23,12 @@ try:
     import readline
     import termios
 except ImportError:
-    readline = None  # Windows, or a Python built without it: the system's own line editing remains
+    readline = None  # type: ignore[assignment]  # Windows, or a Python built without it: the system's own line editing remains
 
-WAKE = getattr(signal, "SIGALRM", None)  # on Windows no signal wakes a thread that reads
+WAKE = getattr(signal, "SIGALRM", 0)  # 0 on Windows: there no signal wakes a thread that reads
 # What ends us: Ctrl-C, `kill`, a window that closes, Ctrl-\.  The terminal must be as it was found.
 ENDINGS = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)}
-STOP = getattr(signal, "SIGTSTP", None)  # Ctrl-Z
+STOP = getattr(signal, "SIGTSTP", 0)  # Ctrl-Z
 # A signal (Ctrl-C is one too) that comes just before the main thread goes to sleep does not wake it.
 # So it is woken this often anyway: late enough to cost nothing, early enough for a person.
 TICK_S = 0.1
@@ -32,7 +36,7 @@ WAKE_AGAIN_S = 0.005  # the same where a text waits: at ten a second a flood wou
 
 
 @contextlib.contextmanager
-def signals_held():
+def signals_held() -> Iterator[None]:
     """Hold back what would interrupt the main thread.  A thread that is started here never gets any."""
     if not WAKE:
         yield
@@ -52,6 +56,8 @@ class Pipe:
 
     def __init__(self) -> None:
         self._ending: BaseException | None = None  # what the main thread is to raise
+        self._main_thread = threading.get_ident()
+        assert isinstance(sys.stdin, io.TextIOWrapper)  # text over bytes
         sys.stdin.reconfigure(errors="surrogateescape")  # bytes that are no text reach the server as they are
         if WAKE:
             signal.signal(WAKE, self._on_wake)
@@ -90,9 +96,9 @@ class Pipe:
         self._wake()
 
     def _wake(self) -> None:
-        signal.pthread_kill(threading.main_thread().ident, WAKE)
+        signal.pthread_kill(self._main_thread, WAKE)
 
-    def _on_wake(self, signal_number, frame) -> None:
+    def _on_wake(self, signal_number: int, frame: FrameType | None) -> None:
         if self._ending:
             # No other may follow: input() looks for signals once more while the exception is on its
             # way, and a handler that runs then ends in a SystemError.
@@ -111,7 +117,9 @@ class Terminal(Pipe):
         self._prompt = ""  # what stands before the line that is being typed
         self._text = ""  # what the main thread is to show, until it has
         self._drawing = False
-        self._shown = queue.SimpleQueue()  # says that it has; unlike an Event, safe in a handler
+        self._shown: queue.SimpleQueue[bool] = (
+            queue.SimpleQueue()
+        )  # says that it has; unlike an Event, safe in a handler
         if WAKE:
             for number in ENDINGS:
                 signal.signal(number, self._on_ending)
@@ -134,7 +142,7 @@ class Terminal(Pipe):
             modes[3] &= ~termios.ICANON if echo else ~(termios.ICANON | termios.ECHO)  # 3: local modes
             self._set(modes)
 
-    def _set(self, modes: list) -> None:
+    def _set(self, modes: list[Any]) -> None:
         with contextlib.suppress(termios.error):  # NOTE: its window may be closed
             termios.tcsetattr(sys.stdin, termios.TCSANOW, modes)
 
@@ -173,12 +181,12 @@ class Terminal(Pipe):
         with contextlib.suppress(Stopped):  # NOTE: its window may be closed
             self._write("\n")
 
-    def _on_ending(self, signal_number, frame) -> None:
+    def _on_ending(self, signal_number: int, frame: FrameType | None) -> None:
         """Let Ctrl-C and its like take the way that all exceptions take here."""
         self._ending = KeyboardInterrupt(signal_number)
         signal.raise_signal(WAKE)
 
-    def _on_stop(self, signal_number, frame) -> None:
+    def _on_stop(self, signal_number: int, frame: FrameType | None) -> None:
         """Give the terminal back, sleep, and take it again when the shell says `fg`."""
         modes = termios.tcgetattr(sys.stdin) if self._editor else None
         if modes:
@@ -186,11 +194,11 @@ class Terminal(Pipe):
         signal.signal(STOP, signal.SIG_DFL)
         signal.raise_signal(STOP)  # here we stop, and here we go on
         signal.signal(STOP, self._on_stop)
-        if modes:
+        if modes and self._editor:
             self._set(modes)
             self._editor.draw_anew()
 
-    def _on_wake(self, signal_number, frame) -> None:
+    def _on_wake(self, signal_number: int, frame: FrameType | None) -> None:
         if self._text and not self._drawing:  # the signal may come again while we draw
             self._drawing = True
             try:
@@ -230,7 +238,7 @@ class Editor:
         self._on_new_line = library.rl_on_new_line
         self._flush = library.fflush
 
-    def draw_above(self, draw) -> None:
+    def draw_above(self, draw: Callable[[], None]) -> None:
         """Call draw with the typed line off the screen, if there is one.  Thread: main."""
         typing = self._state.value & self.READING_A_LINE
         if typing:

@@ -13,7 +13,7 @@ PORT = int(sys.argv[1]) if sys.argv[1:] else 9000
 class Guest:
     """One connection to the server on this machine."""
 
-    def __init__(self, name="", from_host="127.0.0.1", reads_little=False):
+    def __init__(self, name: str = "", from_host: str = "127.0.0.1", reads_little: bool = False):
         self.sock = socket.socket()
         self.sock.settimeout(10)
         if reads_little:
@@ -29,10 +29,10 @@ class Guest:
             print(f"{name} cannot log in: {reply}")
             sys.exit(2)
 
-    def say(self, *lines):
+    def say(self, *lines: str) -> None:
         self.sock.sendall("".join(line + "\n" for line in lines).encode())
 
-    def hear(self, patience_s=10):
+    def hear(self, patience_s: float = 10) -> str:
         """Return the next line; what is left at the end; "(nothing)" if nothing comes in time."""
         self.sock.settimeout(patience_s)
         try:
@@ -45,6 +45,6 @@ class Guest:
         line, _, self.heard = self.heard.partition(b"\n")
         return line.decode()
 
-    def ask(self, line, patience_s=10):
+    def ask(self, line: str, patience_s: float = 10) -> str:
         self.say(line)
         return self.hear(patience_s)

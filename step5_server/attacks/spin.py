@@ -12,7 +12,7 @@ from pathlib import Path
 from guest import PORT, Guest
 
 
-def server_pid():
+def server_pid() -> str:
     """Return the number of the process that listens on the port."""
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()]
     inode = next(row[9] for row in rows if row[1].endswith(f":{PORT:04X}") and row[3] == "0A")
@@ -20,9 +20,10 @@ def server_pid():
         with contextlib.suppress(OSError):  # it has ended, or it is not ours
             if os.readlink(descriptor) == f"socket:[{inode}]":
                 return descriptor.parts[2]
+    raise LookupError("no process of ours listens there")
 
 
-def used_s(pid):
+def used_s(pid: str) -> float:
     """Return the processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
