@@ -9,11 +9,11 @@ import random
 import selectors
 import string
 import threading
-from unittest import mock
 
 import pytest
 
-from extras.wiretap.relay import Spoiling
+from extras.wiretap.direction import Spoiling
+from extras.wiretap.relay import Relay
 from extras.wiretap.wiretap import Wiretap
 from tests import client_process
 from tests.foreign import ForeignServer, NeverListened, RunningServer, ServerCommand, parse_addresses
@@ -103,13 +103,21 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("network", NETWORKS, indirect=True)
 
 
+class PreciseRelay(Relay):
+    """Linux's epoll waits for whole milliseconds: twice the gap between two bytes."""
+
+    selector_class = selectors.SelectSelector
+
+
+class PreciseTap(Wiretap):
+    relay_class = PreciseRelay
+
+
 @contextlib.contextmanager
 def tapped_by(spoiling, address):
     """Put a wiretap in front of the server; yield the address to connect to."""
-    # Linux's epoll waits for whole milliseconds: twice the gap between two bytes.
-    with mock.patch.object(selectors, "DefaultSelector", selectors.SelectSelector):
-        with running(Wiretap(("127.0.0.1", 0), address[:2], spoiling)) as tap:
-            yield tap.server_address
+    with running(PreciseTap(("127.0.0.1", 0), address[:2], spoiling)) as tap:
+        yield tap.server_address
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ RESET_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 class Relay:
     """Carry one connection: two directions, and what they must know about each other."""
 
+    selector_class: type[selectors.BaseSelector] = selectors.DefaultSelector
+
     def __init__(
         self,
         client: socket.socket,
@@ -53,7 +55,7 @@ class Relay:
 
         Blocks: until then.
         """
-        with self.client, self.server, selectors.DefaultSelector() as selector:
+        with self.client, self.server, self.selector_class() as selector:
             self.client.setblocking(False)
             self.server.setblocking(False)
             if self.stopping:

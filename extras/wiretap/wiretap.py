@@ -57,7 +57,7 @@ class TapHandler(socketserver.BaseRequestHandler):
         for sock in (self.request, server):
             # Else the kernel may keep a small piece back and join it to the next one.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        Relay(self.request, server, self.server.spoiling, trace, self.server.stopping).run()
+        self.server.relay_class(self.request, server, self.server.spoiling, trace, self.server.stopping).run()
         trace.event("closed")
 
     def dismiss(self) -> None:
@@ -72,6 +72,7 @@ class Wiretap(Server):
     """Listen on one address, and carry every connection to `target`."""
 
     handler_class = TapHandler
+    relay_class = Relay
 
     def __init__(self, address: tuple[str, int], target: tuple[str, int], spoiling: Spoiling | None = None):
         """Bind and listen.  Until `display` is replaced, nothing is shown.
