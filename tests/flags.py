@@ -63,9 +63,6 @@ def pytest_configure(config):
     # A shell script lets its background programs ignore Ctrl-C, and they pass that on to all they start.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    config.addinivalue_line("markers", "direct: this test never runs through the wiretap")
-    config.addinivalue_line("markers", "slow: a right server may take a second here, to wait for another client")
-    config.addinivalue_line("markers", "rule(title, at, hint, race): this test judges anybody's server or client")
     given = [flag for flag in FLAGS if config.getoption(flag)]
     if len(given) > 1:
         raise pytest.UsageError(f"{' and '.join(given)}: one at a time, please")

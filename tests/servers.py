@@ -83,23 +83,16 @@ def serve(request, foreign_server):
         raise Lesson("that the server still runs after this", "it has ended")
 
 
-# Our servers must work however their bytes are cut, so some tests run three times: on the plain
-# network, with every byte alone, and with all bytes of a few milliseconds in one chunk.
+# What a test marked `any_network` runs on: the plain network, one where every byte comes alone, and
+# one where all bytes of a few milliseconds come in one chunk.
 NETWORKS = {"plain": None, "sliced": Spoiling(slice_bytes=1, slice_gap_s=0.0005), "glued": Spoiling(glue_s=0.002)}
-SPOILED = (
-    "test_step4_framing",
-    "test_step5_server",
-    "test_step6_client",
-    "test_broadcast",
-    "test_presence",
-    "test_rooms",
-)
 
 
 def pytest_generate_tests(metafunc):
-    spoil = metafunc.module.__name__.rpartition(".")[2] in SPOILED and not metafunc.config.flag
-    direct = any(metafunc.definition.get_closest_marker(name) for name in ("direct", "ours"))
-    if "network" in metafunc.fixturenames and spoil and not direct:
+    """Let a test marked `any_network` run three times; somebody else's program is judged on the plain network only."""
+    marked = metafunc.definition.get_closest_marker
+    spoil = marked("any_network") and not marked("direct") and not metafunc.config.flag
+    if spoil and "network" in metafunc.fixturenames:
         metafunc.parametrize("network", NETWORKS, indirect=True)
 
 

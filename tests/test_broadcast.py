@@ -17,6 +17,8 @@ from tests.lesson import VERBS, rule
 from tests.servers import Chat
 from tests.stage import Stage
 
+pytestmark = pytest.mark.any_network
+
 TALKERS = [f"talker{n}" for n in range(12)]
 
 

@@ -26,8 +26,6 @@ from tests.servers import running
 ROOMS, IRC = DIALECTS[1:]
 SMALL_BUFFER = 4096  # so small that the server notices at once if a peer does not read
 
-pytestmark = pytest.mark.direct
-
 
 @pytest.fixture
 def serve():

@@ -149,7 +149,6 @@ class FailingServer(BroadcastServer):
     handler_class = FailingHandler
 
 
-@pytest.mark.direct
 def test_a_bug_of_ours_loses_nothing_that_came_before_it(serve, connect):
     alice, bob = log_in(connect, serve(FailingServer), "alice", "bob")
     alice.send(b"ALL one\nALL two\nALL bug\nALL three\n")

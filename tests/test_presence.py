@@ -19,6 +19,8 @@ from tests.lesson import VERBS, rule, show
 from tests.servers import Chat
 from tests.stage import Stage
 
+pytestmark = pytest.mark.any_network
+
 
 @pytest.fixture
 def server(serve):

@@ -23,6 +23,8 @@ from tests.servers import Chat, running
 from tests.stage import Stage
 from tests.wire import Wire
 
+pytestmark = pytest.mark.any_network
+
 TALKERS = [f"talker{n}" for n in range(12)]
 
 

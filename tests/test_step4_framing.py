@@ -15,6 +15,8 @@ from tests.lesson import LINES, REQUESTS, Lesson, Raised, rule, show
 from tests.servers import Chat
 from tests.yours import under_test
 
+pytestmark = pytest.mark.any_network
+
 framing = under_test("step4", ours)  # our module, or the one that --python names
 CHAPTER = "step4_framing/README.md#the-code-change-by-change"
 TOO_LONG = "LineTooLong"

@@ -12,6 +12,8 @@ from step5_server.server import ChatServer
 from tests.lesson import LINES, PROTOCOL, REQUESTS, Lesson, Meanwhile, rule, show
 from tests.servers import Chat
 
+pytestmark = pytest.mark.any_network
+
 UNASKED = f"{PROTOCOL}#what-the-server-may-say-before-it-closes-a-connection"
 direct = pytest.mark.direct  # megabytes, or dozens of clients: not through the wiretap, a byte at a time
 LATE_S = 0.2  # a client that begins to read so late has lost what a hasty server throws away

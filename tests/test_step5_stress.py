@@ -98,7 +98,6 @@ class FailingHandler(ChatHandler):
         raise ZeroDivisionError
 
 
-@pytest.mark.direct
 def test_a_bug_of_ours_loses_nothing_that_was_acknowledged_before_it(serve, connect):
     server = serve(type("FailingServer", (ChatServer,), {"handler_class": FailingHandler}))
     alice, bob = connect(server), connect(server)

@@ -63,6 +63,7 @@ def log_in(client, server, name=b"alice"):
     "line as a name again.",
 )
 @in_a_pipe_and_a_terminal
+@pytest.mark.any_network
 def test_a_name_is_asked_for_until_the_server_accepts_one(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
         peer = server.accept()
@@ -81,6 +82,7 @@ def test_a_name_is_asked_for_until_the_server_accepts_one(server, template, term
     REQUESTS,
     hint="Only a line that begins with OK or ERR is a reply. Every other line is an event, and may come at any time.",
 )
+@pytest.mark.any_network
 def test_an_event_before_the_reply_to_the_login_is_not_the_reply(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -103,6 +105,7 @@ def test_an_event_before_the_reply_to_the_login_is_not_the_reply(server, templat
     hint="Remember the name of the last /msg.",
 )
 @in_a_pipe_and_a_terminal
+@pytest.mark.any_network
 def test_plain_text_goes_on_to_the_user_of_the_last_msg(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
         peer = log_in(client, server)
@@ -123,6 +126,7 @@ def test_plain_text_goes_on_to_the_user_of_the_last_msg(server, template, termin
     hint="Before the first /msg there is nobody to send plain text to. And a slip such as /mgs must not become a "
     "message: what begins with / and is no command is not for bob.",
 )
+@pytest.mark.any_network
 def test_what_cannot_be_sent_is_not_sent(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -141,6 +145,7 @@ def test_what_cannot_be_sent_is_not_sent(server, template):
     CODE,
     hint="Send everything behind /raw and one space. If an OK has a text, show it.",
 )
+@pytest.mark.any_network
 def test_raw_sends_the_line_as_it_is(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -150,7 +155,6 @@ def test_raw_sends_the_line_as_it_is(server, template):
         client.wait_for(b"LOGIN MSG")
 
 
-@pytest.mark.direct
 @rule(
     "what others say is shown, with their name",
     CODE,
@@ -165,7 +169,6 @@ def test_what_others_say_is_shown_with_their_name(server, template):
             raise lesson("the name bob, as a word of its own, and the text", f"it printed {shown(client.printed)}")
 
 
-@pytest.mark.direct
 @rule("what comes is shown once", CODE, hint="Print each line that comes in one place only.")
 def test_what_comes_is_shown_once(server, template):
     with Client(command_line(template, server.port)) as client:
@@ -182,7 +185,6 @@ def test_what_comes_is_shown_once(server, template):
                 raise lesson(f"{show(once)}, once", f"it printed {shown(client.printed)}")
 
 
-@pytest.mark.direct
 @rule(
     "an event of up to 2048 bytes is shown whole",
     LINES,
@@ -203,6 +205,7 @@ def test_an_event_longer_than_any_request_is_shown_whole(server, template):
     CODE,
     hint="Print the code or the text of each ERR: otherwise she believes that bob has got her message.",
 )
+@pytest.mark.any_network
 def test_an_error_reply_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -217,6 +220,7 @@ def test_an_error_reply_is_shown(server, template):
     hint="Do not read one line and take it as the reply: read lines all the time, and tell them apart by their "
     "first word.",
 )
+@pytest.mark.any_network
 def test_an_event_between_a_request_and_its_reply_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -233,6 +237,7 @@ def test_an_event_between_a_request_and_its_reply_is_shown(server, template):
     REQUESTS,
     hint="A newer server may know more verbs than your client: print a line that you do not know as it is.",
 )
+@pytest.mark.any_network
 def test_an_unknown_event_is_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -245,6 +250,7 @@ def test_an_unknown_event_is_shown(server, template):
     LINES,
     hint="A recv() returns bytes, not lines: collect them, and take out whole lines, as step 4 does. Decode whole lines.",
 )
+@pytest.mark.any_network
 def test_lines_cut_anywhere_and_glued_are_the_same_lines(server, template):
     lines = "MSG bob d\u00e9j\u00e0 vu\nMSG bob second\r\nMSG carol third \u20ac\n".encode()
     with Client(command_line(template, server.port)) as client:
@@ -261,6 +267,7 @@ def test_lines_cut_anywhere_and_glued_are_the_same_lines(server, template):
     LINES,
     hint="A line may end with \\r\\n: take one \\r off the end of a whole line, before you look at its words.",
 )
+@pytest.mark.any_network
 def test_lines_of_the_server_may_end_in_cr_lf(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -284,6 +291,7 @@ def test_lines_of_the_server_may_end_in_cr_lf(server, template):
     hint="Cut the line at its first space and compare the whole word: OKAY is not OK. What comes after it is for "
     "people, whatever it says.",
 )
+@pytest.mark.any_network
 def test_the_text_of_a_reply_says_nothing(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = server.accept()
@@ -300,7 +308,6 @@ def test_the_text_of_a_reply_says_nothing(server, template):
         peer.answer(b"MSG carol more", b"OK")
 
 
-@pytest.mark.direct
 @rule(
     "each line that is typed is sent once, whatever the server says to it",
     REQUESTS,
@@ -333,6 +340,7 @@ def test_each_line_is_sent_once(server, template, reply):
     hint="Clear the line, print the message, and draw the prompt again, with what is typed so far.",
 )
 @needs_terminal
+@pytest.mark.any_network
 def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, template):
     def rows(seen):
         screen = Screen()
@@ -377,6 +385,7 @@ def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, tem
     hint="If you read keys and not lines, you edit the line: take one character off, and draw it again.",
 )
 @needs_terminal
+@pytest.mark.any_network
 def test_backspace_takes_the_last_character_back(server, template):
     with Client(command_line(template, server.port), terminal=True) as client:
         peer = log_in(client, server)
@@ -387,7 +396,6 @@ def test_backspace_takes_the_last_character_back(server, template):
         peer.expect(b"MSG bob hello")
 
 
-@pytest.mark.direct
 @rule(
     "no key is lost, however many messages come while she types",
     CODE,
@@ -421,7 +429,6 @@ HOSTILE = {  # what another user must not be able to do to a terminal or a line
 CONTROL = ("clear the screen", "change the title", "bell", "null")  # what every client must keep from its terminal
 
 
-@pytest.mark.direct
 @rule(
     "control characters that others send are shown, not executed",
     CODE,
@@ -460,6 +467,7 @@ def test_what_others_send_cannot_drive_the_terminal(server, template, line, term
     "connection; exit with status 0.",
 )
 @in_a_pipe_and_a_terminal
+@pytest.mark.any_network
 def test_the_end_of_input_half_closes_and_all_that_still_comes_is_shown(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
         peer = log_in(client, server)
@@ -484,6 +492,7 @@ def test_the_end_of_input_half_closes_and_all_that_still_comes_is_shown(server, 
     CODE,
     hint="If standard input is not a terminal, draw no prompt and print no escape sequences.",
 )
+@pytest.mark.any_network
 def test_a_whole_conversation_in_a_pipe_is_plain_lines(server, template):
     with Client(command_line(template, server.port)) as client:
         client.type(b"alice\n/msg bob one\ntwo\n")
@@ -502,6 +511,7 @@ def test_a_whole_conversation_in_a_pipe_is_plain_lines(server, template):
 
 @rule("/quit sends LOGOUT and ends with status 0", CODE, hint="Send LOGOUT, read to the end, exit with status 0.")
 @in_a_pipe_and_a_terminal
+@pytest.mark.any_network
 def test_quit_logs_out_and_ends_well(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
         peer = log_in(client, server)
@@ -523,7 +533,6 @@ def test_a_logout_that_was_sent_raw_ends_well_too(server, terminal):
         client.expect_status(0)
 
 
-@pytest.mark.direct
 @rule(
     "when the server ends the connection, the client says so and exits with status 1",
     CODE,
@@ -552,6 +561,7 @@ def test_the_server_gone_is_told_and_ends_the_client(server, template, end, term
     UNASKED,
     hint="An ERR may come without a request, before the end: show it like any other.",
 )
+@pytest.mark.any_network
 def test_a_servers_last_words_are_shown(server, template):
     with Client(command_line(template, server.port)) as client:
         peer = log_in(client, server)
@@ -567,6 +577,7 @@ def test_a_servers_last_words_are_shown(server, template):
     hint="ERR server-full is not the reply to a LOGIN: show it, and exit with status 1 when the connection ends.",
 )
 @in_a_pipe_and_a_terminal
+@pytest.mark.any_network
 def test_the_server_gone_before_a_name_was_accepted_is_told(server, template, terminal):
     with Client(command_line(template, server.port), terminal) as client:
         peer = server.accept()
@@ -589,7 +600,6 @@ def test_a_refused_connection_is_one_clear_line(template, terminal):
             client.expect_one_line()
 
 
-@pytest.mark.direct
 @rule(
     "Ctrl-C ends the client, without a stack trace and with the terminal as it was",
     CODE,
