@@ -1,0 +1,39 @@
+"""The files around the course: the hosted CI runs what .ci/run runs, and takes no action that can change unseen."""
+
+import re
+
+import pytest
+
+from tests.chapter import ROOT
+
+RUN = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+PARTS = set(re.findall(r"^#   (\w+)  ", RUN, re.MULTILINE))  # as the script tells them, and as it looks for them
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+
+
+def called(path):
+    """Return the parts of .ci/run that a workflow runs."""
+    runs = re.findall(r"run: .*?\.ci/run (.*)", path.read_text(encoding="utf-8"))
+    return {part for parts in runs for part in parts.split()}
+
+
+def test_each_part_that_the_script_tells_is_in_it():
+    assert PARTS and PARTS == {part for part in PARTS if f"\n{part}() {{" in RUN}
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_runs_parts_that_exist(path):
+    assert called(path) <= PARTS
+
+
+def test_the_hosted_ci_runs_each_part_that_a_landing_must_pass():
+    everything = re.search(r"^all\(\) \{.*?^\}", RUN, re.MULTILINE | re.DOTALL)
+    must_pass = PARTS & set(re.findall(r"\w+", everything[0]))
+    assert must_pass and must_pass <= set.union(*map(called, WORKFLOWS))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_each_action_is_pinned_by_a_commit_and_says_its_version(path):
+    """A tag can be moved to another commit, a commit cannot be another."""
+    for use in re.findall(r"uses: *(.*)", path.read_text(encoding="utf-8")):
+        assert re.fullmatch(r"[\w-]+/[\w./-]+@[0-9a-f]{40} +# v[\d.]+", use), use
