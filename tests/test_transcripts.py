@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.chapter import all_fences, fences
+from tests.film import fault, file_of
 from tests.transcript import LANGUAGES, Mismatch, Screen, missing_tool, replay
 
 ON_WINDOWS = sys.platform == "win32"
@@ -21,7 +22,7 @@ def replays(request):
     """Begin with all that this run asks for, some side by side: fence -> a call that waits for its end."""
     asked = [item.callspec.params["fence"] for item in request.session.items if "replays" in item.fixturenames]
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        yield {fence: pool.submit(replay, fence).result for fence in asked if not missing_tool(fence)}
+        yield {fence: pool.submit(replay, fence).result for fence in dict.fromkeys(asked) if not missing_tool(fence)}
 
 
 def test_there_are_transcripts():
@@ -50,6 +51,20 @@ def test_the_text_shows_what_the_programs_print(fence, replays):
         replays[fence]()
     except Mismatch as mismatch:
         pytest.fail(str(mismatch), pytrace=False)
+
+
+@needs_sh
+@pytest.mark.parametrize("fence", params(filter(file_of, TRANSCRIPTS)), ids=str)
+def test_a_moving_picture_shows_what_the_terminals_show(fence, replays):
+    """The test above says so where a tool is missing, or the text itself is not true."""
+    if missing := missing_tool(fence):
+        pytest.skip(missing)
+    try:
+        seen = replays[fence]()
+    except Mismatch:
+        pytest.fail("its text is not true", pytrace=False)
+    if wrong := fault(fence, seen):
+        pytest.fail(wrong, pytrace=False)
 
 
 # The replayer itself

@@ -128,6 +128,10 @@ class Screen:
                 self._character(token[0])
         self._held = self._held[at:]
 
+    def row_as_it_is(self):
+        """Return the row where the cursor is, with the space behind its prompt."""
+        return "".join(self.rows[self.row])
+
     def line(self, row):
         return "".join(self.rows[row]).rstrip()
 
@@ -402,6 +406,7 @@ class Replay:
         self.terminals = {}
         self.selector = selectors.DefaultSelector()
         self.happened = []  # the lines of the block as they came out here
+        self.seen = []  # (Step, the row of the screen that shows it), from which tests/film.py makes a picture
 
     def run(self):
         """Replay every step. Raises: Mismatch. Blocks: for deadline_s a step at most."""
@@ -428,6 +433,7 @@ class Replay:
         self.await_end(terminal)
         self.refuse_more(terminal)
         self.happened.append(str(self.step))
+        self.seen.append((self.step, f"$ {self.step.text}"))
         if self.step.text == "echo $?":
             terminal.screen.feed(b"%d\n" % terminal.status)
             return
@@ -444,23 +450,29 @@ class Replay:
             self.await_that(lambda: terminal.at_eof or terminal.screen.line(terminal.screen.row), terminal, "a prompt")
         self.happened.append(str(self.step))
         if mark == ">" and text in KEYS:
+            # Nobody has waited for a prompt before ^C: it may be there or not.
+            row = terminal.screen.row_as_it_is() if terminal.on_pty and text != "^C" else ""
+            self.seen.append((self.step, row + text))
             return terminal.press(text)
         terminal.dismissed = False
         terminal.write(text.encode() + (b"\n" if mark == ">" else b""))
         terminal.half_typed += text
+        row = f"> {terminal.half_typed}"  # a pipe shows nothing of it: then as the text shows it
         if terminal.on_pty:  # and the terminal shows what is typed, after the prompt
             shown = terminal.half_typed
             if mark == ">":
                 self.await_that(terminal.has_line, terminal, "the typed line")
-                line = terminal.take_line()
-                if not line.endswith(shown.rstrip()):
-                    self.fail(f"the line on the screen is not the one that was typed: {line!r}")
+                row = terminal.take_line()
+                if not row.endswith(shown.rstrip()):
+                    self.fail(f"the line on the screen is not the one that was typed: {row!r}")
             else:
                 self.await_that(
                     lambda: terminal.screen.line(terminal.screen.row).endswith(shown.rstrip()),
                     terminal,
                     "the typed text",
                 )
+                row = terminal.screen.row_as_it_is()
+        self.seen.append((self.step, row))
         if mark == ">":
             terminal.half_typed = ""
 
@@ -468,6 +480,7 @@ class Replay:
         wanted = self.step.text.rstrip()
         if wanted == "...":
             terminal.skips = True
+            self.seen.append((self.step, wanted))
             return
         while True:
             self.await_that(lambda: terminal.has_line() or terminal.at_eof, terminal, "this line")
@@ -483,6 +496,7 @@ class Replay:
                 self.fail("it printed something else")
         terminal.skips = False
         self.happened.append(str(self.step))
+        self.seen.append((self.step, line))
 
     def await_end(self, terminal):
         """Wait until the terminal's program has ended, and keep its status."""
@@ -536,9 +550,11 @@ def agrees(wanted, line):
 
 
 def replay(fence, deadline_s=DEADLINE_S):
-    """Replay one block in a directory of its own. Raises: Mismatch."""
+    """Replay one block in a directory of its own; return each step, and the row that shows it. Raises: Mismatch."""
     with tempfile.TemporaryDirectory() as directory:
-        Replay(fence, directory, deadline_s).run()
+        block = Replay(fence, directory, deadline_s)
+        block.run()
+        return block.seen
 
 
 def main():
