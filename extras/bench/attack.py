@@ -27,21 +27,26 @@ import shlex
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root
 
 from extras.bench.attacker import Stage, attack_all, fork, read_all
 from extras.bench.attacks import ATTACKS, Attack
 from extras.bench.bench import about, names_of, raise_file_limit, show
-from extras.bench.dialects import Broadcast, Chat, Irc, Rooms
+from extras.bench.dialects import Broadcast, Chat, Dialect, Irc, Rooms
 from extras.bench.load import Crowd, LoadError
 from extras.bench.report import written
-from extras.bench.servers import ROOT, Kind
+from extras.bench.servers import ROOT, Kind, Running
 from extras.bench.witness import Watch
+from extras.bench.workloads import grown
 from step5_server.line_server import positive
 
-SERVERS = {
+SERVERS: dict[str, tuple[str, Dialect]] = {
     "step5": ("step5_server/server.py", Chat()),
     "broadcast": ("extras/broadcast/server.py", Broadcast()),
     "presence": ("extras/presence/server.py", Broadcast()),
@@ -88,12 +93,13 @@ class IrcWithPassword(Irc):
 class Usage:
     """What the server uses, measured again and again."""
 
-    def __init__(self, server):
+    def __init__(self, server: Running):
         self._server = server
         self._cpu_s = server.cpu_s()
         self._rss = server.rss_bytes()
         self.peak_rss = self._rss
-        self.threads = self.descriptors = None
+        self.threads: int | None = None
+        self.descriptors: int | None = None
 
     def look(self) -> None:
         """Measure once more, to find the peaks."""
@@ -104,11 +110,12 @@ class Usage:
     def cpu_s(self) -> float | None:
         """Return the processor time since the last call."""
         before, self._cpu_s = self._cpu_s, self._server.cpu_s()
-        return None if before is None or self._cpu_s is None else self._cpu_s - before
+        return grown(before, self._cpu_s)
 
     def grown_mb(self, rss: int | None) -> float | None:
         """Return how many megabytes more the server uses than at the beginning."""
-        return None if rss is None or self._rss is None else (rss - self._rss) / 1e6
+        more = grown(self._rss, rss)
+        return None if more is None else more / 1e6
 
     def settle(self) -> float | None:
         """Wait until the server has given back its memory; return how much more than before it still uses."""
@@ -131,7 +138,9 @@ def most(one: int | None, other: int | None) -> int | None:
     return one if other is None else other if one is None else max(one, other)
 
 
-def measure(attack: Attack, server: str, count: int, args, progress) -> dict:
+def measure(
+    attack: Attack, server: str, count: int, args: argparse.Namespace, progress: Callable[[str], None]
+) -> dict[str, Any]:
     """Make one attack on a server of its own, and return what it did.  Raises: LoadError, OSError."""
     script, dialect = SERVERS[server]
     if attack.password:
@@ -172,7 +181,7 @@ def measure(attack: Attack, server: str, count: int, args, progress) -> dict:
             }
 
 
-def watch_the_attack(attackers, watch: Watch, usage: Usage, seconds: float) -> None:
+def watch_the_attack(attackers: BaseProcess, watch: Watch, usage: Usage, seconds: float) -> None:
     """Measure while the attackers are busy."""
     deadline = time.monotonic() + seconds + OVERTIME_S
     next_look = 0.0
@@ -185,7 +194,7 @@ def watch_the_attack(attackers, watch: Watch, usage: Usage, seconds: float) -> N
 
 
 @contextlib.contextmanager
-def process(function, *args):
+def process(function: Callable[..., None], *args: object) -> Iterator[BaseProcess]:
     """Run a function in a process of its own, and end that process."""
     child = fork.Process(target=function, args=args, daemon=True)
     # Ctrl-C reaches all processes at once.  The child ignores it from the start: we end the child.
@@ -202,7 +211,7 @@ def process(function, *args):
 
 
 @contextlib.contextmanager
-def reading(stage: Stage):
+def reading(stage: Stage) -> Iterator["Synchronized[int]"]:
     """Let the users on the stage read; yield the count of those whom the server cuts off."""
     cut_off = fork.Value("i", 0)
     with process(read_all, stage, cut_off):
@@ -214,7 +223,7 @@ def share(ordered: list[float], percent: int) -> float | None:
     return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] * 1e3 if ordered else None
 
 
-def verdict(numbers: dict) -> str:
+def verdict(numbers: dict[str, Any]) -> str:
     """Say which goals were missed."""
     goal = P99_GOAL_MS[min(P99_GOAL_MS, key=lambda count: abs(count - numbers["attackers"]))]
     missed = []
@@ -227,7 +236,7 @@ def verdict(numbers: dict) -> str:
     return "MISSED " + ", ".join(missed) if missed else "met"
 
 
-def row(words: list[str], numbers: dict | None = None) -> str:
+def row(words: list[str], numbers: dict[str, Any] | None = None) -> str:
     """Return a line of the table: its titles, or one attack's numbers."""
     cells = [
         (title if numbers is None else written(numbers[name], form)).rjust(width)
@@ -236,7 +245,7 @@ def row(words: list[str], numbers: dict | None = None) -> str:
     return " ".join([words[0].ljust(19), words[1].ljust(9), *cells])
 
 
-def parse_args(argv=None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -293,13 +302,14 @@ def numbers(text: str) -> list[int]:
     return [positive(int)(word) for word in text.split(",")]
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Attack, print the table, and return the exit status."""
     args = parse_args(argv)
     raise_file_limit()
-    results = {"about": about(args), "goals": {"p99_ms": P99_GOAL_MS, "after_mb": MEMORY_GOAL_MB}, "attacks": []}
+    facts = about(args)
+    attacks: list[dict[str, Any]] = []
     failures = []
-    print("  ".join(f"{key}: {value}" for key, value in results["about"].items() if key != "rounds"))
+    print("  ".join(f"{key}: {value}" for key, value in facts.items() if key != "rounds"))
     print(
         f"goals: p99 {P99_GOAL_MS[1]:g} ms with 1 attacker, {P99_GOAL_MS[16]:g} ms with 16;"
         f" afterwards at most {MEMORY_GOAL_MB:g} MB more than before; nobody uninvolved is cut off\n"
@@ -318,7 +328,7 @@ def main(argv=None) -> int:
                         failures.append(f"{name}, {server}, {count} attackers: {error}")
                         continue
                     found["verdict"] = verdict(found)
-                    results["attacks"].append({"attack": name, "server": server, **found})
+                    attacks.append({"attack": name, "server": server, **found})
                     if sys.stderr.isatty():
                         show("")
                     print(row([name, server], found), flush=True)
@@ -327,8 +337,10 @@ def main(argv=None) -> int:
     for failure in failures:
         print("FAILED", failure)
     if args.json:
-        args.json.write_text(json.dumps(results | {"failures": failures}, indent=1) + "\n")
-    return 1 if failures or any(one["verdict"] != "met" for one in results["attacks"]) else 0
+        goals = {"p99_ms": P99_GOAL_MS, "after_mb": MEMORY_GOAL_MB}
+        results = {"about": facts, "goals": goals, "attacks": attacks, "failures": failures}
+        args.json.write_text(json.dumps(results, indent=1) + "\n")
+    return 1 if failures or any(one["verdict"] != "met" for one in attacks) else 0
 
 
 if __name__ == "__main__":

@@ -10,13 +10,18 @@ must not delay the user who measures.  All are forked from the measuring process
 
 import multiprocessing
 import os
+import re
 import selectors
 import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
+from multiprocessing.sharedctypes import Synchronized
 
-from extras.bench.load import DEADLINE_S, LoadError
+from extras.bench.dialects import Dialect
+from extras.bench.load import DEADLINE_S, Client, Crowd, LoadError
+from extras.bench.wires import SocketLike
 
 CHUNK_BYTES = 1 << 16
 ATTACKERS = 1_000_000  # users with this number and above attack; those below are the stage
@@ -29,7 +34,7 @@ class OverTime(Exception):
     """The time of the attack is over."""
 
 
-def ask(sock: socket.socket, request: bytes, until, timeout: float) -> None:
+def ask(sock: SocketLike, request: bytes, until: re.Pattern[bytes], timeout: float) -> None:
     """Send a request and read up to its answer, whatever else comes.  Raises: LoadError, OSError."""
     sock.settimeout(timeout)
     sock.sendall(request)
@@ -44,7 +49,7 @@ def ask(sock: socket.socket, request: bytes, until, timeout: float) -> None:
 class Peer:
     """One attacking connection."""
 
-    def __init__(self, address, until: float):
+    def __init__(self, address: tuple[str, int], until: float):
         self._until = until
         self.sock = socket.create_connection(address, timeout=self.left_s())
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -91,7 +96,7 @@ class Peer:
 class Attacker:
     """One attacker; an attack is a function that gets it, and is called again if it returns too early."""
 
-    def __init__(self, number: int, count: int, address, dialect, until: float):
+    def __init__(self, number: int, count: int, address: tuple[str, int], dialect: Dialect, until: float):
         self.number, self.count = number, count
         self.user = ATTACKERS + number
         self._address, self._dialect, self._until = address, dialect, until
@@ -124,7 +129,7 @@ class Attacker:
         while self._peers:
             self._peers.pop().sock.close()
 
-    def run(self, attack, thrown_out) -> None:
+    def run(self, attack: Callable[["Attacker"], None], thrown_out: "Synchronized[int]") -> None:
         """Attack until the time is over; count how often the server cuts us off."""
         while time.monotonic() < self._until:
             try:
@@ -142,17 +147,17 @@ class Attacker:
 class Stage:
     """The users who are there before the attack begins, and go on reading during it."""
 
-    def __init__(self, crowd, scale: float = 1.0):
+    def __init__(self, crowd: Crowd, scale: float = 1.0):
         self.crowd = crowd
         self.scale = scale  # of the numbers of users: a test needs only a few
-        self.victim = None  # the user whom the attackers write to, and the pace at which she reads
+        self.victim: Client | None = None  # the user whom the attackers write to, and the pace at which she reads
         self.pace = 0.0
 
     def size(self, number: int) -> int:
         """Return this number, scaled."""
         return max(1, round(number * self.scale))
 
-    def people(self, count: int, setup=lambda user: b"") -> None:
+    def people(self, count: int, setup: Callable[[int], bytes] = lambda user: b"") -> None:
         """Log in `count` more users; each sends what `setup` returns for her number."""
         dialect = self.crowd.dialect
         for user in range(len(self.crowd.clients), len(self.crowd.clients) + count):
@@ -168,19 +173,20 @@ class Stage:
         self.victim, self.pace = self.crowd.clients[0], bytes_per_s
 
 
-def read_all(stage: Stage, closed) -> None:
+def read_all(stage: Stage, closed: "Synchronized[int]") -> None:
     """Read what these users get; count in `closed` those who were cut off.  Process: its own."""
     stay_out_of_the_way()
-    parent = multiprocessing.parent_process().pid
+    parent = multiprocessing.parent_process()
+    assert parent
     due = time.monotonic()
     with selectors.DefaultSelector() as selector:
         for client in stage.crowd.clients:
             if client is not stage.victim:
-                selector.register(client.sock, selectors.EVENT_READ)
+                selector.register(client.sock, selectors.EVENT_READ, client.sock)
         victim = stage.victim.sock if stage.victim and stage.pace else None
-        while os.getppid() == parent:
+        while os.getppid() == parent.pid:
             for key, _ in selector.select(READ_EVERY_S):
-                if is_closed(key.fileobj, CHUNK_BYTES * 4):
+                if is_closed(key.data, CHUNK_BYTES * 4):
                     selector.unregister(key.fileobj)
                     closed.value += 1
             now = time.monotonic()
@@ -191,7 +197,7 @@ def read_all(stage: Stage, closed) -> None:
                     closed.value += 1
 
 
-def is_closed(sock: socket.socket, size: int) -> bool:
+def is_closed(sock: SocketLike, size: int) -> bool:
     """Read what is there, and tell whether the server has closed."""
     try:
         return not sock.recv(size)
@@ -201,7 +207,14 @@ def is_closed(sock: socket.socket, size: int) -> bool:
         return True
 
 
-def attack_all(attack, count: int, address, dialect, seconds: float, thrown_out) -> None:
+def attack_all(
+    attack: Callable[[Attacker], None],
+    count: int,
+    address: tuple[str, int],
+    dialect: Dialect,
+    seconds: float,
+    thrown_out: "Synchronized[int]",
+) -> None:
     """Attack with this many attackers at once.  Process: its own."""
     stay_out_of_the_way()
     until = time.monotonic() + seconds

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from extras.bench.attacker import Attacker, Stage
+from extras.bench.attacker import Attacker, Peer, Stage
 
 VICTIM_BYTES_PER_S = 5e6
 REFUSED = 1000  # peers that come when the server is full
@@ -43,47 +43,47 @@ LONG_MASK = b"*0" * 200 + b"b"
 # --- our own protocol -------------------------------------------------------------------------
 
 
-def help_flood(me: Attacker):
+def help_flood(me: Attacker) -> None:
     me.log_in().pour(b"HELP\n")
 
 
-def to_oneself(me: Attacker):
+def to_oneself(me: Attacker) -> None:
     me.log_in().pour(b"MSG u%d %s\n" % (me.user, TEXT))
 
 
-def to_the_victim(me: Attacker):
+def to_the_victim(me: Attacker) -> None:
     me.log_in().pour(b"MSG u0 %s\n" % TEXT)
 
 
-def to_all(me: Attacker):
+def to_all(me: Attacker) -> None:
     me.log_in().pour(b"ALL %s\n" % TEXT)
 
 
-def who_flood(me: Attacker):
+def who_flood(me: Attacker) -> None:
     me.log_in().pour(b"WHO\n")
 
 
-def rooms_flood(me: Attacker):
+def rooms_flood(me: Attacker) -> None:
     me.log_in().pour(b"ROOMS\n")
 
 
-def rooms_unread(me: Attacker):
+def rooms_unread(me: Attacker) -> None:
     me.log_in().pour(b"ROOMS\n", read=False)
 
 
-def join_and_leave(me: Attacker):
+def join_and_leave(me: Attacker) -> None:
     me.log_in().pour(b"JOIN r0\nLEAVE r0\n")
 
 
-def come_and_go(me: Attacker):
+def come_and_go(me: Attacker) -> None:
     peer = me.log_in()
     peer.send(b"LOGOUT\n")
     peer.read_until_closed()
 
 
-def refused_and_trickling(me: Attacker):
+def refused_and_trickling(me: Attacker) -> None:
     """Stay connected though the server is full, and send a byte now and then; connect again if closed."""
-    peers = []
+    peers: list[Peer] = []
     while True:
         while len(peers) < max(1, REFUSED // me.count):
             peers.append(me.connect())
@@ -91,18 +91,18 @@ def refused_and_trickling(me: Attacker):
         time.sleep(0.1)
 
 
-def endless_line(me: Attacker):
+def endless_line(me: Attacker) -> None:
     me.log_in().pour(b"x" * 65536)
 
 
-def byte_by_byte(me: Attacker):
+def byte_by_byte(me: Attacker) -> None:
     peer = me.log_in()
     while True:
         for byte in b"HELP\n":
             peer.send(bytes([byte]))
 
 
-def ask_and_die(me: Attacker):
+def ask_and_die(me: Attacker) -> None:
     peer = me.log_in()
     peer.send(b"ROOMS\n" * 2000)
     peer.die()
@@ -116,39 +116,39 @@ def forty(letter: bytes = b"a") -> list[bytes]:
     return [b"%c%s%d" % (kind, letter, n) for kind in b"#&" for n in range(20)]
 
 
-def irc_join_masks(me: Attacker):
+def irc_join_masks(me: Attacker) -> None:
     me.log_in().pour(b"JOIN %s\r\n" % b",".join(forty()))
 
 
-def irc_join_masks_anew(me: Attacker):
+def irc_join_masks_anew(me: Attacker) -> None:
     """Take a new name each time, so that what the server remembers about the old one is of no use."""
     join = b"JOIN %s\r\n" % b",".join(forty())
     me.log_in().pour(b"".join(b"NICK %c%d\r\n%s" % (letter, me.user, join) for letter in b"ab"))
 
 
-def irc_away(me: Attacker):
+def irc_away(me: Attacker) -> None:
     peer = me.log_in()
     peer.send(b"JOIN #big\r\n")
     peer.pour(b"AWAY :gone\r\nAWAY\r\n")
 
 
-def irc_who(me: Attacker):
+def irc_who(me: Attacker) -> None:
     me.log_in().pour(b"WHO ?\r\n")
 
 
-def irc_nick(me: Attacker):
+def irc_nick(me: Attacker) -> None:
     peer = me.log_in()
     peer.send(b"JOIN #big\r\n")
     peer.pour(b"NICK a%d\r\nNICK b%d\r\n" % (me.user, me.user))
 
 
-def irc_dressed(me: Attacker):
+def irc_dressed(me: Attacker) -> None:
     peer = me.log_in()
     peer.send(b"JOIN #big\r\n")
     peer.pour(b"PRIVMSG #big :hello\r\n")
 
 
-def irc_pass(me: Attacker):
+def irc_pass(me: Attacker) -> None:
     """A hundred connections in all, made by one attacker or by sixteen."""
     peers = [me.connect() for _ in range(max(1, 100 // me.count))]
     while True:
@@ -158,7 +158,7 @@ def irc_pass(me: Attacker):
             peer.read_until_closed()
 
 
-def irc_sasl(me: Attacker):
+def irc_sasl(me: Attacker) -> None:
     """A hundred connections that guess the passwords of accounts; each is closed after five guesses."""
     peers = [me.connect() for _ in range(max(1, 100 // me.count))]
     while True:
@@ -169,7 +169,7 @@ def irc_sasl(me: Attacker):
             peer.read_until_closed()
 
 
-def irc_register(me: Attacker):
+def irc_register(me: Attacker) -> None:
     """Make accounts."""
     peers = [me.connect() for _ in range(max(1, 100 // me.count))]
     while True:
@@ -179,15 +179,15 @@ def irc_register(me: Attacker):
             peer.read_until_closed()
 
 
-def irc_mode_letters(me: Attacker):
+def irc_mode_letters(me: Attacker) -> None:
     me.log_in().pour((b"MODE #a0 " + b"b" * 490 + b"\r\n") * 10)
 
 
-def irc_list(me: Attacker):
+def irc_list(me: Attacker) -> None:
     me.log_in().pour(b"LIST\r\n")
 
 
-def irc_masks(me: Attacker):
+def irc_masks(me: Attacker) -> None:
     """Fill every list of forty channels."""
     peer = me.log_in()
     channels = forty(b"m%d-" % me.number)
@@ -202,7 +202,7 @@ def irc_masks(me: Attacker):
     )
 
 
-def irc_invite(me: Attacker):
+def irc_invite(me: Attacker) -> None:
     """Invite to channels that end at once."""
     peer = me.log_in()
     peer.pour(
@@ -212,27 +212,27 @@ def irc_invite(me: Attacker):
     )
 
 
-def irc_to_oneself(me: Attacker):
+def irc_to_oneself(me: Attacker) -> None:
     me.log_in().pour(b"PRIVMSG u%d :%s\r\n" % (me.user, TEXT))
 
 
-def irc_to_the_victim(me: Attacker):
+def irc_to_the_victim(me: Attacker) -> None:
     me.log_in().pour(b"PRIVMSG u0 :%s\r\n" % TEXT)
 
 
-def irc_http(me: Attacker):
+def irc_http(me: Attacker) -> None:
     peer = me.connect()
     peer.send(b"POST / HTTP/1.1\r\nHost: x\r\n\r\nNICK a%d\r\nUSER a 0 * :a\r\nPRIVMSG u0 :hello\r\n" % me.user)
     peer.read_until_closed()
 
 
-def irc_come_and_go(me: Attacker):
+def irc_come_and_go(me: Attacker) -> None:
     peer = me.log_in()
     peer.send(b"QUIT\r\n")
     peer.read_until_closed()
 
 
-def irc_ask_and_die(me: Attacker):
+def irc_ask_and_die(me: Attacker) -> None:
     peer = me.log_in()
     peer.send(b"LIST\r\n" * 2000)
     peer.die()
@@ -241,30 +241,33 @@ def irc_ask_and_die(me: Attacker):
 # --- the stage --------------------------------------------------------------------------------------
 
 
-def nobody(stage: Stage):
+Setup = Callable[[Stage], None]  # logs in those who are there
+
+
+def nobody(stage: Stage) -> None:
     """Nobody but the attackers and those who are measured."""
 
 
-def people(number: int, setup=lambda user: b""):
+def people(number: int, setup: Callable[[int], bytes] = lambda user: b"") -> Setup:
     """Users who only read."""
     return lambda stage: stage.people(stage.size(number), setup)
 
 
-def victim(bytes_per_s: float):
+def victim(bytes_per_s: float) -> Setup:
     """User 0, who reads at this pace."""
     return lambda stage: stage.add_victim(bytes_per_s)
 
 
-def many_rooms(stage: Stage):
+def many_rooms(stage: Stage) -> None:
     """300 users in 1,000 rooms."""
     users, rooms = stage.size(300), stage.size(ROOMS)
     stage.people(users, lambda user: b"".join(b"JOIN r%d\n" % room for room in range(user, rooms, users)))
 
 
-def masks(mask: bytes):
+def masks(mask: bytes) -> Setup:
     """Close the forty channels to all but 100 masks each; each channel has an owner."""
 
-    def setup(stage: Stage):
+    def setup(stage: Stage) -> None:
         names, number = forty(), stage.size(97)  # a burst of 100 lines is free
         stage.people(
             len(names),
@@ -277,7 +280,7 @@ def masks(mask: bytes):
     return setup
 
 
-def in_one_channel(number: int, capabilities=lambda user: []):
+def in_one_channel(number: int, capabilities: Callable[[int], list[str]] = lambda user: []) -> Setup:
     """Users in #big, each with her capabilities."""
 
     def setup(user: int) -> bytes:
@@ -292,7 +295,7 @@ def each_another(user: int) -> list[str]:
     return [name for bit, name in enumerate(CAPABILITIES) if user >> bit & 1]
 
 
-def many_channels(stage: Stage):
+def many_channels(stage: Stage) -> None:
     """20,000 channels; each of the owners has forty."""
 
     def setup(user: int) -> bytes:
@@ -302,7 +305,7 @@ def many_channels(stage: Stage):
     stage.people(stage.size(CHANNELS // 40), setup)
 
 
-def bans(stage: Stage):
+def bans(stage: Stage) -> None:
     """A channel with a long list of bans."""
     stage.people(
         1,
@@ -318,7 +321,7 @@ class Attack(NamedTuple):
     title: str
     servers: str  # the servers that understand it; by default the first is attacked
     run: Callable[[Attacker], None]
-    stage: Callable[[Stage], None] = nobody
+    stage: Setup = nobody
     server_args: tuple[str, ...] = ()
     password: bytes = b""  # what the users on the stage must send
 

@@ -20,23 +20,32 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root
 
-from extras.bench.dialects import Broadcast, Chat, Irc, Ircv3, Rooms
+from extras.bench.dialects import Broadcast, Chat, Dialect, Irc, Ircv3, Rooms
 from extras.bench.load import Crowd, LoadError, busy_loops
 from extras.bench.picture import draw
 from extras.bench.report import Report
-from extras.bench.servers import KINDS, Connected
+from extras.bench.servers import KINDS, Connected, SomeKind
 from extras.bench.workloads import GROUPS, WORKLOADS
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
-DIALECTS = {"chat": Chat(), "broadcast": Broadcast(), "rooms": Rooms(), "irc": Irc(), "ircv3": Ircv3()}
+DIALECTS: dict[str, Dialect] = {
+    "chat": Chat(),
+    "broadcast": Broadcast(),
+    "rooms": Rooms(),
+    "irc": Irc(),
+    "ircv3": Ircv3(),
+}
 QUICK = {"idle": (4, 20), "growth": (10, 20)}  # levels that take little time
 
 
-def measure(report: Report, name: str, server: str, kind, args, round_number: int) -> None:
+def measure(
+    report: Report, name: str, server: str, kind: SomeKind, args: argparse.Namespace, round_number: int
+) -> None:
     """Run one workload with one server, and put what it gives into the report."""
     progress = functools.partial(show, f"round {round_number + 1}/{args.rounds}  {name}  {kind.title}")
     run = WORKLOADS[name].run
@@ -66,12 +75,12 @@ def show(*words: str) -> None:
         tell("  ".join(words[:-1]))
 
 
-def chosen_servers(args) -> dict:
+def chosen_servers(args: argparse.Namespace) -> dict[str, SomeKind]:
     """Return the kinds of servers that can run here; say which cannot, and why."""
     if args.connect:
         host, _, port = args.connect.rpartition(":")
         return {args.connect: Connected(args.connect, DIALECTS[args.dialect], (host.strip("[]"), int(port)), args.pid)}
-    chosen = {}
+    chosen: dict[str, SomeKind] = {}
     by_default = [name for name in KINDS if any(name in w.servers.split() for w in WORKLOADS.values())]
     for name in args.servers or by_default:
         if why_not := KINDS[name].why_not(args):
@@ -81,7 +90,7 @@ def chosen_servers(args) -> dict:
     return chosen
 
 
-def takes_part(name: str, server: str, kind, args) -> bool:
+def takes_part(name: str, server: str, kind: SomeKind, args: argparse.Namespace) -> bool:
     """Return whether this workload is for this server."""
     if not hasattr(kind.dialect, WORKLOADS[name].needs):
         return False  # it has no rooms, for instance
@@ -96,7 +105,7 @@ def raise_file_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def about(args) -> dict:
+def about(args: argparse.Namespace) -> dict[str, str]:
     """Return the facts that one needs to judge the numbers."""
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -115,21 +124,23 @@ def python_version(python: str) -> str:
         raise SystemExit(f"--python {python}: {error}") from None
 
 
-def names_of(known: dict, groups: dict = {}):
+def names_of(known: Collection[str], groups: Mapping[str, list[str]] | None = None) -> Callable[[str], list[str]]:
     """Return a converter for argparse: names with commas between them; a group's name means all of it."""
+
+    of_group = groups or {}
 
     def convert(names: str) -> list[str]:
         chosen = []
         for name in names.split(","):
-            if name not in known and name not in groups:
-                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join([*known, *groups])}")
-            chosen += groups.get(name, [name])
+            if name not in known and name not in of_group:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join([*known, *of_group])}")
+            chosen += of_group.get(name, [name])
         return list(dict.fromkeys(chosen))
 
     return convert
 
 
-def parse_args(argv=None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(
         description=__doc__,
@@ -181,7 +192,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     return args
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print the tables, and return the exit status: 1 if anything was lost."""
     mend_streams()
     args = parse_args(argv)

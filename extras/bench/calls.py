@@ -9,22 +9,34 @@ import collections
 import contextlib
 import gc
 import math
+import re
 import socket
 import sys
-from typing import NamedTuple
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, NamedTuple
 
 from extras.bench import wires
-from extras.bench.dialects import MARK, Chat, Irc, Rooms
+from extras.bench.dialects import MARK, Chat, Dialect, Irc, Rooms
 from extras.bench.workloads import TEXT
 from extras.broadcast import turns
 from extras.irc.server import IrcServer
 from extras.rooms.server import RoomsServer
+from step5_server.handler import LineHandler
+from step5_server.line_server import LineServer
 from step5_server.server import ChatServer
 
-SERVERS = {"step5": (ChatServer, Chat()), "rooms": (RoomsServer, Rooms()), "irc": (IrcServer, Irc())}
+SERVERS: dict[str, tuple[type[LineServer], Dialect]] = {
+    "step5": (ChatServer, Chat()),
+    "rooms": (RoomsServer, Rooms()),
+    "irc": (IrcServer, Irc()),
+}
 MEMBERS = 50  # as in fan-out
 REPEATS = 10  # what happens only now and then (a step back, say) is a part of the costs; below a flooder's bytes
 CHUNK_LINES = 64
+
+
+Count = collections.Counter[tuple[str, str]]  # of calls, by ("call" or "c_call", the function's name)
 
 
 class Calls(NamedTuple):
@@ -38,14 +50,14 @@ class Calls(NamedTuple):
 class Stage:
     """A server with clients, of which each is heard when we say so."""
 
-    def __init__(self, server_class, dialect, members: int = MEMBERS):
+    def __init__(self, server_class: type[LineServer], dialect: Dialect, members: int = MEMBERS):
         self.server = server_class(("127.0.0.1", 0), max_clients=members + 1)
         if postman := getattr(self.server, "postman", None):
             postman.end()
         self.dialect = dialect
         self.stays = type("Stays", (self.server.handler_class,), {"finish": lambda handler: None})
-        self.clients = []
-        self.handlers = []
+        self.clients: list[socket.socket] = []
+        self.handlers: list[LineHandler] = []
         for user in range(members):
             client, *accepted = self.connect()
             client.sendall(dialect.login(user) + dialect.join + getattr(dialect, "enter", b""))
@@ -53,9 +65,9 @@ class Stage:
             self.handlers.append(self.stays(*accepted, self.server))
         self.read_all()
 
-    def connect(self) -> tuple:
+    def connect(self) -> tuple[socket.socket, socket.socket, Any]:
         """Return a client's socket, the server's, and the client's address."""
-        client = wires.plain(self.server.server_address)
+        client = wires.plain(("127.0.0.1", self.server.server_address[1]))
         accepted, address = self.server.get_request()
         for sock in (client, accepted):
             sock.setblocking(False)  # so a handler that would wait returns: it cannot know what the error means
@@ -63,18 +75,19 @@ class Stage:
 
     def read_all(self) -> bytes:
         """Read what all clients have been sent; return what the first one has."""
-        return [b"".join(iter(lambda: received(client), b"")) for client in self.clients][0]
+        told = [all_received(client) for client in self.clients]
+        return told[0]
 
-    def say(self, chunk: bytes, count: collections.Counter) -> bytes:
+    def say(self, chunk: bytes, count: Count) -> bytes:
         """Let the first user send a chunk; count the calls that it causes, and return what it got in return."""
         self.clients[0].sendall(chunk)
         count_calls(count, self.handlers[0].handle)
-        nothing = collections.Counter()
+        nothing: Count = collections.Counter()
         count_calls(nothing, self.handlers[0].handle)  # to see that nothing is there costs something, too
         count.subtract(nothing)
         return self.read_all()
 
-    def come_and_go(self, chunk: bytes, count: collections.Counter) -> bytes:
+    def come_and_go(self, chunk: bytes, count: Count) -> bytes:
         """Count the calls for a connection from beginning to end; return what it was told if it was not let in."""
         client, *accepted = self.connect()
         with client:
@@ -83,7 +96,7 @@ class Stage:
             count_calls(count, self.server.handler_class, *accepted, self.server)
             accepted[0].close()
             self.read_all()
-            told = b"".join(iter(lambda: received(client), b""))
+            told = all_received(client)
             return b"" if self.dialect.logged_in.search(told) else told  # IRC's goodbye looks like a refusal
 
     def close(self) -> None:
@@ -101,10 +114,15 @@ def received(sock: socket.socket) -> bytes:
         return b""
 
 
-def count_calls(count: collections.Counter, function, *args) -> None:
+def all_received(sock: socket.socket) -> bytes:
+    """Return all that has come."""
+    return b"".join(iter(lambda: received(sock), b""))
+
+
+def count_calls(count: Count, function: Callable[..., object], *args: object) -> None:
     """Call the function, and count each call that this causes in this thread."""
 
-    def see(frame, event, arg):
+    def see(frame: FrameType, event: str, arg: object) -> None:
         if event == "call":
             code = frame.f_code
             count["call", getattr(code, "co_qualname", code.co_name)] += 1  # Python 3.11 and later
@@ -139,9 +157,17 @@ def measure(name: str) -> dict[str, Calls]:
         return measured | {"login and quit": take(stage.come_and_go, login, refused=dialect.refused)}
 
 
-def take(act, chunk: bytes, before: bytes = b"", after: bytes = b"", *, refused) -> Calls:
+def take(
+    act: Callable[[bytes, Count], bytes],
+    chunk: bytes,
+    before: bytes = b"",
+    after: bytes = b"",
+    *,
+    refused: re.Pattern[bytes],
+) -> Calls:
     """Do it REPEATS times, and one time before, which may fill caches."""
-    count, rest = collections.Counter(), collections.Counter()
+    count: Count = collections.Counter()
+    rest: Count = collections.Counter()
     for number in range(REPEATS + 1):
         if number == 1:
             count.clear()

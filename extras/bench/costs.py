@@ -8,6 +8,7 @@ times   processor time, µs, and memory, kB: they are compared only on the same 
 
 import json
 from pathlib import Path
+from typing import Any
 
 FILE = Path(__file__).with_name("costs.json")
 WORSE = 1.1  # what noise does to times, when the machine is quiet, and no small change to calls
@@ -19,15 +20,16 @@ class NoCosts(Exception):
     """A file is missing, or is not what it should be."""
 
 
-def read(path: Path) -> dict:
+def read(path: Path) -> dict[str, Any]:
     """Return what a JSON file holds.  Raises: NoCosts."""
     try:
-        return json.loads(path.read_text())
+        costs: dict[str, Any] = json.loads(path.read_text())
+        return costs
     except (OSError, ValueError) as error:
         raise NoCosts(f"{path}: {error}") from None
 
 
-def times_of(report: dict) -> dict:
+def times_of(report: dict[str, Any]) -> dict[str, Any]:
     """Return the times in a report of `bench.py --json`: the least of its rounds.  Raises: NoCosts."""
     numbers = {}
     try:
@@ -44,7 +46,7 @@ def times_of(report: dict) -> dict:
     return {"measured on": where, "numbers": dict(sorted(numbers.items()))}
 
 
-def save(old: dict, new: dict, path: Path) -> None:
+def save(old: dict[str, Any], new: dict[str, Any], path: Path) -> None:
     """Write what is new, and what is old and was not measured again: a number a line, for a readable diff."""
     costs = old | new
     for part in old.keys() & new.keys():
@@ -53,7 +55,7 @@ def save(old: dict, new: dict, path: Path) -> None:
     path.write_text(json.dumps(costs, indent=1) + "\n")
 
 
-def compare(old: dict, new: dict) -> tuple[str, bool]:
+def compare(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, bool]:
     """Return a table of old, new and their ratio, and whether anything is worse.  Raises: NoCosts."""
     lines, worse = [f"{'':44}{'old':>10}{'new':>10}{'ratio':>8}"], False
     try:

@@ -14,7 +14,9 @@ same numbers.  For the rest the bench's workloads run while perf counts, or else
 import argparse
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root
 
@@ -36,7 +38,7 @@ def say(line: str) -> None:
     write(sys.stdout, line + "\n")
 
 
-def count_calls(servers: list[str], names: bool) -> dict:
+def count_calls(servers: list[str], names: bool) -> dict[str, Any]:
     """Count and show the calls for each message; return them as a part of the file of costs."""
     numbers = {}
     say(f"{'calls for each message':<34}{'Python':>10}{'C':>10}")
@@ -54,7 +56,7 @@ def count_calls(servers: list[str], names: bool) -> dict:
     return {"measured on": {"python": python}, "numbers": numbers}
 
 
-def count_in_the_kernel(servers: list[str], args) -> int:
+def count_in_the_kernel(servers: list[str], args: argparse.Namespace) -> int:
     """Show system calls and context switches for each message; return 1 if a run has failed."""
     failed = 0
     watches = [kernel.perf] if kernel.perf_can() else [kernel.switches, kernel.system_calls]
@@ -81,13 +83,13 @@ def count_in_the_kernel(servers: list[str], args) -> int:
     return failed
 
 
-def parse_args(argv=None) -> argparse.Namespace:
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("servers", nargs="*", metavar="SERVER", help=f"default: {' '.join(BY_DEFAULT)}")
     parser.add_argument(
         "--workloads",
-        type=names_of(dict.fromkeys([*kernel.READY, "logins"])),
+        type=names_of([*kernel.READY, "logins"]),
         metavar="A,B",
         default=["pairs", "fan-out/1", "fan-out/64", "joins", "logins"],
         help="only these (default: all but pairs/1)",
@@ -109,7 +111,7 @@ def parse_args(argv=None) -> argparse.Namespace:
     return args
 
 
-def count_and_compare(servers: list[str], args) -> int:
+def count_and_compare(servers: list[str], args: argparse.Namespace) -> int:
     """Do what the command line asks for; return the exit status."""
     times = {"times": costs.times_of(costs.read(args.report))} if args.report else {}
     old = costs.read(args.file) if args.compare or (args.save and args.file.exists()) else {}
@@ -127,7 +129,7 @@ def count_and_compare(servers: list[str], args) -> int:
     return status
 
 
-def main(argv=None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Count, and return the exit status: 1 if anything has failed, or is worse than it was."""
     mend_streams()
     args = parse_args(argv)

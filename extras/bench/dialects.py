@@ -11,12 +11,32 @@ fence    a request whose answer is known: when the answer is here, so is all tha
 
 import base64
 import re
+from collections.abc import Callable
 
 ENTRY = b"Z"  # a room's name may hold only letters and digits
 MARK = b"|"  # not in names, numerics, replies or messages of the day, and a single byte
 
 
-class Chat:
+class Dialect:
+    """What a dialect says.  A name is declared here without a value: hasattr() finds only what a dialect can do."""
+
+    logged_in: re.Pattern[bytes]  # ends the answer to `login`
+    fence: bytes
+    fenced: re.Pattern[bytes]  # ends its answer
+    refused: re.Pattern[bytes]  # an answer that says no
+    quit: bytes
+    join: bytes  # into the one room; b"" where nobody need do so
+    enter: bytes  # the room that people enter and leave
+    leave: bytes
+    want_tags: bytes
+    have_tags: re.Pattern[bytes]  # ends the answer to it
+    login: Callable[[int], bytes]
+    tell: Callable[[int, bytes], bytes]
+    say: Callable[[bytes], bytes]
+    entered_and_left: Callable[[int], tuple[re.Pattern[bytes], re.Pattern[bytes]]]
+
+
+class Chat(Dialect):
     """Our own protocol, step 5: no rooms."""
 
     logged_in = re.compile(rb"OK [^\n]*\n")
@@ -49,7 +69,7 @@ class Rooms(Chat):
     join = b"JOIN bench\n"
     enter, leave = b"JOIN %s\n" % ENTRY, b"LEAVE %s\n" % ENTRY
 
-    def entered_and_left(self, user: int):
+    def entered_and_left(self, user: int) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
         """Return what ends the answers to `enter` and `leave`."""
         return re.compile(rb"OK"), re.compile(rb"OK")
 
@@ -77,7 +97,7 @@ class ClusterRooms(Rooms):
     fenced = re.compile(rb"MEMBERS fence [^\n]*\n")
 
 
-class Irc:
+class Irc(Dialect):
     """IRC.  Source: RFC 2812."""
 
     # 376 ends the message of the day, 422 says that there is none: the greeting ends with one of them.
@@ -89,7 +109,7 @@ class Irc:
     join = b"JOIN #bench\r\n"
     enter, leave = b"JOIN #%s\r\n" % ENTRY, b"PART #%s\r\n" % ENTRY
 
-    def entered_and_left(self, user: int):
+    def entered_and_left(self, user: int) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
         """Return what ends the answers to `enter` and `leave`: the end of the names, her own PART."""
         return re.compile(rb" 366 "), re.compile(rb":u%d!\S+ PART " % user)
 
@@ -132,7 +152,7 @@ class FramedIrc(Irc):
     fenced = re.compile(rb" PONG ")
 
 
-class Relay:
+class Relay(Dialect):
     """relay.c: a user is the number of its connection, everybody is in the one room."""
 
     logged_in = re.compile(rb"!login\n")

@@ -41,12 +41,15 @@ def draw(lanes: list[list[tuple[float, float]]]) -> str:
     """Return a lane for each thread, filled while it ran."""
     scale = (WIDTH - LEFT - 20) / SECONDS
     height = 60 + LANE * len(lanes)
+    title = (
+        f"{len(lanes)} threads want to run Python, for {SECONDS * 1000:.0f} ms; blue: running."
+        f"  Together: {cores_used(lanes):.2f} cores."
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}">',
         "<style>text{font:13px sans-serif}</style>",
         '<rect width="100%" height="100%" fill="white"/>',
-        f'<text x="10" y="20">{len(lanes)} threads want to run Python, for {SECONDS * 1000:.0f} ms;'
-        f" blue: running.  Together: {cores_used(lanes):.2f} cores.</text>",
+        f'<text x="10" y="20">{title}</text>',
     ]
     for number, runs in enumerate(lanes):
         y = 36 + LANE * number
@@ -71,7 +74,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Draw which of several busy threads runs Python.")
     parser.add_argument("file", type=Path, metavar="FILE.svg", help="where the picture goes")
     file = parser.parse_args().file
-    lanes = [[] for _ in range(THREADS)]
+    lanes: list[list[tuple[float, float]]] = [[] for _ in range(THREADS)]
     begin = time.perf_counter() + 0.05  # when all have been started
     threads = [threading.Thread(target=work, args=(begin, runs)) for runs in lanes]
     for thread in threads:

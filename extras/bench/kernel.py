@@ -5,6 +5,7 @@ with `strace`, and once without, for the context switches.  `strace` stops a thr
 wait for the GIL call futex again and again meanwhile: believe it in all else.
 """
 
+import argparse
 import contextlib
 import os
 import shutil
@@ -13,8 +14,10 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 
 from extras.bench.load import Crowd
+from extras.bench.servers import Running, SomeKind
 from extras.bench.workloads import WORKLOADS
 
 ATTACH_S = 10.0  # strace takes its time with many threads
@@ -30,16 +33,20 @@ READY = {
 CALLS = (
     "sendto recvfrom futex write read epoll_wait epoll_ctl poll clock_nanosleep accept4 clone clone3 close "
     "setsockopt shutdown mmap mprotect madvise munmap"
-).split()
+)
 EVENT = "syscalls:sys_enter_"
-EVENTS = ",".join(["context-switches", *(EVENT + name for name in CALLS)])
+EVENTS = ",".join(["context-switches", *(EVENT + name for name in CALLS.split())])
 
 
 class CannotTrace(Exception):
     """There is no strace, or it may not look at other processes."""
 
 
-def run(kind, args, workload: str, watch):
+# Counts, while it is entered, what this server does: so often each thing, by name.
+Watch = Callable[[Running], contextlib.AbstractContextManager[Counter[str]]]
+
+
+def run(kind: SomeKind, args: argparse.Namespace, workload: str, watch: Watch) -> tuple[float, Counter[str]]:
     """Run a workload; return how many messages it had, and what `watch(running)`, entered meanwhile, has found.
 
     Raises: LoadError, OSError, RuntimeError, CannotTrace.
@@ -55,9 +62,10 @@ def run(kind, args, workload: str, watch):
 
 
 @contextlib.contextmanager
-def switches(running):
+def switches(running: Running) -> Iterator[Counter[str]]:
     """Count the context switches of all threads: {"switches": n}, or nothing where that cannot be known."""
-    found, before = Counter(), running.switches()
+    found: Counter[str] = Counter()
+    before = running.switches()
     yield found
     after = running.switches()
     if before and before.keys() <= after.keys():  # the numbers of a thread that has ended are gone
@@ -65,11 +73,11 @@ def switches(running):
 
 
 @contextlib.contextmanager
-def system_calls(running):
+def system_calls(running: Running) -> Iterator[Counter[str]]:
     """Count the system calls of all threads, by name.  Raises: CannotTrace."""
     if not shutil.which("strace"):
         raise CannotTrace("no strace here")
-    found = Counter()
+    found: Counter[str] = Counter()
     with tempfile.NamedTemporaryFile("r") as table, tempfile.TemporaryFile("w+") as errors:
         strace = subprocess.Popen(["strace", "-q", "-c", "-f", "-o", table.name, "-p", str(running.pid)], stderr=errors)
         try:
@@ -90,42 +98,26 @@ def system_calls(running):
 def perf_can() -> bool:
     """Return whether perf is here, may count system calls, and knows all of these: some machines lack some."""
     ask = ["perf", "stat", "-e", EVENTS, "true"]
-    return bool(shutil.which("perf")) and subprocess.run(ask, capture_output=True).returncode == 0
+    return bool(shutil.which("perf")) and subprocess.run(ask, capture_output=True, check=False).returncode == 0
 
 
 @contextlib.contextmanager
-def perf(running):
+def perf(running: Running) -> Iterator[Counter[str]]:
     """Count the system calls of all threads, by name, and the context switches.  Raises: CannotTrace."""
-    found = Counter()
+    found: Counter[str] = Counter()
     (control, orders), (answers, done) = os.pipe(), os.pipe()
     with tempfile.NamedTemporaryFile("r") as table:
-        perf = subprocess.Popen(
-            [
-                "perf",
-                "stat",
-                "-x",
-                ";",
-                "-o",
-                table.name,
-                "-e",
-                EVENTS,
-                "-p",
-                str(running.pid),
-                "-D",
-                "-1",
-                f"--control=fd:{control},{done}",
-            ],  # it begins when we say so, and answers that it has
-            pass_fds=(control, done),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        # It begins when we say so, and answers that it has.
+        command = f"perf stat -x ; -e {EVENTS} -p {running.pid} -D -1 --control=fd:{control},{done} -o".split()
+        null = subprocess.DEVNULL
+        perf = subprocess.Popen([*command, table.name], pass_fds=(control, done), stdout=null, stderr=null)
         for end in (control, done):
             os.close(end)
         try:
-            with open(orders, "wb", 0) as orders, open(answers, "rb", 0) as answers:
+            with open(orders, "wb", 0) as pen, open(answers, "rb", 0) as ear:
                 with contextlib.suppress(BrokenPipeError):
-                    orders.write(b"enable\n")
-                if not answers.read(4):
+                    pen.write(b"enable\n")
+                if not ear.read(4):
                     raise CannotTrace(f"perf ended with status {perf.wait()}")
                 yield found
         finally:
@@ -144,7 +136,7 @@ def summary(table: str) -> dict[str, int]:
     return {row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[3].isdigit() and row[-1] != "total"}
 
 
-def costs(kind, args, workload: str, watch) -> dict[str, float]:
+def costs(kind: SomeKind, args: argparse.Namespace, workload: str, watch: Watch) -> dict[str, float]:
     """Return what one message has cost, by name, the most first; as run()."""
     messages, found = run(kind, args, workload, watch)
     return {name: count / messages for name, count in found.most_common()}

@@ -9,13 +9,15 @@ cold   clients that only receive: read a few hundred times a second, in bigger c
 """
 
 import contextlib
+import re
 import selectors
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator
 
 from extras.bench import wires
-from extras.bench.dialects import MARK
+from extras.bench.dialects import MARK, Dialect
 
 CHUNK_BYTES = 1 << 18  # as much as may wait for a cold client
 DEADLINE_S = 20.0  # if there is no answer or no progress for this long, the run has failed
@@ -44,7 +46,7 @@ class Lost(LoadError):
 class Client:
     """One user's connection."""
 
-    def __init__(self, address: tuple[str, int], dialect, user: int, wire=wires.plain):
+    def __init__(self, address: tuple[str, int], dialect: Dialect, user: int, wire: wires.Connect = wires.plain):
         self.dialect = dialect
         self.user = user
         self.sent = 0  # messages
@@ -56,7 +58,7 @@ class Client:
         """Return the socket's number: a Client can be waited for like a socket."""
         return self.sock.fileno()
 
-    def ask(self, request: bytes, until) -> None:
+    def ask(self, request: bytes, until: re.Pattern[bytes]) -> None:
         """Send a request and read up to its answer.  Raises: LoadError."""
         self.sock.settimeout(DEADLINE_S)
         answer = b""
@@ -97,20 +99,16 @@ class Client:
 
 
 @contextlib.contextmanager
-def busy_loops(count: int):
+def busy_loops(count: int) -> Iterator[list[subprocess.Popen[bytes]]]:
     """Run so many other programs, which want all the time of a core each; yield them, and end them at the end."""
     loops = []
     with contextlib.ExitStack() as stack:
         for _ in range(count):
-            loop = stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-c", BUSY_LOOP],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                )
-            )
+            pipe, command = subprocess.PIPE, [sys.executable, "-c", BUSY_LOOP]
+            loop = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL)
+            stack.enter_context(loop)
             stack.callback(loop.kill)  # before Popen's own end, which waits for it
+            assert loop.stdout
             loop.stdout.readline()
             loops.append(loop)
         yield loops
@@ -119,7 +117,14 @@ def busy_loops(count: int):
 class Crowd:
     """The clients of a run, in the order in which they came; closed at the end."""
 
-    def __init__(self, address: tuple[str, int], dialect, progress=lambda text: None, wire=wires.plain, others=()):
+    def __init__(
+        self,
+        address: tuple[str, int],
+        dialect: Dialect,
+        progress: Callable[[str], None] = lambda text: None,
+        wire: wires.Connect = wires.plain,
+        others: Iterable[tuple[str, int]] = (),
+    ):
         self.address = address
         self.addresses = [address, *others]  # of all servers of the same chat
         self.dialect = dialect
@@ -127,10 +132,10 @@ class Crowd:
         self.progress = progress
         self.clients: list[Client] = []
 
-    def __enter__(self):
+    def __enter__(self) -> "Crowd":  # noqa: PYI034 (`Self` needs Python 3.11)
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         for client in self.clients:
             client.close()
 
@@ -179,12 +184,12 @@ class Crowd:
         missing = [(c, n) for c, n in zip(self.clients, expected) if c.received < n]
         with selectors.DefaultSelector() as selector:
             for client, _ in missing:
-                selector.register(client, selectors.EVENT_READ)
+                selector.register(client, selectors.EVENT_READ, client)
             while missing and time.monotonic() < deadline:
                 if ready := selector.select(0.1):
                     deadline = time.monotonic() + DEADLINE_S
                 for key, _ in ready:
-                    key.fileobj.read()
+                    key.data.read()
                 for client, n in [(c, n) for c, n in missing if c.received >= n]:
                     selector.unregister(client)
                 missing = [(c, n) for c, n in missing if c.received < n]

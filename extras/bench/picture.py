@@ -6,6 +6,7 @@ x and y count pixels from the upper left corner.
 
 import math
 import statistics
+from collections.abc import Callable
 from xml.sax.saxutils import escape
 
 from extras.bench.report import Report, family, title_of, written
@@ -81,7 +82,7 @@ def draw_bars(report: Report, workload: str, y: int) -> tuple[list[str], int]:
     return parts, y + 10
 
 
-def draw_curves(title: str, curves: dict[str, list], y: int) -> tuple[list[str], int]:
+def draw_curves(title: str, curves: dict[str, list[tuple[int, float]]], y: int) -> tuple[list[str], int]:
     """Draw curves over logarithmic axes, which show a factor as the same distance everywhere."""
     xs = [x for points in curves.values() for x, _ in points]
     ys = [v for points in curves.values() for _, v in points]
@@ -97,7 +98,7 @@ def draw_curves(title: str, curves: dict[str, list], y: int) -> tuple[list[str],
         parts.append(
             f'<line x1="{left}" x2="{right}" y1="{place_y(tick):.1f}" y2="{place_y(tick):.1f}" stroke="#eee"/>'
         )
-    label_y = top
+    label_y: float = top
     for server, points in sorted(curves.items(), key=lambda item: -item[1][-1][1]):
         dots = " ".join(f"{place_x(x):.1f},{place_y(v):.1f}" for x, v in points)
         parts.append(f'<polyline points="{dots}" fill="none" stroke="{colour(server)}" stroke-width="2.5"/>')
@@ -122,7 +123,7 @@ def all_servers(report: Report) -> dict[str, None]:
     return {server: None for servers in report.rounds.values() for server in servers}
 
 
-def scale(low: float, high: float, begin: float, end: float):
+def scale(low: float, high: float, begin: float, end: float) -> Callable[[float], float]:
     """Return a function from low..high to begin..end, logarithmic."""
     return lambda v: begin + (end - begin) * math.log(v / low) / math.log(high / low)
 

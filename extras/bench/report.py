@@ -6,7 +6,7 @@ rounds   what was measured, by workload, server and number of the round, so that
 """
 
 import statistics
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from extras.bench.servers import KINDS
 from extras.bench.workloads import WORKLOADS
@@ -88,29 +88,33 @@ GOALS = [
 ]
 
 
+Numbers = dict[str, float | None]  # of one run: those of Result.numbers()
+
+
 class Report:
     """Everything that was measured."""
 
-    def __init__(self, about: dict):
+    def __init__(self, about: dict[str, str]):
         self.about = about  # machine, Python, date, ...
-        self.rounds: dict[str, dict[str, list[dict]]] = {}  # workload -> server -> a dict a round
+        self.rounds: dict[str, dict[str, list[Numbers]]] = {}  # workload -> server -> a dict a round
         self.failures: list[str] = []
 
-    def add(self, workload: str, server: str, numbers: dict) -> None:
+    def add(self, workload: str, server: str, numbers: Numbers) -> None:
         """Take the numbers of one round."""
         self.rounds.setdefault(workload, {}).setdefault(server, []).append(numbers)
 
     def median(self, workload: str, server: str, number: str) -> float | None:
         """Return the median over the rounds, or None if nothing was measured."""
         rounds = self.rounds.get(workload, {}).get(server, [])
-        values = [r[number] for r in rounds if r[number] is not None]
+        values = [value for r in rounds if (value := r[number]) is not None]
         return statistics.median(values) if values else None
 
     def ratio(self, workload: str, number: str, ours: str, theirs: str) -> float | None:
         """Return the median of the rounds' ratios: within a round, noise affects both servers alike."""
         servers = self.rounds.get(workload, {})
-        couples = zip(servers.get(ours, []), servers.get(theirs, []))
-        values = [a[number] / b[number] for a, b in couples if a[number] and b[number]]
+        rounds = zip(servers.get(ours, []), servers.get(theirs, []))
+        couples = [(a[number], b[number]) for a, b in rounds]
+        values = [a / b for a, b in couples if a and b]
         return statistics.median(values) if values else None
 
     def tables(self) -> str:
@@ -170,7 +174,7 @@ class Report:
             return here / base if base else None
         return here
 
-    def as_json(self) -> dict:
+    def as_json(self) -> dict[str, Any]:
         """Return all that was measured, each round of it."""
         return {
             "about": self.about,

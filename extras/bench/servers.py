@@ -6,6 +6,7 @@
 args     of the command line: `python` runs the servers in Python, `server_args` are for ours
 """
 
+import argparse
 import contextlib
 import functools
 import os
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from extras.bench import dialects, wires
@@ -108,20 +110,31 @@ datastore:
 ACCOUNT = "bench", "secret"
 CERTIFICATE, KEY = "certificate.pem", "key.pem"
 
+Command = Callable[[argparse.Namespace, Path, int], list[str]]  # args, folder, a free port -> argv
+Check = Callable[[argparse.Namespace], str | None]  # args -> why a server cannot be started here, or None
+
 
 class Kind:
     """One kind of server: its name in the report, its dialect, and its command."""
 
-    def __init__(self, title: str, dialect, command, why_not=lambda args: None, prints_port=True, wire=None):
+    def __init__(
+        self,
+        title: str,
+        dialect: dialects.Dialect,
+        command: Command,
+        why_not: Check = lambda args: None,
+        prints_port: bool = True,
+        wire: Callable[[Path], wires.Connect] | None = None,
+    ):
         self.title = title
         self.dialect = dialect
-        self.why_not = why_not  # args -> why it cannot be started here, or None
+        self.why_not = why_not
         self.prints_port = prints_port  # "listening on HOST:PORT", its first line
         self.wire = wire  # None, or: its folder -> what carries the bytes to the free port
-        self._command = command  # (args, folder, a free port) -> argv
+        self._command = command
 
     @contextlib.contextmanager
-    def start(self, args):
+    def start(self, args: argparse.Namespace) -> Iterator["Running"]:
         """Run the server in a process of its own; yield a Running."""
         with tempfile.TemporaryDirectory() as folder:
             port = free_port()
@@ -131,7 +144,7 @@ class Kind:
             stdout = subprocess.PIPE if self.prints_port else subprocess.DEVNULL
             process = subprocess.Popen(argv, stdout=stdout, stderr=subprocess.DEVNULL, cwd=folder)
             try:
-                if self.prints_port:
+                if process.stdout:
                     printed = int(process.stdout.readline().rpartition(b":")[2] or 0)
                     port = port if self.wire else printed
                 else:
@@ -145,12 +158,12 @@ class Kind:
 class Connected:
     """A server that somebody else has started."""
 
-    def __init__(self, title: str, dialect, address: tuple[str, int], pid: int | None):
+    def __init__(self, title: str, dialect: dialects.Dialect, address: tuple[str, int], pid: int | None):
         self.title = title
         self.dialect = dialect
         self._running = Running(pid, address)
 
-    def start(self, args):
+    def start(self, args: argparse.Namespace) -> contextlib.nullcontext["Running"]:
         """Yield it; we did not start it, so we do not stop it."""
         return contextlib.nullcontext(self._running)
 
@@ -164,12 +177,12 @@ class Cluster:
         self.count = count
         self.title = f"cluster of {count}"
 
-    def why_not(self, args) -> str | None:
+    def why_not(self, args: argparse.Namespace) -> str | None:
         """Return why it cannot be started here, or None."""
         return missing_redis() or needs_module("redis")(args)
 
     @contextlib.contextmanager
-    def start(self, args):
+    def start(self, args: argparse.Namespace) -> Iterator["Running"]:
         """Run Redis and the servers; yield them as one Running.  Raises: RuntimeError."""
         with contextlib.ExitStack() as stack:
             try:
@@ -181,13 +194,15 @@ class Cluster:
             yield Together(servers, Running(redis.process.pid, ("127.0.0.1", redis.port)))
 
 
+SomeKind = Kind | Connected | Cluster
+
+
 class Running:
     """A server that runs, and what the system knows about it (None where it has no /proc)."""
 
-    others: list[tuple[str, int]] = []  # more addresses of the same chat
-
-    def __init__(self, pid: int | None, address: tuple[str, int], wire=wires.plain):
+    def __init__(self, pid: int | None, address: tuple[str, int], wire: wires.Connect = wires.plain):
         self.address = address
+        self.others: list[tuple[str, int]] = []  # more addresses of the same chat
         self.wire = wire
         self.pid = pid
         self._proc = Path(f"/proc/{pid}") if pid else None
@@ -226,7 +241,7 @@ class Running:
     def cores(self) -> int | None:
         """Return on how many cores it may run: all of them, if other servers have claimed the cores to pin to."""
         mask = self._status("Cpus_allowed")
-        return bin(int(mask.replace(",", ""), 16)).count("1") if mask else None
+        return int(mask.replace(",", ""), 16).bit_count() if mask else None
 
     def descriptors(self) -> int | None:
         """Return how many files and sockets it has open."""
@@ -261,7 +276,8 @@ class Together(Running):
         self._servers, self._redis = servers, redis
 
     def cpu_s(self) -> float | None:
-        return self._sum(Running.cpu_s)
+        times = [server.cpu_s() for server in self._servers]
+        return None if None in times else sum(filter(None, times))
 
     def redis_cpu_s(self) -> float | None:
         return self._redis.cpu_s()
@@ -272,18 +288,19 @@ class Together(Running):
     def threads(self) -> int | None:
         return self._sum(Running.threads)
 
-    def _sum(self, number):
+    def _sum(self, number: Callable[[Running], int | None]) -> int | None:
         values = [number(server) for server in self._servers]
-        return None if None in values else sum(values)
+        return None if None in values else sum(filter(None, values))
 
 
 def free_port() -> int:
     """Return a port that was free a moment ago, for servers that cannot choose one."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        return sock.getsockname()[1]
+        port: int = sock.getsockname()[1]
+        return port
 
 
-def wait_until_listening(process, port: int) -> None:
+def wait_until_listening(process: subprocess.Popen[bytes], port: int) -> None:
     """Wait until the port takes connections.  Raises: RuntimeError."""
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
@@ -291,10 +308,10 @@ def wait_until_listening(process, port: int) -> None:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
             return
         time.sleep(0.02)
-    raise RuntimeError(f"{process.args[0]} does not listen")
+    raise RuntimeError(f"{process.args!r} does not listen")
 
 
-def ours(script: str, *words: str):
+def ours(script: str, *words: str) -> Command:
     """Return what builds the command of one of our servers."""
     return lambda args, folder, port: [
         args.python,
@@ -306,18 +323,18 @@ def ours(script: str, *words: str):
     ]
 
 
-def tls(folder: Path):
+def tls(folder: Path) -> wires.Connect:
     """Make a certificate for the server in this folder; return the wire of clients who trust it."""
     make_certificate([wires.NAME], str(folder / CERTIFICATE), str(folder / KEY))
     return functools.partial(wires.Tls, certificate=folder / CERTIFICATE)
 
 
-def websocket(folder: Path):
+def websocket(folder: Path) -> wires.Connect:
     """Return the wire of a browser."""
     return wires.WebSocket
 
 
-def ours_tls(script: str, *words: str):
+def ours_tls(script: str, *words: str) -> Command:
     """Return what builds the command of one of our servers with a TLS port."""
     plain = ours(script, *words)
     return lambda args, folder, port: [
@@ -328,7 +345,7 @@ def ours_tls(script: str, *words: str):
     ]
 
 
-def irc_db(args, folder: Path, port: int) -> list[str]:
+def irc_db(args: argparse.Namespace, folder: Path, port: int) -> list[str]:
     """Return the command of our IRC server with a database that has one account."""
     database = Database(str(folder / "irc.db"))
     accounts = Accounts(database)
@@ -337,20 +354,25 @@ def irc_db(args, folder: Path, port: int) -> list[str]:
     return ours("extras/irc/server.py", "--flood=off", f"--db={folder / 'irc.db'}")(args, folder, port)
 
 
-def ours_web(script: str, flag: str, *words: str):
+def ours_web(script: str, flag: str, *words: str) -> Command:
     """Return what builds the command of one of our servers with a WebSocket port."""
     plain = ours(script, *words)
     return lambda args, folder, port: [*plain(args, folder, port), f"{flag}={port}"]
 
 
-def ngircd(args, folder: Path, port: int) -> list[str]:
+def path_of(program: str) -> str:
+    """Return where a program is, which must be installed."""
+    return shutil.which(program, path=SYSTEM_PATH) or program  # to start it says that it is not there
+
+
+def ngircd(args: argparse.Namespace, folder: Path, port: int) -> list[str]:
     """Write a configuration and return ngIRCd's command."""
     conf = folder / "ngircd.conf"
     conf.write_text(NGIRCD_CONF.format(port=port, uid=os.getuid(), gid=os.getgid()))
-    return [shutil.which("ngircd", path=SYSTEM_PATH), "--nodaemon", "--config", str(conf)]
+    return [path_of("ngircd"), "--nodaemon", "--config", str(conf)]
 
 
-def ngircd_tls(args, folder: Path, port: int) -> list[str]:
+def ngircd_tls(args: argparse.Namespace, folder: Path, port: int) -> list[str]:
     """Let ngIRCd take TLS at this port, and plain text at another."""
     argv = ngircd(args, folder, free_port())
     with open(argv[-1], "a") as conf:
@@ -358,39 +380,38 @@ def ngircd_tls(args, folder: Path, port: int) -> list[str]:
     return argv
 
 
-def inspircd(args, folder: Path, port: int) -> list[str]:
+def inspircd(args: argparse.Namespace, folder: Path, port: int) -> list[str]:
     """Write a configuration and return InspIRCd's command."""
     conf = folder / "inspircd.conf"
     conf.write_text(INSPIRCD_CONF.format(port=port, many=MANY))
-    program = shutil.which("inspircd", path=SYSTEM_PATH)
-    return [program, "--config", str(conf), "--nofork", "--nolog", "--nopid", "--runasroot"]
+    return [path_of("inspircd"), "--config", str(conf), "--nofork", "--nolog", "--nopid", "--runasroot"]
 
 
-def ergo(args, folder: Path, port: int) -> list[str]:
+def ergo(args: argparse.Namespace, folder: Path, port: int) -> list[str]:
     """Write a configuration, make an empty datastore, and return Ergo's command."""
     conf = folder / "ergo.yaml"
     conf.write_text(ERGO_CONF.format(port=port, folder=folder))
-    program = shutil.which("ergo", path=SYSTEM_PATH)
+    program = path_of("ergo")
     subprocess.run([program, "initdb", "--quiet", "--conf", conf], check=True, stderr=subprocess.DEVNULL)
     return [program, "run", "--quiet", "--conf", str(conf)]
 
 
-def miniircd(args, folder: Path, port: int) -> list[str]:
+def miniircd(args: argparse.Namespace, folder: Path, port: int) -> list[str]:
     """Return miniircd's command."""
     as_root = ["--setuid", "root"] if os.getuid() == 0 else []  # it wants this
     main = "import miniircd; miniircd.main()"
     return [args.python, "-c", main, f"--ports={port}", "--listen=127.0.0.1", *as_root]
 
 
-def irc_server(args, folder: Path, port: int) -> list[str]:
+def irc_server(args: argparse.Namespace, folder: Path, port: int) -> list[str]:
     """Return the command of the `irc` package's server."""
     return [args.python, "-m", "irc.server", "-a127.0.0.1", f"-p{port}", "-lERROR"]
 
 
-def relay(source: str, pin: bool = False):
+def relay(source: str, pin: bool = False) -> Command:
     """Return what compiles a relay and builds its command; `pin`: for the core that a server of ours would take."""
 
-    def command(args, folder: Path, port: int) -> list[str]:
+    def command(args: argparse.Namespace, folder: Path, port: int) -> list[str]:
         subprocess.run(["cc", "-O2", "-pthread", "-o", folder / "relay", Path(__file__).with_name(source)], check=True)
         core = str(max(os.sched_getaffinity(0)))
         return [*(["taskset", "--cpu-list", core] if pin else []), str(folder / "relay")]
@@ -398,32 +419,32 @@ def relay(source: str, pin: bool = False):
     return command
 
 
-def needs_program(name: str):
+def needs_program(name: str) -> Check:
     """Return a check that a program is installed."""
     return lambda args: None if shutil.which(name, path=SYSTEM_PATH) else f"no {name} here"
 
 
-def needs_module(name: str):
+def needs_module(name: str) -> Check:
     """Return a check that the servers' Python has a module."""
 
-    def why_not(args) -> str | None:
-        found = subprocess.run([args.python, "-c", f"import {name}"], stderr=subprocess.DEVNULL)
+    def why_not(args: argparse.Namespace) -> str | None:
+        found = subprocess.run([args.python, "-c", f"import {name}"], stderr=subprocess.DEVNULL, check=False)
         return f"{args.python} -m pip install {name}" if found.returncode else None
 
     return why_not
 
 
-def needs_both(*checks):
+def needs_both(*checks: Check) -> Check:
     """Return a check that is content when all of these are."""
     return lambda args: next(filter(None, (check(args) for check in checks)), None)
 
 
-def needs_c(args) -> str | None:
+def needs_c(args: argparse.Namespace) -> str | None:
     """Check for Linux and a C compiler."""
     return needs_program("cc")(args) if sys.platform == "linux" else "a relay in C needs Linux"
 
 
-KINDS = {
+KINDS: dict[str, Kind | Cluster] = {
     "step5": Kind("step 5", dialects.Chat(), ours("step5_server/server.py")),
     "broadcast": Kind("broadcast", dialects.Broadcast(), ours("extras/broadcast/server.py")),
     "rooms": Kind("rooms", dialects.Rooms(), ours("extras/rooms/server.py")),

@@ -11,10 +11,12 @@ writers      a thread for each connection does its sends, as many chat servers d
 compares them.
 """
 
+import argparse
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
@@ -22,15 +24,16 @@ from extras.broadcast.fan_out import FanOutConnection, flush_all
 from extras.broadcast.fast_server import server_parser
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step1_echo.serving import main
+from step4_framing.framing import LineTooLong
 from step5_server.outbox import Outbox
 
 
 class PerLineHandler(RoomsHandler):
     """Deliver what a line has caused before the next line is read."""
 
-    def answer_lines(self):
+    def answer_lines(self) -> None:
         """Answer each line separately."""
-        line = b""
+        line: bytes | LineTooLong | None = b""
         while line is not None:
             with self.registry.lock:
                 line = self.conn.next_line()
@@ -49,7 +52,7 @@ class PerLineServer(RoomsServer):
 class NotHeldConnection(FanOutConnection):
     """Hold nothing back."""
 
-    def fan_out(self, groups, line_for, but=None):
+    def fan_out(self, groups: tuple[Any, ...], line_for: Callable[..., bytes], but: Outbox | None = None) -> None:
         super().fan_out(groups, line_for, but)
         self.put_held()
 
@@ -69,7 +72,7 @@ class NotHeldServer(RoomsServer):
 class NoPostmanServer(RoomsServer):
     """Flush in the sender's thread, however many receivers there are."""
 
-    def __init__(self, *args, **settings):
+    def __init__(self, *args: Any, **settings: Any):
         super().__init__(*args, **settings)
         self.deliver = flush_all
 
@@ -77,20 +80,21 @@ class NoPostmanServer(RoomsServer):
 class WriterHandler(RoomsHandler):
     """A handler with a second thread that waits until there is something to send."""
 
-    def setup(self):
+    def setup(self) -> None:
         super().setup()
-        self.conn.outbox.bell = self.bell = threading.Event()
+        self.bell = threading.Event()
+        self.outbox.bell = self.bell  # type: ignore[attr-defined]  # where ring() finds it fast
         self.ended = False
         threading.Thread(target=self.write, daemon=True).start()
 
-    def write(self):
+    def write(self) -> None:
         """Flush whenever somebody rings.  Thread: the writer."""
         while not self.ended:
             self.bell.wait()
             self.bell.clear()
             self.outbox.flush()
 
-    def finish(self):
+    def finish(self) -> None:
         self.ended = True
         self.bell.set()
         super().finish()
@@ -101,7 +105,7 @@ class WritersServer(RoomsServer):
 
     handler_class = WriterHandler
 
-    def __init__(self, *args, **settings):
+    def __init__(self, *args: Any, **settings: Any):
         super().__init__(*args, **settings)
         self.deliver = ring
 
@@ -109,7 +113,7 @@ class WritersServer(RoomsServer):
 def ring(outboxes: Iterable[Outbox]) -> None:
     """Tell each outbox's writer that there is something to send."""
     for outbox in outboxes:
-        outbox.bell.set()
+        outbox.bell.set()  # type: ignore[attr-defined]  # WriterHandler has put it there
 
 
 WITHOUT = {
@@ -120,7 +124,7 @@ WITHOUT = {
 }
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """Return the parser of a server, with an argument for the trick to leave out."""
     parser = server_parser("Serve chat rooms, with one trick left out.")
     parser.add_argument("without", choices=WITHOUT, help="the trick to leave out")

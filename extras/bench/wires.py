@@ -8,6 +8,7 @@ import contextlib
 import functools
 import socket
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 DEADLINE_S = 20.0  # as the load's
@@ -92,6 +93,10 @@ class Wire:
     def _goodbye(self) -> bytes:
         """Return what comes before our EOF."""
         raise NotImplementedError
+
+
+SocketLike = socket.socket | Wire
+Connect = Callable[[tuple[str, int]], SocketLike]  # a wire
 
 
 class Tls(Wire):

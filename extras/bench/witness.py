@@ -8,7 +8,8 @@ import selectors
 import socket
 import time
 
-from extras.bench.dialects import MARK
+from extras.bench.dialects import MARK, Dialect
+from extras.bench.load import Crowd
 
 WITNESSES = 4
 # Each sends fewer than 20 lines a second, which no protection against floods may slow down.
@@ -22,7 +23,7 @@ CHUNK_BYTES = 1 << 16
 class Witness:
     """One uninvolved user."""
 
-    def __init__(self, crowd, user: int):
+    def __init__(self, crowd: Crowd, user: int):
         self.client = crowd.log_in(user)
         self.line = crowd.dialect.tell(user, b"and now?" + MARK)
         self.asked_at: float | None = None
@@ -66,7 +67,7 @@ class Witness:
 class Newcomer:
     """A user who connects and logs in."""
 
-    def __init__(self, address, dialect, user: int, now: float):
+    def __init__(self, address: tuple[str, int], dialect: Dialect, user: int, now: float):
         self._dialect = dialect
         self._told = b""
         self.began = now
@@ -111,7 +112,7 @@ class Newcomer:
 class Watch:
     """Witnesses and newcomers, and how long they have waited."""
 
-    def __init__(self, crowd):
+    def __init__(self, crowd: Crowd):
         self._address, self._dialect = crowd.address, crowd.dialect
         self.witnesses = [Witness(crowd, FIRST_WITNESS + n) for n in range(WITNESSES)]
         self.waits: list[float] = []
@@ -121,13 +122,13 @@ class Watch:
         self._newcomer: Newcomer | None = None
         self._next_newcomer = 0.0
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "Watch":  # noqa: PYI034 (`Self` needs Python 3.11)
         self._selector = selectors.DefaultSelector()
         for witness in self.witnesses:
             self._selector.register(witness.client, selectors.EVENT_READ, witness)
         return self
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         if self._newcomer:
             self._newcomer.close()
         for witness in self.witnesses:
@@ -148,8 +149,8 @@ class Watch:
             self._welcome(now)
         for key, events in self._selector.select(0.005):
             now = time.perf_counter()
-            if key.data is self._newcomer:
-                self._go_on(now, bool(events & selectors.EVENT_WRITE))
+            if isinstance(key.data, Newcomer):
+                self._go_on(key.data, now, bool(events & selectors.EVENT_WRITE))
             else:
                 self.waits += key.data.waits(now)
                 if not key.data.kept:
@@ -171,8 +172,7 @@ class Watch:
         both = selectors.EVENT_READ | selectors.EVENT_WRITE
         self._selector.register(self._newcomer.sock, both, self._newcomer)
 
-    def _go_on(self, now: float, writable: bool) -> None:
-        one = self._newcomer
+    def _go_on(self, one: Newcomer, now: float, writable: bool) -> None:
         if not one.is_done(writable):
             if not one.waits_to_write:
                 self._selector.modify(one.sock, selectors.EVENT_READ, one)

@@ -26,10 +26,11 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from extras.bench.dialects import ENTRY, MARK
 from extras.bench.load import DEADLINE_S, Client, Crowd, LoadError, Lost
+from extras.bench.servers import Running
 
 TEXT = b"the quick brown fox jumps"  # 25 bytes: people type short lines
 SENDER_MARKS = b"$%&{}"  # one byte for each sender, which occurs nowhere else
@@ -75,26 +76,30 @@ class Result:
 class Stopwatch:
     """Time and processor time, the server's, its Redis's and our own, from here to stop()."""
 
-    def __init__(self, server):
+    def __init__(self, server: Running):
         self._server = server
         self._begin = time.perf_counter(), server.cpu_s(), server.redis_cpu_s(), time.process_time()
 
-    def stop(self, workload: str, count: int, **more) -> Result:
+    def stop(self, workload: str, count: int, **more: Any) -> Result:
         """Return the Result of what happened since the start."""
         wall, cpu, redis, own = self._begin
         seconds = time.perf_counter() - wall
-        server_cpu = None if cpu is None else self._server.cpu_s() - cpu
         return Result(
             workload,
             count,
             seconds,
-            cpu_s=server_cpu,
-            redis_cpu_s=None if redis is None else self._server.redis_cpu_s() - redis,
+            cpu_s=grown(cpu, self._server.cpu_s()),
+            redis_cpu_s=grown(redis, self._server.redis_cpu_s()),
             generator_cpu_s=time.process_time() - own,
             threads=self._server.threads(),
             cores=self._server.cores(),
             **more,
         )
+
+
+def grown(before: float | None, now: float | None) -> float | None:
+    """Return how much more it is now, if both are known."""
+    return None if before is None or now is None else now - before
 
 
 class Cold:
@@ -112,7 +117,16 @@ class Cold:
             self._next += self._pause_s
 
 
-def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders=5, in_flight=64, tags_every=0):
+def fan_out(
+    server: Running,
+    crowd: Crowd,
+    name: str,
+    seconds: float,
+    members: int = 50,
+    senders: int = 5,
+    in_flight: int = 64,
+    tags_every: int = 0,
+) -> Iterator[Result]:
     """Let `senders` keep `in_flight` messages each under way to a room, where every so many members want tags."""
     crowd.grow(members, join=True)
     for client in crowd.clients[::tags_every] if tags_every else ():
@@ -126,14 +140,14 @@ def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders
         mark = b"%c" % SENDER_MARKS[number - 1]
         line = crowd.dialect.say(TEXT + mark + MARK)
         listeners[crowd.clients[number * members // senders - 1]] = sender, mark, line
-    latencies = []
-    sent_at = collections.defaultdict(collections.deque)
+    latencies: list[float] = []
+    sent_at: dict[Client, collections.deque[float]] = collections.defaultdict(collections.deque)
     watch = Stopwatch(server)
     now = begin = time.perf_counter()
     cold = Cold([client for client in crowd.clients if client not in listeners], now)
     with selectors.DefaultSelector() as selector:
         for listener, (sender, _, line) in listeners.items():
-            selector.register(listener, selectors.EVENT_READ)
+            selector.register(listener, selectors.EVENT_READ, listener)
             sender.send(line * in_flight, in_flight)
             sent_at[sender].extend([now] * in_flight)
         while now < begin + seconds or not latencies:
@@ -141,8 +155,8 @@ def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders
             if now > begin + seconds + DEADLINE_S:
                 raise Lost("not one message arrived")
             for key, _ in selector.select(COLD_INTERVAL_S):
-                sender, mark, line = listeners[key.fileobj]
-                arrived = key.fileobj.read().count(mark)
+                sender, mark, line = listeners[key.data]
+                arrived = key.data.read().count(mark)
                 now = time.perf_counter()
                 if arrived:
                     times = sent_at[sender]
@@ -158,7 +172,9 @@ def fan_out(server, crowd: Crowd, name: str, seconds: float, members=50, senders
     yield result
 
 
-def pairs(server, crowd: Crowd, name: str, seconds: float, pairs=20, playing=20):
+def pairs(
+    server: Running, crowd: Crowd, name: str, seconds: float, pairs: int = 20, playing: int = 20
+) -> Iterator[Result]:
     """Let pairs play ping-pong; or only some of them, and the others are silent."""
     crowd.grow(2 * pairs)
     crowd.settle()
@@ -169,11 +185,11 @@ def pairs(server, crowd: Crowd, name: str, seconds: float, pairs=20, playing=20)
         yield ping_pong(server, crowd, f"{name}/across", seconds, list(across)[:playing])
 
 
-def ping_pong(server, crowd: Crowd, name: str, seconds: float, couples: list[tuple[Client, Client]]):
+def ping_pong(server: Running, crowd: Crowd, name: str, seconds: float, couples: list[tuple[Client, Client]]) -> Result:
     """Let each couple send one message to and fro."""
     lines = {}
     for pair in couples:
-        for one, other in (pair, pair[::-1]):
+        for one, other in (pair, reversed(pair)):
             lines[one] = crowd.dialect.tell(other.user, TEXT + MARK)
             one.sent = one.received = 0
     latencies = []
@@ -183,7 +199,7 @@ def ping_pong(server, crowd: Crowd, name: str, seconds: float, couples: list[tup
     with selectors.DefaultSelector() as selector:
         now = begin = time.perf_counter()
         for client in lines:
-            selector.register(client, selectors.EVENT_READ)
+            selector.register(client, selectors.EVENT_READ, client)
         for first in began:
             first.send(lines[first])
             began[first] = now
@@ -192,7 +208,7 @@ def ping_pong(server, crowd: Crowd, name: str, seconds: float, couples: list[tup
             if not ready:
                 raise Lost(f"{playing} messages did not arrive")
             for key, _ in ready:
-                client = key.fileobj
+                client = key.data
                 if MARK not in client.read():
                     continue  # an OK
                 if client in began:
@@ -212,14 +228,14 @@ def ping_pong(server, crowd: Crowd, name: str, seconds: float, couples: list[tup
     return result
 
 
-def logins(server, crowd: Crowd, name: str, seconds: float, at_a_time=5):
+def logins(server: Running, crowd: Crowd, name: str, seconds: float, at_a_time: int = 5) -> Iterator[Result]:
     """Connect, register and quit, again and again."""
     dialect = crowd.dialect
     latencies = []
     users = 0
     watch = Stopwatch(server)
     begin = time.perf_counter()
-    under_way = {}  # client -> when it began, what it has been told
+    under_way: dict[Client, tuple[float, bytes]] = {}  # when it began, what it has been told
     with selectors.DefaultSelector() as selector:
         while under_way or time.perf_counter() - begin < seconds:
             while len(under_way) < at_a_time and time.perf_counter() - begin < seconds:
@@ -229,12 +245,12 @@ def logins(server, crowd: Crowd, name: str, seconds: float, at_a_time=5):
                 client.sock.sendall(dialect.login(client.user))
                 client.sock.setblocking(False)
                 under_way[client] = now, b""
-                selector.register(client, selectors.EVENT_READ)
+                selector.register(client, selectors.EVENT_READ, client)
             ready = selector.select(DEADLINE_S)
             if not ready:
                 raise LoadError(f"{len(under_way)} logins hang")
             for key, _ in ready:
-                client = key.fileobj
+                client = key.data
                 began, told = under_way[client]
                 try:
                     chunk = client.sock.recv(4096)
@@ -255,7 +271,9 @@ def logins(server, crowd: Crowd, name: str, seconds: float, at_a_time=5):
     yield watch.stop(name, users, latencies=latencies)
 
 
-def joins(server, crowd: Crowd, name: str, seconds: float, members=50, joiners=5):
+def joins(
+    server: Running, crowd: Crowd, name: str, seconds: float, members: int = 50, joiners: int = 5
+) -> Iterator[Result]:
     """Let users enter and leave a room again and again; a join is both."""
     dialect = crowd.dialect
     crowd.grow(members + joiners)
@@ -274,12 +292,12 @@ def joins(server, crowd: Crowd, name: str, seconds: float, members=50, joiners=5
     cold = Cold(here, now)
     with selectors.DefaultSelector() as selector:
         for client in coming:
-            selector.register(client, selectors.EVENT_READ)
+            selector.register(client, selectors.EVENT_READ, client)
             client.send(dialect.enter)
         began = dict.fromkeys(coming, now)  # of those who have not finished
         while began:
             for key, _ in selector.select(COLD_INTERVAL_S):
-                client = key.fileobj
+                client = key.data
                 told[client] += client.read()
                 if not answers[client][client in inside].search(told[client]):
                     continue
@@ -305,19 +323,27 @@ def joins(server, crowd: Crowd, name: str, seconds: float, members=50, joiners=5
     yield result
 
 
-def idle(server, crowd: Crowd, name: str, seconds: float, levels=(10, 100, 1000, 4000, 10000)):
+def idle(
+    server: Running,
+    crowd: Crowd,
+    name: str,
+    seconds: float,
+    levels: tuple[int, ...] = (10, 100, 1000, 4000, 10000),
+) -> Iterator[Result]:
     """Open more and more connections, and let one pair among them talk."""
     empty = server.rss_bytes()
     for level in levels:
         crowd.grow(level)
-        middle = crowd.clients[level // 2 - 1 : level // 2 + 1]
-        result = ping_pong(server, crowd, f"{name}/{level}", seconds, [tuple(middle)])
-        if empty is not None:
-            result.rss_bytes = (server.rss_bytes() - empty) // level
+        one, other = crowd.clients[level // 2 - 1 : level // 2 + 1]
+        result = ping_pong(server, crowd, f"{name}/{level}", seconds, [(one, other)])
+        if empty is not None and (full := server.rss_bytes()) is not None:
+            result.rss_bytes = (full - empty) // level
         yield result
 
 
-def growth(server, crowd: Crowd, name: str, seconds: float, levels=(10, 30, 100, 300, 1000)):
+def growth(
+    server: Running, crowd: Crowd, name: str, seconds: float, levels: tuple[int, ...] = (10, 30, 100, 300, 1000)
+) -> Iterator[Result]:
     """Let one room grow."""
     for level in levels:
         yield from fan_out(server, crowd, f"{name}/{level}", seconds, members=level)
