@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -58,6 +59,14 @@ def test_each_attack_runs_and_is_measured(tmp_path):
         if sys.platform == "linux":
             assert one["cpu_s"] >= 0 and one["threads"] > 1 and one["descriptors"] > 1, name
         assert any(line.startswith(name + " ") for out, _ in said for line in out.splitlines())
+
+
+def test_attackers_who_have_ended_at_once_are_measured_all_the_same():
+    seen = []
+    attackers = SimpleNamespace(is_alive=lambda: False)
+    watch = SimpleNamespace(step=lambda: seen.append("step"), end=lambda: seen.append("end"))
+    attack.watch_the_attack(attackers, watch, SimpleNamespace(look=lambda: seen.append("look")), 0.05)
+    assert seen == ["step", "look", "end"]
 
 
 def test_a_missed_goal_is_named():

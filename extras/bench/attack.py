@@ -185,7 +185,9 @@ def watch_the_attack(attackers: BaseProcess, watch: Watch, usage: Usage, seconds
     """Measure while the attackers are busy."""
     deadline = time.monotonic() + seconds + OVERTIME_S
     next_look = 0.0
-    while attackers.is_alive() and time.monotonic() < deadline:
+    busy = True
+    while busy:  # once at least: on a busy machine the attackers may have ended before we begin
+        busy = attackers.is_alive() and time.monotonic() < deadline
         watch.step()
         if time.monotonic() >= next_look:
             usage.look()
