@@ -6,7 +6,7 @@ puts       the put methods of their outboxes, looked up once and not for each li
 """
 
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from step5_server.outbox import Outbox
 from step5_server.registry import Registry
@@ -15,7 +15,7 @@ from step5_server.registry import Registry
 class Group(NamedTuple):
     """Members of an audience who get the same bytes.  Never changed: a new one takes its place."""
 
-    look: Hashable  # what else than framing makes their bytes differ: in IRC, the capabilities; here None
+    look: Any  # hashable: what else than framing makes their bytes differ: in IRC, the capabilities; here None
     frame: Callable[[bytes], bytes]
     outboxes: tuple[Outbox, ...]
     puts: tuple[Callable[[bytes], None], ...]

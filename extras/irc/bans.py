@@ -7,9 +7,15 @@ Source: RFC 2811 section 4.3; modern.ircdocs.horse "EXTBAN Parameter".
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from extras.irc.names import Name
+
+if TYPE_CHECKING:
+    from extras.irc.state import User
+
+# Tells whether a mask matches a user, from its list's letter and the mask; None if it is no extended one.
+Matches = Callable[[str, str, "User"], bool | None]
 
 LISTS = "beI"  # bans, exceptions from them, and who needs no invitation
 MAX_LIST = 100  # masks in all lists of one channel together: each is compared at each join
@@ -27,8 +33,8 @@ class Entry(NamedTuple):
 class Lists:
     """The lists of one channel."""
 
-    def __init__(self, matches: Callable | None = None):
-        """Take what looks at extended bans: matches(letter, pattern, user), None for an ordinary one."""
+    def __init__(self, matches: Matches | None = None):
+        """Take what looks at extended bans."""
         # By letter; then by mask() of the mask: two that differ in case only are one.
         self.entries: dict[str, dict[str, Entry]] = {letter: {} for letter in LISTS}
         self._matches = matches
@@ -47,7 +53,7 @@ class Lists:
         self._verdicts.clear()
         return self.entries[letter].pop(key, None)
 
-    def match(self, letter: str, user, prefix: str = "") -> bool:
+    def match(self, letter: str, user: "User", prefix: str = "") -> bool:
         """Return whether a mask of this list matches the user; with a prefix, what stands behind it."""
         if not self.entries[letter]:
             return False
@@ -59,7 +65,7 @@ class Lists:
             verdict = self._verdicts[known] = self._look(letter, user, prefix)
         return verdict
 
-    def _look(self, letter: str, user, prefix: str) -> bool:
+    def _look(self, letter: str, user: "User", prefix: str) -> bool:
         hosts = (user.host, *user.other_hosts)
         names = [Name(f"{user.nick}!{user.name}@{host}") for host in hosts]
         for key, entry in self.entries[letter].items():

@@ -5,14 +5,19 @@ Source: IRCv3 capability-negotiation (ircv3.net/specs).
 """
 
 import re
+from typing import TYPE_CHECKING
 
 from extras.irc.client import Client
 from extras.irc.event import Event
+from extras.irc.extension import Capability
 from extras.irc.message import MAX_MESSAGE_BYTES, cut_words, size
 from extras.irc.replies import ERR_INVALIDCAPCMD
 
+if TYPE_CHECKING:
+    from extras.irc.server import IrcServer
 
-def cap(me: Client, subcommand: str, argument: str = ""):
+
+def cap(me: Client, subcommand: str, argument: str = "") -> None:
     """Negotiate capabilities: LS, LIST, REQ and END.  IRCv3 capability-negotiation."""
     subcommand = subcommand.upper()
     if subcommand in ("LS", "REQ") and not me.user.registered:
@@ -32,17 +37,17 @@ def cap(me: Client, subcommand: str, argument: str = ""):
         me.reply(ERR_INVALIDCAPCMD, subcommand)
 
 
-def offered(server, is_302: bool) -> list:
+def offered(server: "IrcServer", is_302: bool) -> list[Capability]:
     """Give what LS shows; one that is nothing but its value needs a client that understands values."""
-    return [one for one in server.capabilities.values() if not one.is_policy or is_302 and one.value()]
+    return [one for one in server.capabilities.values() if not one.is_policy or is_302 and one.value and one.value()]
 
 
-def offer(one, is_302: bool) -> str:
+def offer(one: Capability, is_302: bool) -> str:
     """Give a capability as LS shows it: with its value, to a client that understands values."""
     return f"{one.name}={shown}" if is_302 and one.value and (shown := one.value()) else one.name
 
 
-def request(me: Client, argument: str):
+def request(me: Client, argument: str) -> None:
     """Accept the whole list, or none of it; `-name` gives a capability back."""
     wanted = argument.split()
     names = {name for name, one in me.server.capabilities.items() if not one.is_policy}
@@ -57,7 +62,7 @@ def request(me: Client, argument: str):
     me.set_caps(caps)
 
 
-def answer(me: Client, subcommand: str, names: list[str], is_302: bool):
+def answer(me: Client, subcommand: str, names: list[str], is_302: bool) -> None:
     """Send a list of names; to a client that understands it, in several lines."""
     room = MAX_MESSAGE_BYTES - size(f":{me.server.name} CAP {me.user.nick or '*'} {subcommand} * :")
     lines = cut_words(" ".join(names), room)
@@ -70,12 +75,12 @@ def answer(me: Client, subcommand: str, names: list[str], is_302: bool):
 
 def reply(me: Client, subcommand: str, *params: str) -> Event:
     """Give a CAP answer, with the nick that the client has by now."""
-    *params, names = params
+    *middle, names = params
     nick = me.user.nick or "*"
-    return Event("CAP", nick, subcommand, *params, text=names, source=me.server.name)
+    return Event("CAP", nick, subcommand, *middle, text=names, source=me.server.name)
 
 
-def changed(server, name: str, is_there: bool):
+def changed(server: "IrcServer", name: str, is_there: bool) -> None:
     """Tell all who want to know that a capability has come, or gone.  IRCv3 cap-notify.
 
     Who has not registered yet may have seen it in LS.  Thread: holds the world's lock.

@@ -4,9 +4,11 @@ Source: RFC 2812 section 3.2, RFC 2811, modern.ircdocs.horse "Channel Operations
 """
 
 import time
+from collections.abc import Iterator
 
 from extras.irc.client import Client
 from extras.irc.event import Event
+from extras.irc.extension import Extension
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.names import CHANNEL_TYPES, each_once, fold, is_channel
 from extras.irc.replies import (
@@ -19,35 +21,34 @@ from extras.irc.replies import (
     ERR_NOTONCHANNEL,
     ERR_TOOMANYCHANNELS,
     ERR_TOOMANYTARGETS,
-    Numeric,
     RPL_ENDOFNAMES,
     RPL_NAMREPLY,
     RPL_NOTOPIC,
     RPL_TOPIC,
     RPL_TOPICWHOTIME,
+    Numeric,
 )
 from extras.irc.state import Channel, User
 
 NEW_CHANNEL_MODES = "nt"  # nearly every channel has these, and nearly every server sets them
 
 
-def join(me: Client, names: str, keys: str = ""):
+def join(me: Client, names: str, keys: str = "") -> Iterator[None]:
     """Enter channels, each with its key if any; `JOIN 0` leaves all.  RFC 2812 section 3.2.1."""
     if names == "0":
         for channel in list(me.user.channels):
             leave_channel(me, channel, "")
         return
-    keys = keys.split(",")
-    names = names.split(",")
+    wanted, given = names.split(","), keys.split(",")
     most = len(CHANNEL_TYPES) * me.server.max_channels  # nobody can enter more
-    for number, name in enumerate(names[:most]):
-        yield from join_one(me, name, keys[number] if number < len(keys) else "")
+    for number, name in enumerate(wanted[:most]):
+        yield from join_one(me, name, given[number] if number < len(given) else "")
         yield
-    if len(names) > most:
-        me.reply(ERR_TOOMANYTARGETS, names[most])
+    if len(wanted) > most:
+        me.reply(ERR_TOOMANYTARGETS, wanted[most])
 
 
-def join_one(me: Client, name: str, key: str):
+def join_one(me: Client, name: str, key: str) -> Iterator[None]:
     """One channel of a JOIN."""
     channel = me.world.channel(name)
     if not is_channel(name):
@@ -77,7 +78,7 @@ def is_founder(user: User, channel: Channel) -> bool:
     return bool(channel.founder) and channel.founder == fold(user.account)
 
 
-def make_owner(me: Client, channel: Channel):
+def make_owner(me: Client, channel: Channel) -> None:
     """Make our user an owner of the channel, and tell all."""
     if "q" not in channel.members[me.user]:
         channel.set_status(me.user, "q", True)
@@ -85,16 +86,16 @@ def make_owner(me: Client, channel: Channel):
         me.tell(channel, Event("MODE", channel.name, "+q", me.user.nick, source=me.server.name))
 
 
-def show_channel(me: Client, channel: Channel):
+def show_channel(me: Client, channel: Channel) -> Iterator[None]:
     """Send what follows a JOIN: the topic, and who is there."""
     if channel.topic:
         show_topic(me, channel)
-    for introduce in me.server.extensions.hooks("introduce"):
+    for introduce in me.server.extensions.hooks(Extension.introduce):
         introduce(me, channel)
     if "no-implicit-names" not in me.caps:
         yield from show_names(me, channel)
         me.reply(RPL_ENDOFNAMES, channel.name)
-    for joined in me.server.extensions.hooks("joined"):
+    for joined in me.server.extensions.hooks(Extension.joined):
         joined(me, channel)
 
 
@@ -121,7 +122,7 @@ def why_not(user: User, channel: Channel, key: str) -> Numeric | None:
     return None
 
 
-def part(me: Client, names: str, reason: str = ""):
+def part(me: Client, names: str, reason: str = "") -> None:
     """Leave channels.  RFC 2812 section 3.2.2."""
     for name in each_once(names):
         channel = me.world.channel(name)
@@ -133,13 +134,13 @@ def part(me: Client, names: str, reason: str = ""):
             leave_channel(me, channel, reason)
 
 
-def leave_channel(me: Client, channel: Channel, reason: str):
+def leave_channel(me: Client, channel: Channel, reason: str) -> None:
     """Tell all members, oneself too, and leave."""
     me.tell(channel, me.says("PART", channel.name, text=reason or None))
     me.world.part(me.user, channel)
 
 
-def topic(me: Client, name: str, text: str | None = None):
+def topic(me: Client, name: str, text: str | None = None) -> None:
     """Show the topic, or set it; an empty one clears it.  RFC 2812 section 3.2.4."""
     channel = me.world.channel(name)
     if channel is None:
@@ -154,15 +155,15 @@ def topic(me: Client, name: str, text: str | None = None):
         channel.topic = cut_text(text, MAX_TEXT_BYTES)
         channel.topic_by, channel.topic_at = me.user.nick, time.time()
         me.tell(channel, me.says("TOPIC", channel.name, text=channel.topic))
-        me.world.changed(channel)
+        me.world.changed(channel, None)
 
 
-def show_topic(me: Client, channel: Channel):
+def show_topic(me: Client, channel: Channel) -> None:
     me.reply(RPL_TOPIC, channel.name, channel.topic)
     me.reply(RPL_TOPICWHOTIME, channel.name, channel.topic_by, int(channel.topic_at))
 
 
-def names(me: Client, targets: str = ""):
+def names(me: Client, targets: str = "") -> Iterator[None]:
     """List who is in channels; without a channel, all users who are visible.  RFC 2812 section 3.2.5."""
     if targets:
         # Each channel once: "#a,#a,#a..." would be a short request with a very long answer.
@@ -187,7 +188,7 @@ def is_secret_to(user: User, channel: Channel) -> bool:
     return channel.is_hidden and user not in channel.members
 
 
-def show_names(me: Client, channel: Channel):
+def show_names(me: Client, channel: Channel) -> Iterator[None]:
     """Send the names in a channel, if the user may know them; invisible users only to its members."""
     if is_secret_to(me.user, channel):
         return

@@ -11,22 +11,46 @@ import contextlib
 import copy
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from types import SimpleNamespace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 from extras.broadcast.hub import Group, with_listener
 from extras.broadcast.turns import TurnHandler
 from extras.irc.event import NONE, Answer, Event, next_number
+from extras.irc.extension import Extension
 from extras.irc.lines import IrcCodec, IrcConnection
 from extras.irc.message import MAX_MESSAGE_BYTES, cut_words, encode, encode_page, format_message, size
 from extras.irc.replies import NICK, Numeric
 from extras.irc.state import Channel, User
+from extras.irc.world import World
 from step5_server.connection import Connection
 from step5_server.outbox import Outbox
 
+if TYPE_CHECKING:
+    from extras.irc.server import IrcServer
+
 SOME_WORDS = 50  # of a list: taken at once, between two looks whether its reader has to catch up
 NOT_CONNECTED = "Not connected"  # why a user without sessions is away
+
+
+class Response(Protocol):
+    """What takes the events that answer a request."""
+
+    def add(self, event: Event) -> None:
+        """Take one."""
+
+    def end(self) -> None:
+        """There are no more."""
+
+
+class PassedOn:
+    """A response that is nobody's answer: each event goes somewhere else."""
+
+    def __init__(self, add: Callable[[Event], None]):
+        self.add = add
+
+    def end(self) -> None:
+        """Nobody waits for the end."""
 
 
 class Client(TurnHandler):
@@ -34,6 +58,9 @@ class Client(TurnHandler):
 
     connection_class = IrcConnection
     codec_class = IrcCodec
+    conn: IrcConnection
+    registry: World
+    server: "IrcServer"
     # What holds until something else is said.
     caps: frozenset[str] = frozenset()
     tags: Mapping[str, str] = NONE  # of the message that is being answered
@@ -43,7 +70,7 @@ class Client(TurnHandler):
     away: str | None = None  # what AWAY says of this session; of the user: see show_away()
     speaks_302 = False  # the version of CAP
     end_reason = ""  # the text for those who are told that this user has gone
-    response = None  # what collects the answer to this request, if it has a label
+    response: Response | None = None  # what collects the answer to this request, if it has a label
     _marks: Mapping[str, str] = NONE  # for what is sent inside a batch
 
     def connect(self) -> Connection:
@@ -51,9 +78,9 @@ class Client(TurnHandler):
         conn = super().connect()
         self.world = self.registry
         self.wording = self.server.extensions.wording
-        self.observers = self.server.extensions.hooks("observe")
-        self.speech_rules = self.server.extensions.hooks("why_not_speak")
-        self.private_rules = self.server.extensions.hooks("why_not_speak_to")
+        self.observers = self.server.extensions.hooks(Extension.observe)
+        self.speech_rules = self.server.extensions.hooks(Extension.why_not_speak)
+        self.private_rules = self.server.extensions.hooks(Extension.why_not_speak_to)
         host = plain_host(self.client_address)
         # A parameter must not begin with a colon, so ::1 becomes 0::1, the same address.
         self.user = User(self, "0" + host if host[0] == ":" else host)
@@ -97,7 +124,7 @@ class Client(TurnHandler):
             self.outbox.put(self.conn.codec.frame(line))
         self.outbox.flush()
 
-    def reply(self, numeric: Numeric, *values) -> None:
+    def reply(self, numeric: Numeric, *values: object) -> None:
         """Send a numeric reply to our own client."""
         line = numeric.line(self.server.name, self.user.nick or "*", values)
         if self.caps or self.response is not None:
@@ -118,7 +145,7 @@ class Client(TurnHandler):
             lines = [front + line for line in lines]
         self.conn.send_lines(lines)
 
-    def numeric(self, numeric: Numeric, *values, nick: str) -> Event:
+    def numeric(self, numeric: Numeric, *values: object, nick: str) -> Event:
         """Give a numeric reply for the client with this nick."""
         return Answer(numeric.line(self.server.name, nick, values))
 
@@ -130,7 +157,9 @@ class Client(TurnHandler):
         """Tell our client something that has no numeric, in words for a person."""
         self.send(Event("NOTICE", self.user.nick or "*", text=text, source=source or self.server.name))
 
-    def reply_words(self, numeric: Numeric, values: tuple, words: Iterable[str], between: str = " ") -> Iterator[None]:
+    def reply_words(
+        self, numeric: Numeric, values: tuple[str, ...], words: Iterable[str], between: str = " "
+    ) -> Iterator[None]:
         """Send a list of words in as many numerics as needed; none for an empty list.
 
         The words are taken from `words` at the last moment, and none is kept during a pause: it might
@@ -168,7 +197,7 @@ class Client(TurnHandler):
 
     # --- to others ----------------------------------------------------------------------------
 
-    def says(self, command: str, *params: str, text: str | None = None, **more) -> Event:
+    def says(self, command: str, *params: str, text: str | None = None, **more: Any) -> Event:
         """Give an event whose source is our user."""
         user = self.user
         return Event(command, *params, text=text, source=user.source, user=user, **more)
@@ -212,10 +241,11 @@ class Client(TurnHandler):
         send it to those elsewhere who want to know.
         """
         groups = [group for channel in user.channels for group in channel.audience]
-        for friends in self.server.extensions.hooks("friends") if afar else ():
+        for friends in self.server.extensions.hooks(Extension.friends) if afar else ():
             for session in friends(user):
                 groups += with_listener((), *session.listener)
-        outboxes: dict[tuple, set[Outbox]] = {}  # by the lines that they get, and their framing
+        # By the lines that they get, and their framing.
+        outboxes: dict[tuple[tuple[bytes, ...], Callable[[bytes], bytes]], set[Outbox]] = {}
         for group in groups:
             if lines := self.wording.lines(event, group.look):
                 outboxes.setdefault((lines, group.frame), set()).update(group.outboxes)
@@ -257,7 +287,7 @@ class Client(TurnHandler):
     def speaking_for(self, session: "Client") -> "Client":
         """Give a double of another session: what it sends goes to that session's client, from our thread."""
         double = copy.copy(session)
-        double.response = SimpleNamespace(add=functools.partial(self.tell_session, session))
+        double.response = PassedOn(functools.partial(self.tell_session, session))
         double._marks = {}
         return double
 
@@ -283,6 +313,10 @@ class Client(TurnHandler):
 
     # --- the end ------------------------------------------------------------------------------
 
+    def done_with(self, what: str) -> None:
+        """Registration need not wait for this any more; go on with it if that was the last."""
+        raise NotImplementedError
+
     def leave(self, user: User, reason: str) -> None:
         """Take a user off the server, ours or another one: tell its neighbours once, and hang up."""
         self.conn.put_held()  # the user still gets what was said before
@@ -299,12 +333,12 @@ class Client(TurnHandler):
         self.world.leave(user)
         if was_registered:
             self.tell_watchers(nick, online=False)
-            for left in self.server.extensions.hooks("left"):
+            for left in self.server.extensions.hooks(Extension.left):
                 left(user)
 
     def tell_watchers(self, nick: str, online: bool) -> None:
         """Tell those who watch a nick that it is taken, or free again."""
-        for seen in self.server.extensions.hooks("seen"):
+        for seen in self.server.extensions.hooks(Extension.seen):
             seen(self, nick, online)
 
     def close_link(self, reason: str) -> None:
@@ -327,7 +361,7 @@ class Client(TurnHandler):
         """Take our session from its user; tell whether that was done: without any, only some users stay."""
         user = self.user
         stays = user.registered and (
-            len(user.sessions) > 1 or any(keeps(self, user) for keeps in self.server.extensions.hooks("keeps"))
+            len(user.sessions) > 1 or any(keeps(self, user) for keeps in self.server.extensions.hooks(Extension.keeps))
         )
         if stays:
             user.detach(self)
@@ -343,7 +377,7 @@ class Client(TurnHandler):
 
     def on_gone(self) -> None:
         """End our session; remove the user, too, if it was the last, and tell its neighbours."""
-        for gone in self.server.extensions.hooks("gone"):
+        for gone in self.server.extensions.hooks(Extension.gone):
             gone(self)
         reason = self.end_reason or ("Too slow" if self.outbox.overflowed else "Connection closed")
         user = self.user
@@ -352,6 +386,6 @@ class Client(TurnHandler):
         self.announce_quit(user, reason)
 
 
-def plain_host(address: tuple) -> str:
+def plain_host(address: tuple[Any, ...]) -> str:
     """Give the host of an address; for an IPv4 client of an IPv6 socket, in IPv4's form."""
     return address[0].removeprefix("::ffff:")

@@ -8,16 +8,18 @@ parameters than the function has are left out.  A command with a long answer is 
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from extras.irc.message import MAX_PARAMS
+
+Function = Callable[..., Iterator[None] | None]
 
 
 class Command(NamedTuple):
     """One command."""
 
-    function: Callable
+    function: Function
     least: int  # parameters that must be there
     most: int  # parameters that it looks at
     # Also before registration, or for who has this capability; otherwise that is answered with 451.
@@ -28,7 +30,7 @@ class Command(NamedTuple):
 
 
 def command(
-    function: Callable,
+    function: Function,
     early: bool | str = False,
     locked: bool = True,
     free: bool = False,

@@ -15,10 +15,16 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from extras.irc.message import encode, format_message, format_tags
+from extras.irc.state import Author
 
-NONE: Mapping = MappingProxyType({})
+if TYPE_CHECKING:
+    from extras.irc.client import Client
+
+TagsOf = Callable[["Event"], Mapping[str, str]]  # what a capability puts in front of a message
+NONE: Mapping[str, Any] = MappingProxyType({})
 # In front of the number in each id, so that none comes again after a restart: time and chance.
 EPOCH = f"{int(time.time()):x}{os.urandom(2).hex()}"
 MAX_LOOKS = 1000  # sets of capabilities that are remembered; clients have a dozen
@@ -36,17 +42,26 @@ class Event:
     is_plain = True  # nothing of that: without capabilities, it is its line
     whole = b""  # its lines, if it is several
     _id = ""
-    _dressed: dict | None = None  # look -> line; the Wording's
+    _dressed: dict[tuple[TagsOf, ...], bytes] | None = None  # look -> line; the Wording's
+    line: bytes  # made when it is first wanted
 
-    def __init__(self, command: str, *params: str, text: str | None = None, source: str = "", user=None, **more):
+    def __init__(
+        self,
+        command: str,
+        *params: str,
+        text: str | None = None,
+        source: str = "",
+        user: Author | None = None,
+        **more: Any,
+    ):
         self.command, self.params, self.text, self.source = command, params, text, source
-        self.user = user  # the User who did it; None for the server
+        self.user = user  # who did it; None for the server
         self.time = time.time()
         if more:
             self.__dict__.update(more)
             self.is_plain = False
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> bytes:
         """Make `line`, the message without tags and without its delimiter, when it is first wanted."""
         if name != "line":
             raise AttributeError(name)
@@ -84,7 +99,7 @@ class Event:
 class Said(Event):
     """What our user has just said to a target.  Nothing is said more often, so it is made faster."""
 
-    def __init__(self, me, command: str, target: str, text: str | None):
+    def __init__(self, me: "Client", command: str, target: str, text: str | None):
         user = me.user
         self.command, self.params, self.text = command, (target,), text
         self.user, self.source, self.time = user, user.source, user.spoke_at
@@ -108,10 +123,10 @@ class Answer(Event):
 class Wording:
     """Write events for clients with any capabilities."""
 
-    def __init__(self, tags: Mapping[str, Callable[[Event], Mapping[str, str]]]):
+    def __init__(self, tags: Mapping[str, TagsOf]):
         """Take, for each capability that puts tags in front of a message, the function that gives them."""
         self._tags = tags
-        self._looks: dict[frozenset[str], tuple[Callable, ...]] = {}
+        self._looks: dict[frozenset[str], tuple[TagsOf, ...]] = {}
 
     def lines(self, event: Event, caps: frozenset[str]) -> tuple[bytes, ...]:
         """Give the lines for a client with these capabilities; none if the event says nothing to it."""

@@ -7,14 +7,25 @@ capability   what a client may ask for by name (IRCv3)
 hook         a method that the core calls; here it does nothing
 """
 
-import argparse
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from __future__ import annotations
 
-from extras.irc.client import Client
+import argparse
+from collections.abc import Callable, Generator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Concatenate, NamedTuple, ParamSpec, TypeVar
+
 from extras.irc.command import Command
-from extras.irc.event import Event, Wording
+from extras.irc.event import Event, TagsOf, Wording
+from extras.irc.replies import Reply
 from extras.irc.state import Channel, User
+
+if TYPE_CHECKING:
+    from extras.irc.client import Client, Response
+    from extras.irc.server import IrcServer
+
+# So that whoever asks for an extension, or calls a hook, has it with its own type.
+E = TypeVar("E", bound="Extension")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class CannotStart(ValueError):
@@ -27,7 +38,7 @@ class Capability(NamedTuple):
     name: str
     purpose: str
     value: Callable[[], str] | None = None  # what CAP LS 302 shows behind its name
-    tags: Callable[[Event], Mapping[str, str]] | None = None  # what it puts in front of a message
+    tags: TagsOf | None = None  # what it puts in front of a message
     is_policy: bool = False  # nobody can ask for it: it tells clients what to do, by its value
 
 
@@ -40,7 +51,7 @@ class Extension:
     user_modes = ""
     extended_bans = ""  # letters of the extended bans that it adds
 
-    def __init__(self, server, options: argparse.Namespace):
+    def __init__(self, server: IrcServer, options: argparse.Namespace):
         self.server, self.world, self.options = server, server.registry, options
 
     @staticmethod
@@ -72,11 +83,11 @@ class Extension:
         """Take a message with tags, if it is a part of something; then its command is not run."""
         return False
 
-    def response(self, me: Client, tags: Mapping[str, str]):
-        """Give what collects the answer to a message with these tags, or None; see labels.py."""
+    def response(self, me: Client, tags: Mapping[str, str]) -> Response | None:
+        """Give what collects the answer to a message with these tags; see labels.py."""
         return None
 
-    def why_not_nick(self, me: Client, nick: str) -> tuple | None:
+    def why_not_nick(self, me: Client, nick: str) -> Reply | None:
         """Give the numeric and its values if this client may not have this nick.
 
         It is asked at a NICK, and at the end of registration.
@@ -93,7 +104,7 @@ class Extension:
     def welcoming(self, me: Client) -> None:
         """A client gets its welcome; the message of the day comes next."""
 
-    def catches_up(self, me: Client, user: User) -> Iterator[None] | None:
+    def catches_up(self, me: Client, user: User) -> Generator[None] | None:
         """Give what to do, with pauses, before a client becomes a session of this user; then others
         tell the client nothing meanwhile."""
         return None
@@ -143,7 +154,7 @@ class Extension:
         """Give sessions elsewhere that are told what concerns this user: who is away, say."""
         return ()
 
-    def about(self, me: Client, user: User) -> Iterable[tuple]:
+    def about(self, me: Client, user: User) -> Iterable[Reply]:
         """Give numerics of WHOIS, each with its values behind the nick."""
         return ()
 
@@ -159,14 +170,14 @@ class Extension:
         """Give what takes the messages to a service of this nick."""
         return None
 
-    def why_not_speak(self, me: Client, channel: Channel, event: Event) -> tuple | None:
+    def why_not_speak(self, me: Client, channel: Channel, event: Event) -> Reply | None:
         """Give the numeric and its values if this client may not say this in the channel.
 
         It is not asked for a member of a channel without bans and with no other flags than `inpst`.
         """
         return None
 
-    def why_not_speak_to(self, me: Client, user: User, event: Event) -> tuple | None:
+    def why_not_speak_to(self, me: Client, user: User, event: Event) -> Reply | None:
         """Give the numeric and its values if this client may not say this to the user.
 
         It is asked if one of the two has a user mode.
@@ -180,17 +191,17 @@ class Extension:
 class Extensions:
     """A server's extensions, and all that they add."""
 
-    def __init__(self, classes: Iterable[type[Extension]], server, options: argparse.Namespace):
+    def __init__(self, classes: Iterable[type[Extension]], server: IrcServer, options: argparse.Namespace):
         self.all = [extension(server, options) for extension in classes if extension.is_wanted(options)]
-        self._hooks: dict[str, tuple] = {}
+        self._hooks: dict[Callable[..., Any], tuple[Callable[..., Any], ...]] = {}
         self.capabilities = {one.name: one for extension in self.all for one in extension.capabilities}
         self.commands = {name: row for extension in self.all for name, row in extension.commands.items()}
         self._started: list[Extension] = []
         self.wording = Wording({one.name: one.tags for one in self.capabilities.values() if one.tags})
 
-    def __getitem__(self, wanted: type[Extension]) -> Extension:
+    def __getitem__(self, wanted: type[E]) -> E:
         """Give the server's object of an extension."""
-        return next(extension for extension in self.all if type(extension) is wanted)
+        return next(extension for extension in self.all if isinstance(extension, wanted))
 
     def letters(self, name: str) -> str:
         """Give the letters of the modes that the extensions add."""
@@ -211,19 +222,18 @@ class Extensions:
         while self._started:
             self._started.pop().stop()
 
-    def hooks(self, name: str) -> tuple[Callable, ...]:
-        """Give a hook of each extension that fills it in."""
-        if name not in self._hooks:
-            self._hooks[name] = tuple(
-                getattr(extension, name)
-                for extension in self.all
-                if getattr(type(extension), name) is not getattr(Extension, name)
+    def hooks(self, hook: Callable[Concatenate[Extension, P], R]) -> tuple[Callable[P, R], ...]:
+        """Give a hook, such as Extension.keeps, of each extension that fills it in."""
+        if hook not in self._hooks:
+            name = hook.__name__
+            self._hooks[hook] = tuple(
+                getattr(extension, name) for extension in self.all if getattr(type(extension), name) is not hook
             )
-        return self._hooks[name]
+        return self._hooks[hook]
 
-    def first(self, name: str, *args):
+    def first(self, hook: Callable[Concatenate[Extension, P], R | None], *args: P.args, **kwargs: P.kwargs) -> R | None:
         """Ask each for the hook's answer; give the first that is not None."""
-        for hook in self.hooks(name):
-            if (answer := hook(*args)) is not None:
+        for ask in self.hooks(hook):
+            if (answer := ask(*args, **kwargs)) is not None:
                 return answer
         return None

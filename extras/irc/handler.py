@@ -12,6 +12,7 @@ from functools import partial
 
 from extras.irc.client import Client, plain_host
 from extras.irc.command import Command
+from extras.irc.extension import Extension
 from extras.irc.message import MAX_MESSAGE_BYTES, fit, is_utf8, split_message
 from extras.irc.proxy import read_header
 from extras.irc.registration import register
@@ -31,7 +32,7 @@ HTTP = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) |\S+ \S+ HTTP/")
 class IrcHandler(Client):
     """Serve one client."""
 
-    def setup(self):
+    def setup(self) -> None:
         """Take a place; until NICK and USER, the client is not registered."""
         bad_proxy = ""
         if plain_host(self.client_address) in self.server.proxies:
@@ -49,7 +50,7 @@ class IrcHandler(Client):
         if not self.refusal:
             with self.world.lock:
                 self.world.strangers.add(self.user)
-                for connected in self.server.extensions.hooks("connected"):
+                for connected in self.server.extensions.hooks(Extension.connected):
                     connected(self)
 
     def done_with(self, what: str) -> None:
@@ -63,10 +64,11 @@ class IrcHandler(Client):
             log.warning("%s: %s: sent away", self, why)
             self.close_link(why)
             return
-        if isinstance(line, LineTooLong) or len(line) > MAX_MESSAGE_BYTES and (line := fit(line)) is None:
+        whole = None if isinstance(line, LineTooLong) else line if len(line) <= MAX_MESSAGE_BYTES else fit(line)
+        if whole is None:
             self.reply(ERR_INPUTTOOLONG)
             return
-        if (parts := split_message(line, self.server.utf8_only)) is None:
+        if (parts := split_message(whole, self.server.utf8_only)) is None:
             return
         self.tags, _, name, params = parts
         command = self._commands.get(name)
@@ -76,7 +78,7 @@ class IrcHandler(Client):
                 self.slow_down()
         if self._is_logged:
             log.info("%s: %s", self, name if command else "unknown command")
-        if not line.isascii() and self.server.utf8_only and name != "NOTICE" and not is_utf8(line):
+        if not whole.isascii() and self.server.utf8_only and name != "NOTICE" and not is_utf8(whole):
             if command and command.only_utf8:
                 command = command._replace(function=partial(refuse_bytes, name), least=0, most=0, early=True)
             else:
@@ -91,9 +93,9 @@ class IrcHandler(Client):
 
     def run_collected(self, name: str, command: Command | None, params: list[str]) -> None:
         """Run a command; if its tags want that, what collects the answer gets it."""
-        if any(takes(self, name, params) for takes in self.server.extensions.hooks("takes")):
+        if any(takes(self, name, params) for takes in self.server.extensions.hooks(Extension.takes)):
             return
-        self.response = self.server.extensions.first("response", self, self.tags)
+        self.response = self.server.extensions.first(Extension.response, self, self.tags)
         if self.response is None:
             self.run(name, command, params)
             return

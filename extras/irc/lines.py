@@ -8,6 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Iterable
+from typing import Any
 
 from extras.broadcast.fan_out import FanOutConnection
 from extras.irc.message import MAX_LINE_BYTES
@@ -18,7 +19,7 @@ from step5_server.outbox import Outbox
 class IrcCodec(LineCodec):
     """A line ends with CR, LF or CR LF; a CR LF cut in two makes an empty line, which is ignored."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(MAX_LINE_BYTES)
 
     # frame(line) gives the line as it goes on the wire.  As a text with a gap it is all C's work.
@@ -32,7 +33,7 @@ class IrcCodec(LineCodec):
 class IrcConnection(FanOutConnection):
     """A connection whose lines are IRC's."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_reading = False  # else what the peer has said may still wait for us
         self.pinged_at = 0.0  # by the server; if the peer has sent anything since, it has answered

@@ -5,10 +5,12 @@ Source: RFC 2812 sections 3.1 and 3.7, modern.ircdocs.horse "Connection Registra
 
 import re
 import time
+from typing import Any
 
 from extras.irc.channels import has_joined, show_channel
 from extras.irc.client import Client
 from extras.irc.event import Answer, Event
+from extras.irc.extension import Extension
 from extras.irc.message import cut_text
 from extras.irc.names import REALNAME_BYTES, USER_LENGTH, fold, is_nick
 from extras.irc.replies import (
@@ -24,14 +26,14 @@ from extras.irc.replies import (
     RPL_YOURHOST,
     page,
 )
-from extras.irc.welcome import VERSION, isupport, lusers, motd
 from extras.irc.state import User
+from extras.irc.welcome import VERSION, isupport, lusers, motd
 from step5_server.registry import NameTaken
 
 NOT_IN_A_NAME, MODE_BITS = re.compile("[^A-Za-z0-9._~-]"), re.compile("[0-9]{1,3}")
 
 
-def nick(me: Client, name: str = ""):
+def nick(me: Client, name: str = "") -> None:
     """Take a nick, or change it; all who share a channel are told once.  RFC 2812 section 3.1.2."""
     if not name:
         me.reply(ERR_NONICKNAMEGIVEN)
@@ -45,10 +47,10 @@ def nick(me: Client, name: str = ""):
         take_nick(me, name)
 
 
-def rename(me: Client, name: str):
+def rename(me: Client, name: str) -> None:
     """Give a registered user another nick."""
     old_nick, old_source = me.user.nick, me.user.source
-    if refusal := me.server.extensions.first("why_not_nick", me, name):
+    if refusal := me.server.extensions.first(Extension.why_not_nick, me, name):
         me.reply(*refusal)
         return
     try:
@@ -66,7 +68,7 @@ def rename(me: Client, name: str):
         me.tell_watchers(name, online=True)
 
 
-def take_nick(me: Client, name: str):
+def take_nick(me: Client, name: str) -> None:
     """Take the first nick; or wait until we know whether its owner is the one who asks for it."""
     me.wanted_nick, me.shared_user = name, None
     try:
@@ -82,10 +84,10 @@ def take_nick(me: Client, name: str):
 
 def may_share(me: Client, owner: User) -> bool:
     """Return whether a client may become one more session of a user."""
-    return any(shares(me, owner) for shares in me.server.extensions.hooks("shares"))
+    return any(shares(me, owner) for shares in me.server.extensions.hooks(Extension.shares))
 
 
-def user(me: Client, name: str, mode: str, unused: str, realname: str):
+def user(me: Client, name: str, mode: str, unused: str, realname: str) -> None:
     """Say who one is; the bits 8 and 4 of the mode are +i and +w.  RFC 2812 section 3.1.3."""
     if me.user.registered:
         me.reply(ERR_ALREADYREGISTERED)
@@ -98,18 +100,18 @@ def user(me: Client, name: str, mode: str, unused: str, realname: str):
     me.done_with("USER")
 
 
-def register(me: Client):
+def register(me: Client) -> None:
     """Let the user in, once nothing is missing."""
     if me.user.registered or me.waits:
         return
-    for completes in me.server.extensions.hooks("completes"):
+    for completes in me.server.extensions.hooks(Extension.completes):
         completes(me)
     if me.outbox.ended:
         return  # one of them, or somebody meanwhile, has hung up on it
     if me.shared_user:
         share(me, me.shared_user)
         return
-    if refusal := me.server.extensions.first("why_not_nick", me, me.user.nick):
+    if refusal := me.server.extensions.first(Extension.why_not_nick, me, me.user.nick):
         ask_for_nick(me, *refusal)
         return
     me.world.register(me.user)
@@ -118,11 +120,11 @@ def register(me: Client):
         me.world.set_mode(me.user, letter, True)
     welcome(me)
     me.tell_watchers(me.user.nick, online=True)
-    for registered in me.server.extensions.hooks("registered"):
+    for registered in me.server.extensions.hooks(Extension.registered):
         registered(me)
 
 
-def ask_for_nick(me: Client, *refusal):
+def ask_for_nick(me: Client, *refusal: Any) -> None:
     """Say why a client cannot have its nick, and wait for another one."""
     me.reply(*refusal)
     me.world.release(me.user.nick, me.user)
@@ -130,7 +132,7 @@ def ask_for_nick(me: Client, *refusal):
     me.waits.add("NICK")
 
 
-def share(me: Client, owner: User):
+def share(me: Client, owner: User) -> None:
     """Become one more session of a user, if the account is the same; see what it sees, from now on."""
     me.shared_user = None
     if not owner.registered:  # gone meanwhile: its nick may be free
@@ -141,7 +143,7 @@ def share(me: Client, owner: User):
         return
     me.world.leave(me.user)
     me.user, me.name = owner, owner.nick
-    catch_up = me.server.extensions.first("catches_up", me, owner)
+    catch_up = me.server.extensions.first(Extension.catches_up, me, owner)
     if catch_up is None:
         owner.attach(me)
     welcome(me)
@@ -157,11 +159,11 @@ def share(me: Client, owner: User):
             return
         owner.attach(me)
     me.show_away()
-    for registered in me.server.extensions.hooks("registered"):
+    for registered in me.server.extensions.hooks(Extension.registered):
         registered(me)
 
 
-def welcome(me: Client):
+def welcome(me: Client) -> None:
     """Send 001 to 005, then what LUSERS and MOTD send.  RFC 2812 section 5.1."""
     server = me.server
     me.reply_page(
@@ -177,18 +179,18 @@ def welcome(me: Client):
     lusers(me)
     if me.user.modes:
         me.reply(RPL_UMODEIS, "+" + "".join(sorted(me.user.modes)))
-    for welcoming in server.extensions.hooks("welcoming"):
+    for welcoming in server.extensions.hooks(Extension.welcoming):
         welcoming(me)
     motd(me)
 
 
-def quit(me: Client, reason: str = ""):
+def quit(me: Client, reason: str = "") -> None:
     """Leave; all who share a channel are told once.  RFC 2812 section 3.1.7."""
     me.end_session(f"Quit: {reason}")  # so that nobody can imitate "Killed by ..."
     me.conn.end_reason = "QUIT"  # the log does not tell what anybody says
 
 
-def ping(me: Client, token: str = "", server: str = ""):
+def ping(me: Client, token: str = "", server: str = "") -> None:
     """Ask whether the other end is alive: the same token comes back.  RFC 2812 section 3.7.2."""
     # Clients use it as a fence: what came before, on any connection, is done first.
     time.sleep(0)
@@ -198,5 +200,5 @@ def ping(me: Client, token: str = "", server: str = ""):
         me.reply(ERR_NOORIGIN)
 
 
-def pong(me: Client, *tokens: str):
+def pong(me: Client, *tokens: str) -> None:
     """Show that one is alive: it is enough that we have read it.  RFC 2812 section 3.7.3."""

@@ -10,8 +10,10 @@ RFC 2812's (section 5).  Where the living document leaves the texts open, they a
 
 import re
 from operator import itemgetter
+from typing import Any
 
 NICK = "\0"  # in a page, in place of the receiver's nick: no line has this character
+Reply = tuple[Any, ...]  # a numeric, and its values
 
 
 class Numeric:
@@ -27,7 +29,7 @@ class Numeric:
         # Which value stands in which place, if some stand in several.
         self._order = None if places == self.names else itemgetter(*map(self.names.index, places))
 
-    def line(self, server: str, nick: str, values: tuple) -> str:
+    def line(self, server: str, nick: str, values: tuple[object, ...]) -> str:
         """Give the reply, without its delimiter; `values` are in the order of the form's names.
 
         A value that cannot stand in the middle of a message (a peer asked for "a b") is `*`.
@@ -41,8 +43,8 @@ class Numeric:
         return f":{server} {self.code} {nick} {self._template % values}"
 
 
-def page(server: str, *replies: tuple) -> str:
-    """Give replies, each a numeric and its values, as lines for any receiver: Client.reply_page() sends them."""
+def page(server: str, *replies: Reply) -> str:
+    """Give replies as lines for any receiver: Client.reply_page() sends them."""
     return "\n".join([numeric.line(server, NICK, tuple(values)) for numeric, *values in replies])
 
 

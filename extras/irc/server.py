@@ -11,19 +11,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, s
 
 import argparse
 import contextlib
-import functools
 import ipaddress
 import os
 import socket
 import time
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 
 from extras.broadcast.fast_server import FastServer, server_parser
 from extras.irc.bans import LISTS
-from extras.irc.handler import IrcHandler
 from extras.irc.event import Event
 from extras.irc.extension import CannotStart, Capability, Extension, Extensions
+from extras.irc.handler import IrcHandler
 from extras.irc.message import clean
 from extras.irc.more import passwords
 from extras.irc.state import FLAGS, STATUSES, USER_MODES
@@ -34,7 +34,8 @@ from extras.ircv3.every import EXTENSIONS
 from extras.tls.doors import Door
 from extras.tls.tls_server import give_up
 from extras.web.website import Website, origin
-from step1_echo.serving import main, port_number
+from step1_echo.serving import POLL_INTERVAL_S, main, port_number
+from step5_server.handler import LineHandler
 from step5_server.line_server import positive
 
 PORT, TLS_PORT = 6667, 6697  # what clients try first.  Source of the second: RFC 7194
@@ -59,6 +60,7 @@ class IrcServer(FastServer):
 
     handler_class = IrcHandler
     registry_class = World
+    registry: World
     asks_for_certificates = True
     ws_door: Door | None = None
 
@@ -76,8 +78,8 @@ class IrcServer(FastServer):
         utf8_only: bool = True,
         proxies: Iterable[str] = (),
         extensions: Iterable[type[Extension]] = EXTENSIONS,
-        options: dict | None = None,
-        **settings,
+        options: dict[str, Any] | None = None,
+        **settings: Any,
     ):
         self.name, self.network, self.info = name, network, info
         self.motd_file = motd_file
@@ -100,7 +102,7 @@ class IrcServer(FastServer):
             self.postman.end()
             raise
 
-    def extend(self, classes: Iterable[type[Extension]], options: dict) -> None:
+    def extend(self, classes: Iterable[type[Extension]], options: dict[str, Any]) -> None:
         """Take the extensions in; `options` are their flags, those that are not at their defaults."""
         defaults = argparse.ArgumentParser()
         for extension in classes:
@@ -115,12 +117,13 @@ class IrcServer(FastServer):
         every_mode = "".join(sorted(self.channel_flags + with_parameter))
         self.mode_letters = self.user_modes, every_mode, with_parameter
         self.isupport, self.lusers = isupport_page(self), lusers_page(self.name)
-        if stays := self.extensions.hooks("keeps_channel"):
+        first = self.extensions.first
+        if stays := self.extensions.hooks(Extension.keeps_channel):
             self.registry.keeps_channel = lambda channel: any(hook(channel) for hook in stays)
-        if hooks := self.extensions.hooks("changed"):
-            self.registry.changed = lambda channel, user=None: [hook(channel, user) for hook in hooks]
-        if self.extensions.hooks("matches"):
-            self.registry.matches = functools.partial(self.extensions.first, "matches")
+        if hooks := self.extensions.hooks(Extension.changed):
+            self.registry.changed = lambda channel, user: [hook(channel, user) for hook in hooks]
+        if self.extensions.hooks(Extension.matches):
+            self.registry.matches = lambda letter, pattern, user: first(Extension.matches, letter, pattern, user)
         self.extensions.start()
 
     def stop(self) -> None:
@@ -129,12 +132,13 @@ class IrcServer(FastServer):
         self.extensions.stop()
 
     @classmethod
-    def from_args(cls, args):
+    def from_args(cls, args: argparse.Namespace) -> "IrcServer":
         """Build the server that the command line asks for."""
         try:
             server = super().from_args(args)
         except CannotStart as error:
             give_up(str(error))
+        assert isinstance(server, IrcServer)  # it is made by cls(), and cls is ours
         if args.ws_port is not None:
             # Here and not above: it wants a library of others, and IRC without WebSocket does not.
             from extras.web.web_door import IRC_FRAMES, door_from_args
@@ -150,7 +154,7 @@ class IrcServer(FastServer):
         return super().where() + ws
 
     @classmethod
-    def settings(cls, args) -> dict:
+    def settings(cls, args: argparse.Namespace) -> dict[str, Any]:
         return super().settings(args) | {
             "name": args.name,
             "network": args.network,
@@ -164,8 +168,9 @@ class IrcServer(FastServer):
             "options": vars(args),
         }
 
-    def dismiss(self, handler: IrcHandler, code: str, text: str = "") -> None:
+    def dismiss(self, handler: LineHandler, code: str, text: str = "") -> None:
         """Send a client away, with an ERROR that names its address."""
+        assert isinstance(handler, IrcHandler)  # a server has handlers of its handler_class
         with self.registry.lock:
             handler.close_link(text or code)
 
@@ -221,16 +226,16 @@ class IrcServer(FastServer):
         """
         self._dies = True
 
-    def service_actions(self):
+    def service_actions(self) -> None:
         """Sweep, or end: between two accepts, the acceptor looks what else there is to do."""
         if self._dies:
             raise Dies
         super().service_actions()
 
-    def serve_forever(self, *args, **kwargs):
+    def serve_forever(self, poll_interval: float = POLL_INTERVAL_S) -> None:
         """Serve until shutdown(), or until an operator says DIE."""
         with contextlib.suppress(Dies):
-            super().serve_forever(*args, **kwargs)
+            super().serve_forever(poll_interval)
 
 
 class Dies(Exception):

@@ -10,10 +10,14 @@ Source: RFC 2811 (channels), RFC 2812 section 3.
 """
 
 import time
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from extras.broadcast.hub import Group, with_listener, without_listener
-from extras.irc.bans import Lists
+from extras.irc.bans import Lists, Matches
+
+if TYPE_CHECKING:
+    from extras.irc.client import Client
 
 # Highest first, as 005 PREFIX wants it.
 STATUSES = {"q": "~", "o": "@", "h": "%", "v": "+"}
@@ -22,21 +26,28 @@ FLAGS = "Cimnpst"  # modes of a channel without a parameter; C keeps CTCP out
 USER_MODES = "Biow"
 
 
-class User:
+class Author:
+    """Whoever has said something: a user; or one who is not here, of whom only this is known."""
+
+    def __init__(self, account: str, modes: Iterable[str], signed_on: float):
+        self.account = account  # "" for somebody who has not logged in
+        self.modes = set(modes)
+        self.signed_on = signed_on
+        self.registered = False
+
+
+class User(Author):
     """Somebody with a name; `registered` once let in."""
 
-    def __init__(self, session, host: str):
-        self.sessions = [session]
+    def __init__(self, session: "Client | None", host: str):
+        super().__init__(account="", modes=(), signed_on=time.time())
+        self.sessions = [session] if session else []
         self.host = self.address = host  # what others see, and where it really is
         self.nick, self.name, self.realname = "", "", ""
         self.other_hosts: tuple[str, ...] = ()  # a mask for one of these matches, too
-        self.account = ""  # "" for somebody who has not logged in
-        self.registered = False
-        self.modes: set[str] = set()
         self.away: str | None = None
         self.channels: dict[Channel, None] = {}  # used as a set that keeps the order of joining
         self.invitations: dict[Channel, bool] = {}  # and whether a channel operator has invited
-        self.signed_on = time.time()
         self.spoke_at = self.signed_on
         self.source = ""
 
@@ -45,13 +56,13 @@ class User:
         self.nick = nick
         self.source = f"{nick}!{self.name}@{self.host}"
 
-    def attach(self, session) -> None:
+    def attach(self, session: "Client") -> None:
         """Take one more session: from now on it hears what this user hears."""
         self.sessions.append(session)
         for channel in self.channels:
             channel.let_hear(session)
 
-    def detach(self, session) -> None:
+    def detach(self, session: "Client") -> None:
         """Go on without this session."""
         self.sessions.remove(session)
         for channel in self.channels:
@@ -74,7 +85,7 @@ class User:
 class Channel:
     """A channel; it lives as long as it has members, or an extension keeps it."""
 
-    def __init__(self, name: str, modes: str, matches=None):
+    def __init__(self, name: str, modes: str, matches: Matches | None = None):
         self.name = name
         self.created_at, self.renamed_at = time.time(), 0.0
         self.topic, self.topic_by, self.topic_at = "", "", 0.0
@@ -87,11 +98,11 @@ class Channel:
         # The members' sessions in groups: a message is encoded once for a group, whatever its size.
         self.audience: tuple[Group, ...] = ()
 
-    def let_hear(self, session) -> None:
+    def let_hear(self, session: "Client") -> None:
         """Let a session hear what is said here from now on."""
         self.audience = with_listener(self.audience, *session.listener)
 
-    def let_go(self, session) -> None:
+    def let_go(self, session: "Client") -> None:
         """Let a session hear no more."""
         self.audience = without_listener(self.audience, session.outbox)
 
@@ -104,8 +115,8 @@ class Channel:
 
     def has_status(self, user: User, least: str) -> bool:
         """Return whether the user is at least `q`, `o`, `h` or `v` here."""
-        letters = self.members.get(user)
-        return bool(letters) and RANKS.index(letters[0]) <= RANKS.index(least)
+        letters = self.members.get(user, "")
+        return letters != "" and RANKS.index(letters[0]) <= RANKS.index(least)
 
     def set_status(self, user: User, letter: str, on: bool) -> None:
         """Give a member a status, or take it away; the letters stay in the order of rank."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from extras.irc.client import Client
 from extras.irc.event import Event, Said
+from extras.irc.extension import Extension
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.names import CHANNEL_TYPES, fits, fold, is_mask
 from extras.irc.replies import (
@@ -26,16 +27,18 @@ from extras.irc.replies import (
     RPL_AWAY,
     RPL_NOWAWAY,
     RPL_UNAWAY,
+    Reply,
 )
 from extras.irc.state import RANKS, STATUSES, Channel
 
 MAX_TARGETS = 20  # targets of one message: enough for a person, too few for spam
 SIGNS = {sign: letter for letter, sign in STATUSES.items()}
 EVERY_SIGN = "".join(SIGNS)
+Make = Callable[[Client, str, str, str | None], Event]  # Said, or another: from me, the command, its target and text
 QUIET_FLAGS = frozenset("inpst")  # where a channel has no others, and no bans, all members may speak
 
 
-def privmsg(me: Client, targets: str = "", text: str = ""):
+def privmsg(me: Client, targets: str = "", text: str = "") -> None:
     """Say something to users and channels.  RFC 2812 section 3.3.1."""
     if not targets:
         me.reply(ERR_NORECIPIENT, "PRIVMSG")
@@ -45,13 +48,13 @@ def privmsg(me: Client, targets: str = "", text: str = ""):
         speak(me, "PRIVMSG", targets, text)
 
 
-def notice(me: Client, targets: str = "", text: str = ""):
+def notice(me: Client, targets: str = "", text: str = "") -> None:
     """Say something that no program may answer, not even with an error.  RFC 2812 section 3.3.2."""
     if targets and text:
         speak(me, "NOTICE", targets, text)
 
 
-def speak(me: Client, command: str, targets: str, text: str | None, make: Callable = Said):
+def speak(me: Client, command: str, targets: str, text: str | None, make: Make = Said) -> None:
     """Deliver one text to each target, once, and answer the sender; a NOTICE gets no answer.
 
     `make` gives the event if it is no Said: a message may have several lines.
@@ -72,7 +75,7 @@ def speak(me: Client, command: str, targets: str, text: str | None, make: Callab
         me.reply(ERR_TOOMANYTARGETS, names[MAX_TARGETS])
 
 
-def speak_to_channel(me: Client, command: str, signs: str, name: str, text: str | None, make: Callable) -> tuple | None:
+def speak_to_channel(me: Client, command: str, signs: str, name: str, text: str | None, make: Make) -> Reply | None:
     """Deliver to a channel; with signs, to its members of that status and higher (STATUSMSG)."""
     channel = me.world.channel(name)
     if channel is None:
@@ -92,7 +95,7 @@ def speak_to_channel(me: Client, command: str, signs: str, name: str, text: str 
     return None
 
 
-def why_not_speak(me: Client, channel: Channel, event: Event) -> tuple | None:
+def why_not_speak(me: Client, channel: Channel, event: Event) -> Reply | None:
     """RFC 2811 sections 4.2.1 and 4.2.3 to 4.2.5: m, n, bans; and C, no CTCP but ACTION."""
     flags, text = channel.flags, event.text or ""
     if "C" in flags and text.startswith("\x01") and not text.startswith("\x01ACTION"):
@@ -107,7 +110,7 @@ def why_not_speak(me: Client, channel: Channel, event: Event) -> tuple | None:
     return None
 
 
-def speak_to_server(me: Client, command: str, target: str, text: str | None, make: Callable) -> tuple | None:
+def speak_to_server(me: Client, command: str, target: str, text: str | None, make: Make) -> Reply | None:
     """Deliver to all users of the servers that a mask matches; only operators may."""
     _, dot, top_level = target.rpartition(".")
     if not me.user.is_operator:
@@ -124,7 +127,7 @@ def speak_to_server(me: Client, command: str, target: str, text: str | None, mak
     return None
 
 
-def speak_to_user(me: Client, command: str, target: str, text: str | None, make: Callable) -> tuple | None:
+def speak_to_user(me: Client, command: str, target: str, text: str | None, make: Make) -> Reply | None:
     """Deliver to one user, given by nick or in full; send back the text of a user who is away."""
     if "!" in target:
         user = me.world.user(target.partition("!")[0])
@@ -144,9 +147,9 @@ def speak_to_user(me: Client, command: str, target: str, text: str | None, make:
     return None
 
 
-def speak_to_nobody(me: Client, nick: str, text: str | None) -> tuple | None:
+def speak_to_nobody(me: Client, nick: str, text: str | None) -> Reply | None:
     """Speak to a service, or say that nobody has this nick."""
-    service = me.server.extensions.first("service", nick)
+    service = me.server.extensions.first(Extension.service, nick)
     if service is None:
         return ERR_NOSUCHNICK, nick
     if text is not None:  # of who is typing, a service need not know
@@ -154,7 +157,7 @@ def speak_to_nobody(me: Client, nick: str, text: str | None) -> tuple | None:
     return None
 
 
-def away(me: Client, text: str = ""):
+def away(me: Client, text: str = "") -> None:
     """Say that one is away, or, without a text, that one is back.  RFC 2812 section 4.1."""
     me.away = cut_text(text, MAX_TEXT_BYTES) or None
     me.reply(RPL_NOWAWAY if text else RPL_UNAWAY)

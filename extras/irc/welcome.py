@@ -3,6 +3,8 @@
 Source: RFC 2812 section 3.4, modern.ircdocs.horse "Server Queries and Commands" and "RPL_ISUPPORT".
 """
 
+from typing import TYPE_CHECKING
+
 from extras.irc.bans import LISTS, MAX_LIST
 from extras.irc.client import Client
 from extras.irc.message import MAX_TEXT_BYTES
@@ -27,6 +29,9 @@ from extras.irc.replies import (
 from extras.irc.state import STATUSES
 from extras.irc.talk import MAX_TARGETS
 
+if TYPE_CHECKING:
+    from extras.irc.server import IrcServer
+
 VERSION = "tutorial-1.0"  # RFC 2812 wants <version>.<debuglevel>
 MAX_CONDITIONS = 20  # of one LIST: each is compared with each channel
 TOKENS_A_LINE = 13  # 15 parameters, less the nick and the text
@@ -46,7 +51,7 @@ def lusers_page(server: str) -> str:
     )
 
 
-def isupport_page(server) -> str:
+def isupport_page(server: "IrcServer") -> str:
     """Give the lines of 005: the core and the extensions do what each token says."""
     signs = "".join(STATUSES.values())
     most = len(CHANNEL_TYPES) * server.max_channels
@@ -71,8 +76,8 @@ def isupport_page(server) -> str:
         f"NICKLEN={NICK_LENGTH}",
         f"PREFIX=({''.join(STATUSES)}){signs}",
         f"STATUSMSG={signs}",
-        f"TARGMAX=JOIN:{most},KICK:,LIST:{MAX_CONDITIONS},NAMES:,NOTICE:{MAX_TARGETS},PART:,"
-        f"PRIVMSG:{MAX_TARGETS},WHOIS:,WHOWAS:",
+        f"TARGMAX=JOIN:{most},KICK:,LIST:{MAX_CONDITIONS},NAMES:,NOTICE:{MAX_TARGETS},PART:,PRIVMSG:{MAX_TARGETS}"
+        + ",WHOIS:,WHOWAS:",
         f"TOPICLEN={MAX_TEXT_BYTES}",
         f"USERLEN={USER_LENGTH}",
         "WHOX",
@@ -84,7 +89,7 @@ def isupport_page(server) -> str:
     return page(server.name, *((RPL_ISUPPORT, " ".join(tokens[start : start + TOKENS_A_LINE])) for start in starts))
 
 
-def isupport(me: Client):
+def isupport(me: Client) -> None:
     """Send 005: what this server can do.  modern.ircdocs.horse "Feature Advertisement"."""
     if "draft/extended-isupport" not in me.caps:
         me.reply_page(me.server.isupport)
@@ -98,14 +103,14 @@ def motd_page(server: str, lines: list[str]) -> str:
     return page(server, (RPL_MOTDSTART, server), *((RPL_MOTD, line) for line in lines), (RPL_ENDOFMOTD,))
 
 
-def motd(me: Client, target: str = ""):
+def motd(me: Client, target: str = "") -> None:
     """Show the message of the day.  RFC 2812 section 3.4.1."""
     if target and not is_here(me, target):
         return
     me.reply_page(me.server.motd() or page(me.server.name, (ERR_NOMOTD,)))
 
 
-def lusers(me: Client, pattern: str = "", target: str = ""):
+def lusers(me: Client, pattern: str = "", target: str = "") -> None:
     """Count users, operators and channels.  RFC 2812 section 3.4.2."""
     if target and not is_here(me, target):
         return
@@ -125,7 +130,7 @@ def lusers(me: Client, pattern: str = "", target: str = ""):
     )
 
 
-def version(me: Client, target: str = ""):
+def version(me: Client, target: str = "") -> None:
     """Name the program, and what it can do.  RFC 2812 section 3.4.3."""
     if target and not is_here(me, target):
         return

@@ -7,7 +7,9 @@ Nothing here takes the lock: each command holds `World.lock` from beginning to e
 
 import time
 from collections import deque
+from collections.abc import Callable
 
+from extras.irc.bans import Matches
 from extras.irc.names import fold
 from extras.irc.state import Channel, Past, User
 from step5_server.registry import Registry
@@ -21,7 +23,7 @@ class World(Registry):
 
     key = staticmethod(fold)
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.channels: dict[str, Channel] = {}
         self.past: deque[Past] = deque(maxlen=WHOWAS_LENGTH)
@@ -29,9 +31,10 @@ class World(Registry):
         self.strangers: set[User] = set()
         self.with_mode: dict[str, set[User]] = {}
         self.most_users = 0
-        self.keeps_channel = lambda channel: False  # whether one without members stays
-        self.changed = lambda channel, user=None: None  # an extension may note what a channel is like
-        self.matches = None  # for extended bans: see bans.py
+        # What extensions know: whether a channel without members stays; what a channel is like now; extended bans.
+        self.keeps_channel: Callable[[Channel], bool] = lambda channel: False
+        self.changed: Callable[[Channel, User | None], object] = lambda channel, user: None
+        self.matches: Matches | None = None
 
     def user(self, nick: str) -> User | None:
         """Give the registered user of this nick."""
@@ -96,7 +99,7 @@ class World(Registry):
         del self.channels[fold(channel.name)]
         channel.name = name
         self.channels[fold(name)] = channel
-        self.changed(channel)
+        self.changed(channel, None)
 
     def part(self, user: User, channel: Channel) -> None:
         """Take the user out; the channel ends with its last member."""

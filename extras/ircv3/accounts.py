@@ -75,7 +75,7 @@ class Accounts:
         """Keep a new account.  Blocks: until it is on disk.  Raises: AccountExists."""
         row = (account.key, account.name, account.secret, *account.keys, account.email, time.time())
 
-        def insert(db):
+        def insert(db) -> None:
             if db.execute("INSERT OR IGNORE INTO account VALUES (?,?,?,?,?,?,?,?,?)", row).rowcount == 0:
                 raise AccountExists(account.name)
 

@@ -16,7 +16,7 @@ import argparse
 import json
 import time
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from extras.irc.channels import NEW_CHANNEL_MODES
 from extras.irc.client import NOT_CONNECTED, Client
@@ -52,7 +52,7 @@ class Wishes(NamedTuple):
 class Always(Extension):
     """--always-on."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.commands = {"QUIT": command(self.quit, early=True)}
         self.users: dict[str, User] = {}  # by account: those who will stay, and the absent
@@ -161,7 +161,7 @@ class Always(Extension):
 
     # --- orders ---------------------------------------------------------------------------------
 
-    def quit(self, me: Client, reason: str = ""):
+    def quit(self, me: Client, reason: str = "") -> None:
         """End this session; its user's other sessions go on."""
         if me.user.registered:
             # With several clients for one nick, each is told that it is this one that ends.
@@ -169,7 +169,7 @@ class Always(Extension):
             me.end_reason = QUITS
         quit(me, reason)
 
-    def set(self, me: Client, name: str, value: str):
+    def set(self, me: Client, name: str, value: str) -> None:
         """SET ALWAYS-ON|MULTICLIENT ON|OFF: stay here without a client; let your clients share your nick."""
         field = {"ALWAYS-ON": "stays", "MULTICLIENT": "shares"}.get(name.upper())
         is_on = SWITCHES.get(value.lower())
@@ -234,7 +234,6 @@ class Always(Extension):
         if seen_at < time.time() - self.options.always_on_days * DAY_S:
             return
         user = User(None, state["host"])
-        user.sessions.clear()
         places, user.other_hosts = state["channels"], tuple(state["other_hosts"])
         for name in FIELDS:
             setattr(user, name, state[name])

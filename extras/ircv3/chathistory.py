@@ -11,7 +11,8 @@ again: whether we may still read it, and whether a message has just been taken b
 Source: IRCv3 chathistory, batches/chathistory.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -36,7 +37,7 @@ class Refused(Exception):
 class ChatHistory(Extension):
     """draft/chathistory and draft/event-playback."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.capabilities = (
             Capability("draft/chathistory", "what was said before, when the client asks for it"),
@@ -50,7 +51,7 @@ class ChatHistory(Extension):
     def tokens(self) -> Iterable[str]:
         return [f"CHATHISTORY={MOST}", "MSGREFTYPES=msgid,timestamp"]
 
-    def chathistory(self, me: Client, form: str = "", *words: str):
+    def chathistory(self, me: Client, form: str = "", *words: str) -> Iterator[None]:
         """Send messages of the past.  IRCv3 chathistory."""
         form = form.upper()
         try:
@@ -73,7 +74,7 @@ class ChatHistory(Extension):
 
     # --- messages -------------------------------------------------------------------------------
 
-    def send_messages(self, me: Client, form: str, target: str, selectors: list[str], limit: int):
+    def send_messages(self, me: Client, form: str, target: str, selectors: list[str], limit: int) -> Iterator[None]:
         """Answer all but TARGETS."""
         buffer, shown = self.allowed(me, form, target)
         for selector in selectors:
@@ -110,7 +111,7 @@ class ChatHistory(Extension):
 
     # --- targets --------------------------------------------------------------------------------
 
-    def send_targets(self, me: Client, points: list[Point], limit: int):
+    def send_targets(self, me: Client, points: list[Point], limit: int) -> Iterator[None]:
         """Tell in which channels there are messages, and with whom we have talked."""
         reader, since = reader_key(me.user), self.history.since
         channels = self.history.channels(me)

@@ -26,7 +26,7 @@ class Draft(NamedTuple):
 class Drafts:
     """All drafts, by name.  Thread: holds the world's lock."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._drafts: dict[str, Draft] = {}  # the oldest first
 
     def add(self, account: Account, now: float | None = None) -> str:

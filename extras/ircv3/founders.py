@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from queue import Full
+from typing import Any
 
 from extras.irc.bans import Entry
 from extras.irc.channels import is_founder, make_owner
@@ -50,7 +51,7 @@ class Founders(Service):
     name, short = "ChanServ", "CS"
     unavailable = "Channels are temporarily unavailable: try again later."
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.add_orders(self.register, self.unregister, self.transfer, self.info, self.help)
         self.kept: dict[Channel, int] = {}  # those with a founder, and the number under which each is written
@@ -110,7 +111,7 @@ class Founders(Service):
 
     # --- the orders -----------------------------------------------------------------------------
 
-    def register(self, me: Client, name: str):
+    def register(self, me: Client, name: str) -> None:
         """REGISTER <channel>: let a channel, of which you are an operator, belong to your account."""
         channel, key = me.world.channel(name), fold(me.user.account)
         if not key:
@@ -128,14 +129,14 @@ class Founders(Service):
             log.info("%s: founds %s", me, channel.name)
             self.say(me, f"{channel.name} is yours.")
 
-    def unregister(self, me: Client, name: str):
+    def unregister(self, me: Client, name: str) -> None:
         """UNREGISTER <channel>: give a channel of yours back; its members stay in it."""
         if channel := self.own(me, name):
             self.give(me, channel, "")
             self.settle(me, channel)
             self.say(me, f"{channel.name} is nobody's now.")
 
-    def transfer(self, me: Client, name: str, nick: str):
+    def transfer(self, me: Client, name: str, nick: str) -> None:
         """TRANSFER <channel> <nick>: give a channel of yours to one of its members, who has logged in."""
         channel, heir = self.own(me, name), me.world.user(nick)
         if channel is None:
@@ -149,7 +150,7 @@ class Founders(Service):
             self.settle(me, channel)
             self.say(me, f"{channel.name} belongs to {heir.account} now.")
 
-    def info(self, me: Client, name: str):
+    def info(self, me: Client, name: str) -> None:
         """INFO <channel>: whose is it?"""
         channel = me.world.channel(name)
         if channel is None or not channel.founder or channel.is_hidden and channel not in me.user.channels:

@@ -8,6 +8,7 @@ Source: IRCv3 account-notify, account-tag, account-extban, sasl-3.1 (the numeric
 """
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.event import Event
@@ -31,7 +32,7 @@ class Login(Extension):
 
     extended_bans = "a"
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.capabilities = (
             Capability("account-notify", "others in one's channels log in"),
@@ -83,7 +84,7 @@ class Login(Extension):
             me.tell_user(user, event)
             me.tell_neighbours(user, event, afar=True)
         if changes:
-            for logged_in in self.server.extensions.hooks("logged_in"):
+            for logged_in in self.server.extensions.hooks(Extension.logged_in):
                 logged_in(me)
         return True
 

@@ -8,7 +8,8 @@ What is set is in metadata_store.py; who hears of it, in metadata_news.py.  Sour
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -39,7 +40,7 @@ CHANGES, CHANGES_S = 60, 60.0
 class Pace:
     """How much one client changes."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._since, self._count = time.monotonic(), 0
 
     def seconds_to_wait(self) -> int:
@@ -54,13 +55,13 @@ class Pace:
 class Metadata(MetadataNews):
     """draft/metadata-3."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         tokens = f"before-connect,max-subs={MAX_SUBSCRIPTIONS},max-keys={MAX_KEYS},max-value-bytes={MAX_VALUE_BYTES}"
         self.capabilities = (Capability(NAME, "what others say of themselves", value=lambda: tokens),)
         self.commands = {"METADATA": command(self.metadata, early=NAME, only_utf8=True)}
 
-    def metadata(self, me: Client, target: str, subcommand: str, *params: str):
+    def metadata(self, me: Client, target: str, subcommand: str, *params: str) -> Iterator[None]:
         """Say something of oneself by keys, or ask: GET, LIST, SET, CLEAR, SUB, UNSUB, SUBS, SYNC.  IRCv3 metadata."""
         run = SUBCOMMANDS.get(subcommand.upper())
         where = self.find(me, target)
@@ -84,7 +85,7 @@ class Metadata(MetadataNews):
             return None  # as if it were not there
         return channel or me.world.user(target)
 
-    def get(self, me: Client, where: User | Channel, *keys: str):
+    def get(self, me: Client, where: User | Channel, *keys: str) -> None:
         """Answer each key in order."""
         with me.batch("metadata", name_of(where)):
             for key in keys:
@@ -93,13 +94,13 @@ class Metadata(MetadataNews):
                 else:
                     refuse_key(me, key)
 
-    def show_all(self, me: Client, where: User | Channel, *_: str):
+    def show_all(self, me: Client, where: User | Channel, *_: str) -> None:
         """Show all that is set."""
         with me.batch("metadata", name_of(where)):
             for key in list(self.store.of(where)):
                 self.show(me, where, key)
 
-    def put(self, me: Client, where: User | Channel, key: str = "", *value: str):
+    def put(self, me: Client, where: User | Channel, key: str = "", *value: str) -> None:
         """Set a key; without a value, take it away."""
         values = self.store.of(where)
         if not KEY.fullmatch(key):
@@ -115,7 +116,7 @@ class Metadata(MetadataNews):
         elif not is_too_fast(me, where, key):
             self.change(me, where, key, *value)
 
-    def clear(self, me: Client, where: User | Channel, *_: str):
+    def clear(self, me: Client, where: User | Channel, *_: str) -> None:
         """Take all keys away."""
         if not may_set(me, where):
             fail(me, "KEY_NO_PERMISSION", name_of(where), "*", text="You may not clear that")
@@ -128,7 +129,7 @@ class Metadata(MetadataNews):
         """Change one key, tell our client, and whoever wants to know."""
         self.store.change(self.store.of(where), key, value[0] if value else None)
         if isinstance(where, Channel):
-            me.world.changed(where)
+            me.world.changed(where, None)
         self.show(me, where, key)
         for one in self.store.sharers(where):
             self.tell_hearers(me, one, key)

@@ -6,7 +6,8 @@ Source: IRCv3 metadata, "Notifications".
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.extension import CannotStart, Extension
@@ -37,7 +38,7 @@ EVERYBODY = "*"  # the visibility: there is no other one here
 class MetadataNews(Extension):
     """SUB, UNSUB, SUBS and SYNC, and what comes unasked."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.subscribers: dict[str, set[Client]] = {}
 
@@ -47,7 +48,7 @@ class MetadataNews(Extension):
         except DatabaseError as error:
             raise CannotStart(f"--db: {error}") from None
 
-    def sub(self, me: Client, where: User | Channel, *keys: str):
+    def sub(self, me: Client, where: User | Channel, *keys: str) -> Iterator[None]:
         """Subscribe to keys: as many as are allowed."""
         mine, done = me.state.setdefault(MetadataNews, {}), []
         for key in keys:
@@ -64,7 +65,7 @@ class MetadataNews(Extension):
         for channel in list(me.user.channels) if done else ():
             me.reply(RPL_METADATASYNCLATER, channel.name)
 
-    def unsub(self, me: Client, where: User | Channel, *keys: str):
+    def unsub(self, me: Client, where: User | Channel, *keys: str) -> Iterator[None]:
         """Hear no more of keys."""
         good = [key for key in keys if KEY.fullmatch(key)]
         for key in keys:
@@ -73,12 +74,12 @@ class MetadataNews(Extension):
         self.forget(me, good)
         yield from me.reply_words(RPL_METADATAUNSUBOK, (), good)
 
-    def subs(self, me: Client, where: User | Channel, *_: str):
+    def subs(self, me: Client, where: User | Channel, *_: str) -> Iterator[None]:
         """List one's own subscriptions."""
         with me.batch("metadata-subs"):
             yield from me.reply_words(RPL_METADATASUBS, (), list(me.state.get(MetadataNews, ())))
 
-    def sync(self, me: Client, where: User | Channel, *_: str):
+    def sync(self, me: Client, where: User | Channel, *_: str) -> Iterator[None]:
         """Show all that is subscribed to of a user, or of a channel and all its members."""
         with me.batch("metadata", name_of(where)):
             for one in [where, *where.members] if isinstance(where, Channel) else [where]:

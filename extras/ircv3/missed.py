@@ -13,7 +13,7 @@ Source: IRCv3 batches/chathistory.
 from collections import deque
 from collections.abc import Iterator
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from extras.irc.client import Client
 from extras.irc.event import Event
@@ -44,7 +44,7 @@ class Missed(Extension):
 
     is_wanted = staticmethod(Always.is_wanted)
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._last: Event | None = None  # of all
         self._ends: dict[User, str] = {}  # the id of the last event before a user's last session ended

@@ -5,7 +5,8 @@ watched   what a session watches: folded nick -> as typed
 Source: IRCv3 monitor, extended-monitor.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -27,7 +28,7 @@ class Monitor(Extension):
 
     capabilities = (Capability("extended-monitor", "AWAY and SETNAME of those whom one monitors"),)
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.watchers: dict[str, set[Client]] = {}  # folded nick -> who wants to know
         self.commands = {"MONITOR": command(self.monitor)}
@@ -35,7 +36,7 @@ class Monitor(Extension):
     def tokens(self) -> Iterable[str]:
         return [f"MONITOR={MAX_MONITORED}"]
 
-    def monitor(self, me: Client, action: str, targets: str = ""):
+    def monitor(self, me: Client, action: str, targets: str = "") -> Iterator[None]:
         """Watch nicks come and go: `+ a,b`, `- a,b`, C(lear), L(ist), S(tatus).  IRCv3 monitor."""
         watched = me.state.setdefault(Monitor, {})
         nicks = [nick for nick in each_once(targets) if is_nick(nick)]
@@ -62,11 +63,11 @@ class Monitor(Extension):
         elif action in ("S", "s"):
             yield from show(me, list(watched.values()))
 
-    def tell_watched(self, me: Client, nicks: Iterable[str]):
+    def tell_watched(self, me: Client, nicks: Iterable[str]) -> Iterator[None]:
         """Let extensions tell what there is to know of those who are here."""
         for nick in nicks:
             user = me.world.user(nick)
-            for watched in self.server.extensions.hooks("watched") if user else ():
+            for watched in self.server.extensions.hooks(Extension.watched) if user else ():
                 watched(me, user)
                 yield
 
@@ -92,7 +93,7 @@ class Monitor(Extension):
         return [session for session in watchers if "extended-monitor" in session.caps]
 
 
-def show(me: Client, nicks: list[str]):
+def show(me: Client, nicks: list[str]) -> Iterator[None]:
     """Send 730 for the nicks that are here, 731 for the others."""
     users = {nick: me.world.user(nick) for nick in nicks}
     online = [user.source for user in users.values() if user]

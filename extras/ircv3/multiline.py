@@ -12,6 +12,7 @@ Source: IRCv3 multiline, client-batch.
 import re
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -70,7 +71,7 @@ class Batch:
 class Multiline(Extension):
     """draft/multiline."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         value = f"max-bytes={MAX_BYTES},max-lines={MAX_LINES}"
         self.capabilities = (Capability(CAP, "messages of several lines", value=lambda: value),)
@@ -83,7 +84,7 @@ class Multiline(Extension):
             return False
         is_open = batch is not None
         if not is_open:  # then the line has an answer of its own
-            batch = Batch("", "", {}, me.server.extensions.first("response", me, me.tags))
+            batch = Batch("", "", {}, me.server.extensions.first(Extension.response, me, me.tags))
         if not batch.is_broken:
             with Answer(me, batch):
                 if not is_open or name == "BATCH" or batch.reference != reference:
@@ -91,7 +92,7 @@ class Multiline(Extension):
                 batch.add(name, params, CONCAT in me.tags)
         return True
 
-    def batch(self, me: Client, reference: str, kind: str = "", target: str = ""):
+    def batch(self, me: Client, reference: str, kind: str = "", target: str = "") -> None:
         """Begin or end a message of several lines.  IRCv3 client-batch."""
         if not {CAP, "batch"} <= me.caps and Multiline not in me.state:
             me.reply(ERR_UNKNOWNCOMMAND, "BATCH")

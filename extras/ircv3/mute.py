@@ -25,7 +25,7 @@ class Mute(Extension):
         who = text.removeprefix(MUTE)
         if who == text or not who or who.startswith(MUTE):
             return None
-        return MUTE + (self.server.extensions.first("extended_ban", who) or complete_mask(who))
+        return MUTE + (self.server.extensions.first(Extension.extended_ban, who) or complete_mask(who))
 
     def why_not_speak(self, me: Client, channel: Channel, event: Event) -> tuple | None:
         if channel.lists.entries["b"] and is_muted(channel, me.user) and not me.may(channel, "v"):

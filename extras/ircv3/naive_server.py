@@ -8,22 +8,26 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
+from collections.abc import Iterable
+from typing import Any
+
 from extras.irc.client import Client
 from extras.irc.command import command
 from extras.irc.extension import Extension
-from extras.irc.server import EXTENSIONS, IrcServer, parser
+from extras.irc.server import IrcServer, parser
+from extras.ircv3.every import EXTENSIONS
 from step1_echo.serving import main
 
 
 class Trusting(Extension):
     """PRIVMSG to a channel, with all tags of its sender."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.commands = {"PRIVMSG": command(privmsg)}
 
 
-def privmsg(me: Client, name: str, text: str):
+def privmsg(me: Client, name: str, text: str) -> None:
     """Say something in a channel.  WRONG ON PURPOSE: are these tags the sender's to give?"""
     if channel := me.world.channel(name):
         me.tell(channel, me.says("PRIVMSG", channel.name, text=text, tags=me.tags), but_me=True)
@@ -32,7 +36,7 @@ def privmsg(me: Client, name: str, text: str):
 class TrustingServer(IrcServer):
     """Serve IRC to people who never lie."""
 
-    def __init__(self, *args, extensions=(*EXTENSIONS, Trusting), **settings):
+    def __init__(self, *args, extensions=(*EXTENSIONS, Trusting), **settings) -> None:
         super().__init__(*args, extensions=extensions, **settings)
 
 

@@ -8,6 +8,7 @@ The texts have the words that bots look for: "now identified", "ghosted", "kille
 """
 
 import re
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.names import fold
@@ -27,7 +28,7 @@ class NickServ(Service):
     name, short = "NickServ", "NS"
     unavailable = "Accounts are temporarily unavailable: try again later."
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.add_orders(
             self.register,
@@ -47,7 +48,7 @@ class NickServ(Service):
 
     # --- the orders -----------------------------------------------------------------------------
 
-    def register(self, me: Client, password: str, email: str = "*"):
+    def register(self, me: Client, password: str, email: str = "*") -> None:
         """REGISTER <password> [<email>]: make an account with the name of your nick."""
         try:
             account, is_kept = self.signup.sign_up(me, me.user.nick, email, password)
@@ -62,7 +63,7 @@ class NickServ(Service):
         else:
             self.say(me, f"A mail to {email} tells how to go on.")
 
-    def identify(self, me: Client, account: str, password: str = ""):
+    def identify(self, me: Client, account: str, password: str = "") -> None:
         """IDENTIFY [<account>] <password>: log in."""
         if not password:
             account, password = me.user.nick, account
@@ -91,14 +92,14 @@ class NickServ(Service):
             self.say(me, f"Nobody has the nick {nick}.")
         return True
 
-    def regain(self, me: Client, nick: str, password: str = ""):
+    def regain(self, me: Client, nick: str, password: str = "") -> None:
         """REGAIN <nick> [<password>]: end that connection, and take the nick."""
         if self.ghost(me, nick, password) and fold(me.user.nick) != fold(nick):
             if password:
                 self.login.log_in(me, self.accounts.name_of(nick))
             rename(me, nick)
 
-    def passwd(self, me: Client, old: str, new: str):
+    def passwd(self, me: Client, old: str, new: str) -> None:
         """PASSWD <old> <new>: change your password."""
         if me.user.account and (name := self.check(me, me.user.account, old)):
             try:
@@ -109,7 +110,7 @@ class NickServ(Service):
             else:
                 self.say(me, "Password changed.")
 
-    def cert(self, me: Client, what: str, value: str = ""):
+    def cert(self, me: Client, what: str, value: str = "") -> None:
         """CERT ADD|DEL|LIST [<fingerprint>]: certificates that log you in with SASL EXTERNAL."""
         value = value.lower() or fingerprint(me)
         if not me.user.account:
@@ -128,7 +129,7 @@ class NickServ(Service):
                 me, "Done." if was_done else "Not done: it is somebody's already, is not yours, or you have too many."
             )
 
-    def saregister(self, me: Client, account: str, password: str):
+    def saregister(self, me: Client, account: str, password: str) -> None:
         """SAREGISTER <account> <password>: make an account for somebody; for operators."""
         if not me.user.is_operator:
             self.say(me, "You are no operator of this server.")

@@ -5,6 +5,7 @@ Source: IRCv3 away-notify, extended-join, invite-notify, setname.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -23,7 +24,7 @@ class Notify(Extension):
         Capability("setname", "change one's real name"),
     )
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.commands = {"SETNAME": command(setname)}
 
@@ -31,7 +32,7 @@ class Notify(Extension):
         return [f"NAMELEN={REALNAME_BYTES}"]
 
 
-def setname(me: Client, realname: str):
+def setname(me: Client, realname: str) -> None:
     """Change one's real name.  IRCv3 setname."""
     me.user.realname = cut_text(realname, REALNAME_BYTES)
     event = me.says("SETNAME", text=me.user.realname, need="setname")

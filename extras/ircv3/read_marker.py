@@ -10,6 +10,7 @@ Source: IRCv3 read-marker.
 """
 
 import time
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -29,7 +30,7 @@ MAX_MARKERS = 200  # of one user: more windows than anybody has open; beyond it,
 class ReadMarker(Extension):
     """draft/read-marker."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.capabilities = (Capability(CAP, "how far one has read"),)
         self.commands = {"MARKREAD": command(self.markread)}
@@ -60,7 +61,7 @@ class ReadMarker(Extension):
             lambda db: db.execute("UPDATE OR REPLACE read_marker SET target = ? WHERE target = ?", (after, before))
         )
 
-    def markread(self, me: Client, target: str = "", timestamp: str = ""):
+    def markread(self, me: Client, target: str = "", timestamp: str = "") -> None:
         """Say how far one has read, or ask for it.  IRCv3 read-marker."""
         if not target:
             me.standard("FAIL", "MARKREAD", "NEED_MORE_PARAMS", text="Missing parameters")
@@ -103,7 +104,7 @@ class ReadMarker(Extension):
     def keep(self, reader: bytes, target: bytes, moment: int, lost: bytes | None) -> None:
         """Have the database's thread keep a marker."""
 
-        def write(db):
+        def write(db) -> None:
             db.execute("REPLACE INTO read_marker VALUES (?, ?, ?)", (reader, target, moment))
             db.execute("DELETE FROM read_marker WHERE reader = ? AND target = ?", (reader, lost))
 

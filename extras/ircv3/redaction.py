@@ -10,6 +10,7 @@ Source: IRCv3 message-redaction.
 
 import time
 from queue import Full
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -31,7 +32,7 @@ WINDOW_S = 24 * 3600  # for one's own words: a mistake is noticed by then, and w
 class Redaction(Extension):
     """draft/message-redaction."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.capabilities = (Capability(CAP, "messages that were taken back"),)
         self.commands = {"REDACT": command(self.redact)}
@@ -39,7 +40,7 @@ class Redaction(Extension):
     def start(self) -> None:
         self.history = self.server.extensions[History]
 
-    def redact(self, me: Client, target: str, message_id: str, reason: str = ""):
+    def redact(self, me: Client, target: str, message_id: str, reason: str = "") -> None:
         """Take a message back.  IRCv3 message-redaction."""
         if CAP not in me.caps:
             me.reply(ERR_UNKNOWNCOMMAND, "REDACT")

@@ -6,6 +6,7 @@ Source: Ergo's manual, "Modes"; modern.ircdocs.horse has neither.
 """
 
 import weakref
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -25,13 +26,13 @@ class RegisteredOnly(Extension):
     channel_flags = "M"
     user_modes = "R"
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.commands = {"ACCEPT": command(self.accept)}
         # Whom each user accepts, in order; both are forgotten with the user.
         self._accepted: weakref.WeakKeyDictionary[User, weakref.WeakKeyDictionary] = weakref.WeakKeyDictionary()
 
-    def accept(self, me: Client, nicks: str):
+    def accept(self, me: Client, nicks: str) -> None:
         """Let others speak to you in spite of +R: ACCEPT bob,-carol"""
         for nick in each_once(nicks):
             user = me.world.user(nick.removeprefix("-"))

@@ -9,6 +9,7 @@ Source: the specification in Ergo's docs/SPECS; draft/relaymsg.
 
 import re
 from types import SimpleNamespace
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -26,13 +27,13 @@ NICK = re.compile(f"{PART}(/{PART})+", re.ASCII)
 class Relay(Extension):
     """draft/relaymsg."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.capabilities = (Capability(NAME, "who has brought a message from elsewhere", lambda: "/", relay_tag),)
         self.commands = {"RELAYMSG": command(relaymsg)}
 
 
-def relaymsg(me: Client, name: str, nick: str, text: str):
+def relaymsg(me: Client, name: str, nick: str, text: str) -> None:
     """Say what somebody has said elsewhere."""
     channel = me.world.channel(name)
     if channel is None:

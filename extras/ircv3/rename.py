@@ -8,7 +8,7 @@ Source: IRCv3 channel-rename.
 
 import time
 from itertools import chain, repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from extras.irc.channels import has_joined, join, show_channel
 from extras.irc.client import Client
@@ -40,7 +40,7 @@ class Rename(Extension):
 
     capabilities = (Capability(NAME, "RENAME instead of PART and JOIN"),)
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.commands = {"RENAME": command(rename), "JOIN": command(self.join)}
         self._forwards: dict[str, Forward] = {}  # one for each channel at most
@@ -79,7 +79,7 @@ class Rename(Extension):
         return name if channel.is_hidden or channel in me.user.channels else channel.name
 
 
-def rename(me: Client, old: str, new: str, reason: str = ""):
+def rename(me: Client, old: str, new: str, reason: str = "") -> None:
     """Give a channel another name.  IRCv3 channel-rename."""
     channel = me.world.channel(old)
     if channel is None:
@@ -97,7 +97,7 @@ def rename(me: Client, old: str, new: str, reason: str = ""):
     elif new != channel.name:
         old, channel.renamed_at = channel.name, time.time()
         me.world.rename_channel(channel, new)
-        for renamed in me.server.extensions.hooks("renamed"):
+        for renamed in me.server.extensions.hooks(Extension.renamed):
             renamed(channel, old)
         reason = cut_text(reason, MAX_TEXT_BYTES)
         me.tell(channel, me.says("RENAME", old, new, text=reason, need=NAME))
@@ -105,12 +105,12 @@ def rename(me: Client, old: str, new: str, reason: str = ""):
             fall_back(me, channel, old, reason)
 
 
-def refuse(me: Client, code: str, old: str, new: str, text: str):
+def refuse(me: Client, code: str, old: str, new: str, text: str) -> None:
     """Say why not; a name that cannot be a parameter is left out."""
     me.standard("FAIL", "RENAME", code, old, new if is_channel(new) else "*", text=text)
 
 
-def fall_back(me: Client, channel: Channel, old: str, reason: str):
+def fall_back(me: Client, channel: Channel, old: str, reason: str) -> None:
     """Tell those who do not know RENAME."""
     for user in list(channel.members):
         left = Event("PART", old, text=reason or None, source=user.source, user=user)

@@ -13,6 +13,7 @@ Source: IRCv3 sasl-3.1 and sasl-3.2; RFC 4616 (PLAIN), RFC 4422 appendix A (EXTE
 import base64
 from collections.abc import Callable, Generator
 from queue import Full
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -51,7 +52,7 @@ class Attempt:
 class Sasl(Extension):
     """The capability sasl, and AUTHENTICATE."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.capabilities = (Capability("sasl", "log in", value=lambda: ",".join(self.mechanisms())),)
         self.commands = {"AUTHENTICATE": command(self.authenticate, early=True)}
@@ -64,7 +65,7 @@ class Sasl(Extension):
         if me.state.pop(Sasl, None):
             me.reply(ERR_SASLABORTED)
 
-    def authenticate(self, me: Client, text: str):
+    def authenticate(self, me: Client, text: str) -> None:
         """Log in: first the mechanism, then its messages, or * to give up.  IRCv3 sasl-3.1."""
         attempt = me.state.get(Sasl)
         if text == "*":

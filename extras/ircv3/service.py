@@ -8,6 +8,7 @@ order   what one sends: a method whose docstring is its help
 
 from collections.abc import Callable
 from queue import Full
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import Command, command
@@ -24,7 +25,7 @@ class Service(Extension):
     short = ""  # for NS HELP
     unavailable = ""  # what it says when the database cannot do it
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         row = command(self.speak)
         self.commands = {self.name.upper(): row, self.short: row}
@@ -40,7 +41,7 @@ class Service(Extension):
     def why_not_nick(self, me: Client, nick: str) -> tuple | None:
         return (ERR_NICKNAMEINUSE, nick) if fold(nick) == fold(self.name) else None
 
-    def speak(self, me: Client, *words: str):
+    def speak(self, me: Client, *words: str) -> None:
         """Speak to a service: its order HELP tells what it knows."""
         self.hear(me, " ".join(words))
 
@@ -66,7 +67,7 @@ class Service(Extension):
     def source(self) -> str:
         return f"{self.name}!{self.name}@{self.server.name}"
 
-    def help(self, me: Client, *unused: str):
+    def help(self, me: Client, *unused: str) -> None:
         """HELP: this."""
         for order in self.orders.values():
             self.say(me, summary(order))

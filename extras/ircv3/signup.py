@@ -13,6 +13,7 @@ import shlex
 import time
 from collections import deque
 from queue import Full
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -47,7 +48,7 @@ class Refused(Exception):
 class Signup(Extension):
     """draft/account-registration."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.capabilities = (
             Capability("draft/account-registration", "make an account", value=lambda: ",".join(self.keys())),
@@ -98,7 +99,7 @@ class Signup(Extension):
         early, mail = ["before-connect"] * self.is_early, ["email-required"] * bool(self.options.register_mail)
         return [*early, *mail, "custom-account-name"]
 
-    def register(self, me: Client, name: str, email: str, password: str):
+    def register(self, me: Client, name: str, email: str, password: str) -> None:
         """Make an account: a name or * for one's nick, a mail address or *, a password.  IRCv3 account-registration."""
         try:
             account, is_kept = self.sign_up(me, name, email, password)
@@ -111,7 +112,7 @@ class Signup(Extension):
         else:
             answer(me, "REGISTER", "VERIFICATION_REQUIRED", account.name, f"A code was sent to {email}")
 
-    def verify(self, me: Client, name: str, code: str):
+    def verify(self, me: Client, name: str, code: str) -> None:
         """Make the account for which a code came by mail.  IRCv3 account-registration."""
         try:
             account = self.confirm(me, name, code)
@@ -195,7 +196,7 @@ class Signup(Extension):
             name = me.user.nick or me.wanted_nick
             if not name:
                 raise Refused("NEED_NICK", "Choose a nick first")
-        if not is_nick(name) or self.server.extensions.first("service", name):
+        if not is_nick(name) or self.server.extensions.first(Extension.service, name):
             raise Refused("BAD_ACCOUNT_NAME", "An account's name must be one that can be a nick")
         holder = me.world.user(name)
         if self.accounts.name_of(name) or holder not in (None, me.user):

@@ -8,6 +8,7 @@ Source: IRCv3 sts.
 """
 
 import argparse
+from typing import Any
 
 from extras.irc.extension import CannotStart, Capability, Extension
 
@@ -17,7 +18,7 @@ DEFAULT_S = 30 * 24 * 3600  # long enough that somebody who comes once a month s
 class Sts(Extension):
     """sts."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.capabilities = (
             Capability("sts", "come with TLS, and with nothing else", value=self.policy, is_policy=True),

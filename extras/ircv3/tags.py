@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -26,7 +27,7 @@ TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]
 class Tags(Extension):
     """message-tags, server-time and echo-message."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.capabilities = (
             Capability("message-tags", "tags, and TAGMSG", tags=message_tags),
@@ -36,7 +37,7 @@ class Tags(Extension):
         self.commands = {"TAGMSG": command(tagmsg)}
 
 
-def tagmsg(me: Client, targets: str):
+def tagmsg(me: Client, targets: str) -> None:
     """Send tags without a text (`+typing`) to clients that know tags.  IRCv3 message-tags."""
     if "message-tags" in me.caps:
         speak(me, "TAGMSG", targets, None)

@@ -10,6 +10,7 @@ Source: wiki.znc.in/Playback.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -27,7 +28,7 @@ MOST = 1000  # messages of one answer, the newest: more than anybody scrolls thr
 class ZncPlayback(Extension):
     """znc.in/playback."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.capabilities = (Capability("znc.in/playback", "what was said before, as a bouncer gives it"),)
         self.commands = {"ZNC": command(self.znc)}
@@ -38,7 +39,7 @@ class ZncPlayback(Extension):
     def service(self, nick: str) -> Callable[[Client, str], None] | None:
         return self.hear if fold(nick) == NAME else None
 
-    def znc(self, me: Client, module: str, *words: str):
+    def znc(self, me: Client, module: str, *words: str) -> None:
         """Speak to a module of a bouncer; there is one."""
         if fold(module) == NAME:
             self.hear(me, " ".join(words))

@@ -20,7 +20,7 @@ from extras.irc.state import Channel
 from extras.irc.welcome import MAX_CONDITIONS
 
 
-def list_channels(me: Client, conditions: str = "", server: str = ""):
+def list_channels(me: Client, conditions: str = "", server: str = "") -> Iterator[None]:
     """List channels, their size and topic; `>5`, `*tea*`, `!*bot*`, `C<60` and `T<60` choose.
 
     If there are names and masks, one of them must match; all other conditions must hold.  C and T are

@@ -25,7 +25,7 @@ from extras.irc.replies import (
 )
 
 
-def invite(me: Client, nick: str = "", name: str = ""):
+def invite(me: Client, nick: str = "", name: str = "") -> None:
     """Invite a user; without a nick, list one's own invitations.  RFC 2812 section 3.2.7."""
     if not nick:
         for channel in me.user.invitations:
@@ -55,7 +55,7 @@ def invite(me: Client, nick: str = "", name: str = ""):
             me.reply(RPL_AWAY, user.nick, user.away)
 
 
-def kick(me: Client, names: str, nicks: str, reason: str = ""):
+def kick(me: Client, names: str, nicks: str, reason: str = "") -> None:
     """Throw users out: several out of one channel, or one out of each.  RFC 2812 section 3.2.8."""
     names, nicks = names.split(","), nicks.split(",")
     reason = cut_text(reason, MAX_TEXT_BYTES) or me.user.nick

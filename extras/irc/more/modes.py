@@ -55,7 +55,7 @@ LIST_REPLIES = {
 }
 
 
-def mode(me: Client, target: str, letters: str = "", *params: str):
+def mode(me: Client, target: str, letters: str = "", *params: str) -> None:
     """Show or change the modes of a channel or of oneself.  RFC 2812 sections 3.1.5, 3.2.3."""
     if target[0] not in CHANNEL_TYPES:
         user_mode(me, target, letters)
@@ -67,7 +67,7 @@ def mode(me: Client, target: str, letters: str = "", *params: str):
         show_channel_modes(me, channel)
 
 
-def user_mode(me: Client, nick: str, letters: str):
+def user_mode(me: Client, nick: str, letters: str) -> None:
     """One's own modes only; `o` can only be given up here, and `a` is set by AWAY."""
     if fold(nick) != fold(me.user.nick):
         me.reply(*((ERR_USERSDONTMATCH,) if me.world.user(nick) else (ERR_NOSUCHNICK, nick)))
@@ -93,7 +93,7 @@ def user_mode(me: Client, nick: str, letters: str):
             me.reply(ERR_UMODEUNKNOWNFLAG)
 
 
-def show_channel_modes(me: Client, channel: Channel):
+def show_channel_modes(me: Client, channel: Channel) -> None:
     """Send 324, and 329 with the time when it was made; only members see the key."""
     words, params = "+" + "".join(sorted(channel.flags)), []
     if channel.key:
@@ -143,7 +143,7 @@ class ChannelChange:
         for words, given in pack(self.done, room):
             self.me.tell(self.channel, self.me.says("MODE", self.channel.name, words, *given))
         if self.done:
-            self.me.world.changed(self.channel)
+            self.me.world.changed(self.channel, None)
 
     def may(self, letter: str) -> bool:
         """Channel operators change everything but `q`, half-operators everything but `q`, `o` and `h`."""
@@ -205,7 +205,7 @@ class ChannelChange:
         """RFC 2811 section 4.3.  Masks that differ only in upper and lower case are the same."""
         # It must fit into the middle of a message: no space, no colon in front.
         text = text.lstrip(":").split(" ")[0]
-        text = self.me.server.extensions.first("extended_ban", text) or complete_mask(text)
+        text = self.me.server.extensions.first(Extension.extended_ban, text) or complete_mask(text)
         key = mask(text)
         if sign == "-":
             if entry := self.channel.lists.remove(letter, key):

@@ -5,6 +5,7 @@ Source: RFC 2812 sections 3.1.4, 3.7.1 and 4.2 to 4.7, modern.ircdocs.horse "Ope
 
 import argparse
 from queue import Full
+from typing import Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -19,7 +20,7 @@ from step1_echo.serving import log
 MAX_FAILED = 3  # wrong passwords for OPER before the connection ends: guessing must be slow
 
 
-def oper(me: Client, name: str, password: str):
+def oper(me: Client, name: str, password: str) -> None:
     """Become an operator of the server.  RFC 2812 section 3.1.4."""
     secrets = me.server.extensions[Operators].secrets
     secret = secrets.get(name) or secrets.get("*")
@@ -49,7 +50,7 @@ def oper(me: Client, name: str, password: str):
         me.tell_elsewhere(event)
 
 
-def kill(me: Client, nick: str, reason: str):
+def kill(me: Client, nick: str, reason: str) -> None:
     """Throw a user off the server.  RFC 2812 section 3.7.1."""
     user = me.world.user(nick)
     if not me.user.is_operator:
@@ -63,7 +64,7 @@ def kill(me: Client, nick: str, reason: str):
         me.leave(user, f"Killed ({me.user.nick} ({reason}))")
 
 
-def wallops(me: Client, text: str):
+def wallops(me: Client, text: str) -> None:
     """Send a message to all users with the mode +w.  RFC 2812 section 4.7."""
     if me.user.is_operator:
         me.tell_users(me.world.users_with("w"), me.says("WALLOPS", text=text))
@@ -71,17 +72,17 @@ def wallops(me: Client, text: str):
         me.reply(ERR_NOPRIVILEGES)
 
 
-def connect(me: Client, target: str, *params: str):
+def connect(me: Client, target: str, *params: str) -> None:
     """Link to another server: there is none to link to.  RFC 2812 section 3.4.7."""
     me.reply(*((ERR_NOSUCHSERVER, target) if me.user.is_operator else (ERR_NOPRIVILEGES,)))
 
 
-def squit(me: Client, target: str, reason: str):
+def squit(me: Client, target: str, reason: str) -> None:
     """End the link to another server: there is none.  RFC 2812 section 3.1.8."""
     me.reply(*((ERR_NOSUCHSERVER, target) if me.user.is_operator else (ERR_NOPRIVILEGES,)))
 
 
-def rehash(me: Client):
+def rehash(me: Client) -> None:
     """Read the message of the day, and the certificate, again.  RFC 2812 section 4.2."""
     if me.user.is_operator:
         me.reply(RPL_REHASHING, me.server.motd_file or "MOTD")
@@ -92,7 +93,7 @@ def rehash(me: Client):
         me.reply(ERR_NOPRIVILEGES)
 
 
-def die(me: Client):
+def die(me: Client) -> None:
     """Stop the server.  RFC 2812 section 4.3."""
     if me.user.is_operator:
         log.warning("%s: DIE", me)
@@ -115,7 +116,7 @@ class Operators(Extension):
         "WALLOPS": command(wallops),
     }
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.secrets: dict[str, str] = dict(self.options.oper)  # by name: a password, or its hash
 

@@ -43,7 +43,7 @@ class Hasher:
     another address wait for one of their hashes at most.  Thread: any.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()  # guards all below; everything under it is fast
         self._waiting: dict[str, deque] = {}  # host -> (function, its answer); the first is next
         self._is_working = False

@@ -40,7 +40,7 @@ SOME_USERS = 10  # of a WHO: told at once, or looked at; then others may come in
 WHOX_FIELDS = "tcuihsnfdlaor"  # the order of the answer, in whatever order they are asked for
 
 
-def who(me: Client, pattern: str = "*", options: str = ""):
+def who(me: Client, pattern: str = "*", options: str = "") -> Iterator[None]:
     """List a channel, a user, or all visible users who match; `o` only operators, `%...` WHOX.
 
     RFC 2812 section 3.6.1, IRCv3 whox.
@@ -119,7 +119,7 @@ def whox_values(me: Client, user: User, channel: Channel | None, token: str) -> 
     }
 
 
-def whois(me: Client, *params: str):
+def whois(me: Client, *params: str) -> Iterator[None]:
     """Tell all about users; a server may be named first.  RFC 2812 section 3.6.2."""
     if not params or not params[-1]:
         me.reply(ERR_NONICKNAMEGIVEN)
@@ -137,7 +137,7 @@ def whois(me: Client, *params: str):
     me.reply(RPL_ENDOFWHOIS, nicks)
 
 
-def tell_about(me: Client, user: User):
+def tell_about(me: Client, user: User) -> Iterator[None]:
     """Send one user's part of WHOIS."""
     curious = user is me.user or me.user.is_operator  # only these may see the private parts
     me.reply(RPL_WHOISUSER, user.nick, user.name, user.host, user.realname)
@@ -157,13 +157,13 @@ def tell_about(me: Client, user: User):
     if curious:
         me.reply(RPL_WHOISHOST, user.nick, user.address)
         me.reply(RPL_WHOISMODES, user.nick, "+" + "".join(sorted(user.modes)))
-    for about in me.server.extensions.hooks("about"):
+    for about in me.server.extensions.hooks(Extension.about):
         for numeric, *values in about(me, user):
             me.reply(numeric, user.nick, *values)
     me.reply(RPL_WHOISIDLE, user.nick, int(time.time() - user.spoke_at), int(user.signed_on))
 
 
-def whowas(me: Client, nicks: str = "", count: str = "0", server: str = ""):
+def whowas(me: Client, nicks: str = "", count: str = "0", server: str = "") -> Iterator[None]:
     """Tell who had a nick before, the latest first.  RFC 2812 section 3.6.3."""
     if not nicks:
         me.reply(ERR_NONICKNAMEGIVEN)
@@ -184,7 +184,7 @@ def whowas(me: Client, nicks: str = "", count: str = "0", server: str = ""):
     me.reply(RPL_ENDOFWHOWAS, nicks)
 
 
-def userhost(me: Client, nick: str, *more: str):
+def userhost(me: Client, nick: str, *more: str) -> None:
     """Give the addresses of up to five users.  RFC 2812 section 4.8."""
     words = []
     for user in filter(None, dict.fromkeys(map(me.world.user, (nick, *more)[:5]))):
@@ -193,7 +193,7 @@ def userhost(me: Client, nick: str, *more: str):
     me.reply(RPL_USERHOST, " ".join(words))
 
 
-def ison(me: Client, nick: str, *more: str):
+def ison(me: Client, nick: str, *more: str) -> None:
     """Say which of these nicks are here.  RFC 2812 section 4.9."""
     users = dict.fromkeys(map(me.world.user, " ".join((nick, *more)).split(" ")))
     me.reply(RPL_ISON, " ".join(user.nick for user in users if user))

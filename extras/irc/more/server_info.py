@@ -5,6 +5,7 @@ Source: RFC 2812 sections 3.4, 3.5 and 4, modern.ircdocs.horse "Server Queries a
 
 import inspect
 import time
+from collections.abc import Iterator
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -41,13 +42,13 @@ from extras.irc.names import fits
 from extras.irc.welcome import VERSION, is_here
 
 
-def time_here(me: Client, target: str = ""):
+def time_here(me: Client, target: str = "") -> None:
     """TIME: tell the server's local time.  RFC 2812 section 3.4.6."""
     if not target or is_here(me, target):
         me.reply(RPL_TIME, me.server.name, time.strftime("%A %B %d %Y -- %H:%M:%S %z"))
 
 
-def info(me: Client, target: str = ""):
+def info(me: Client, target: str = "") -> None:
     """Tell what this program is.  RFC 2812 section 3.4.10."""
     if target and not is_here(me, target):
         return
@@ -57,7 +58,7 @@ def info(me: Client, target: str = ""):
     me.reply(RPL_ENDOFINFO)
 
 
-def admin(me: Client, target: str = ""):
+def admin(me: Client, target: str = "") -> None:
     """Say whom to write to.  RFC 2812 section 3.4.9."""
     if not target or is_here(me, target):
         me.reply(RPL_ADMINME, me.server.name)
@@ -67,7 +68,7 @@ def admin(me: Client, target: str = ""):
         me.reply(RPL_ADMINEMAIL, f"postmaster@{me.server.name}")
 
 
-def links(me: Client, first: str = "", second: str = ""):
+def links(me: Client, first: str = "", second: str = "") -> None:
     """List the servers: there is one.  RFC 2812 section 3.4.5."""
     pattern = second or first or "*"
     if second and not is_here(me, first):
@@ -77,7 +78,7 @@ def links(me: Client, first: str = "", second: str = ""):
     me.reply(RPL_ENDOFLINKS, pattern)
 
 
-def stats(me: Client, letter: str = "", target: str = ""):
+def stats(me: Client, letter: str = "", target: str = "") -> Iterator[None]:
     """Show numbers: l(inks), m(essages), o(perators), u(ptime).  RFC 2812 section 3.4.4."""
     if target and not is_here(me, target):
         return
@@ -102,7 +103,7 @@ def stats(me: Client, letter: str = "", target: str = ""):
     me.reply(RPL_ENDOFSTATS, letter)
 
 
-def trace(me: Client, target: str = ""):
+def trace(me: Client, target: str = "") -> Iterator[None]:
     """Show the way to a server or a user: it is always this server.  RFC 2812 section 3.4.8."""
     if target and not is_here(me, target):
         return
@@ -112,27 +113,27 @@ def trace(me: Client, target: str = ""):
     me.reply(RPL_TRACEEND, me.server.name, VERSION)
 
 
-def servlist(me: Client, pattern: str = "*", kind: str = "*"):
+def servlist(me: Client, pattern: str = "*", kind: str = "*") -> None:
     """List the services: there are none.  RFC 2812 section 3.5.1."""
     me.reply(RPL_SERVLISTEND, pattern, kind)
 
 
-def squery(me: Client, service: str, text: str):
+def squery(me: Client, service: str, text: str) -> None:
     """Speak to a service: there are none.  RFC 2812 section 3.5.2."""
     me.reply(ERR_NOSUCHSERVICE, service)
 
 
-def summon(me: Client, *params: str):
+def summon(me: Client, *params: str) -> None:
     """Call somebody to the terminal of the server's machine: not here.  RFC 2812 section 4.5."""
     me.reply(ERR_SUMMONDISABLED)
 
 
-def users(me: Client, target: str = ""):
+def users(me: Client, target: str = "") -> None:
     """List who is logged in on the server's machine: not here.  RFC 2812 section 4.6."""
     me.reply(ERR_USERSDISABLED)
 
 
-def help_text(me: Client, subject: str = ""):
+def help_text(me: Client, subject: str = "") -> None:
     """Show how a command is used, or which commands there are.  modern.ircdocs.horse "HELP message"."""
     verb = me.server.commands.get(subject.upper())
     if subject and not verb:

@@ -14,7 +14,7 @@ from extras.irc.more.replies import ERR_PASSWDMISMATCH
 from extras.irc.replies import ERR_ALREADYREGISTERED
 
 
-def password(me: Client, text: str):
+def password(me: Client, text: str) -> None:
     """PASS: send the server's password, before anything else.  RFC 2812 section 3.1.1."""
     if me.user.registered:
         me.reply(ERR_ALREADYREGISTERED)
