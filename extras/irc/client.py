@@ -23,6 +23,8 @@ from extras.irc.message import MAX_MESSAGE_BYTES, cut_words, encode, encode_page
 from extras.irc.replies import NICK, Numeric
 from extras.irc.state import Channel, User
 from extras.irc.world import World
+from step1_echo.serving import Address
+from step5_server.codec import LineCodec
 from step5_server.connection import Connection
 from step5_server.outbox import Outbox
 
@@ -57,7 +59,7 @@ class Client(TurnHandler):
     """One session, and what its commands may say.  Thread: holds the world's lock."""
 
     connection_class = IrcConnection
-    codec_class = IrcCodec
+    codec_class: type[LineCodec] = IrcCodec
     conn: IrcConnection
     registry: World
     server: "IrcServer"
@@ -386,6 +388,6 @@ class Client(TurnHandler):
         self.announce_quit(user, reason)
 
 
-def plain_host(address: tuple[Any, ...]) -> str:
+def plain_host(address: Address) -> str:
     """Give the host of an address; for an IPv4 client of an IPv6 socket, in IPv4's form."""
     return address[0].removeprefix("::ffff:")

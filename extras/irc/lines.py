@@ -23,7 +23,7 @@ class IrcCodec(LineCodec):
         super().__init__(MAX_LINE_BYTES)
 
     # frame(line) gives the line as it goes on the wire.  As a text with a gap it is all C's work.
-    frame = b"%b\r\n".__mod__
+    frame = b"%b\r\n".__mod__  # type: ignore[assignment]  # nobody writes frame(line=...), which it does not know
 
     def feed(self, chunk: bytes) -> None:
         # CR LF first: otherwise each message is followed by an empty line, as costly as a short command.

@@ -4,7 +4,9 @@ A client on the phone then needs fewer round trips until it can show something.
 Source: IRCv3 extended-isupport.
 """
 
-from extras.irc.command import command
+from collections.abc import Mapping
+
+from extras.irc.command import Command, command
 from extras.irc.extension import Capability, Extension
 from extras.irc.welcome import isupport
 
@@ -15,4 +17,4 @@ class Isupport(Extension):
     """draft/extended-isupport."""
 
     capabilities = (Capability(NAME, "ISUPPORT before the registration"),)
-    commands = {"ISUPPORT": command(isupport, early=NAME)}
+    commands: Mapping[str, Command] = {"ISUPPORT": command(isupport, early=NAME)}

@@ -36,7 +36,7 @@ def privmsg(me: Client, name: str, text: str) -> None:
 class TrustingServer(IrcServer):
     """Serve IRC to people who never lie."""
 
-    def __init__(self, *args, extensions=(*EXTENSIONS, Trusting), **settings) -> None:
+    def __init__(self, *args: Any, extensions: Iterable[type[Extension]] = (*EXTENSIONS, Trusting), **settings: Any):
         super().__init__(*args, extensions=extensions, **settings)
 
 

@@ -4,15 +4,14 @@ Source: RFC 2812 section 3.2.6, modern.ircdocs.horse "LIST message" and "ELIST P
 """
 
 import math
-import operator
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from extras.irc.channels import is_secret_to
 from extras.irc.client import Client
-from extras.irc.command import command
+from extras.irc.command import Command, command
 from extras.irc.extension import Extension
 from extras.irc.more.replies import RPL_LIST, RPL_LISTEND, RPL_LISTSTART
 from extras.irc.names import Name, fold, is_mask, mask
@@ -32,9 +31,9 @@ def list_channels(me: Client, conditions: str = "", server: str = "") -> Iterato
     for channel in list(me.world.channels.values()):
         yield
         # The channel may have ended since the list was made.
-        if channel.members and not is_secret_to(me.user, channel):
-            if all(test(channel) for test in tests):
-                me.reply(RPL_LIST, channel.name, len(channel.members), channel.topic)
+        is_shown = channel.members and not is_secret_to(me.user, channel)
+        if is_shown and all(test(channel) for test in tests):
+            me.reply(RPL_LIST, channel.name, len(channel.members), channel.topic)
     me.reply(RPL_LISTEND)
 
 
@@ -43,7 +42,8 @@ def tests_of(conditions: str) -> Iterator[Callable[[Channel], bool]]:
     names, masks, unwanted = set(), [], []
     for text in list(filter(None, conditions.split(",")))[:MAX_CONDITIONS]:
         if found := re.fullmatch(r"([CT]?)([<>])([0-9]{1,9})", text):
-            yield partial(is_measured, *found.groups())
+            kind, sign, limit = found.groups()
+            yield partial(is_measured, kind, sign, limit)
         elif text[0] == "!":
             unwanted.append(mask(text[1:]))
         elif is_mask(text):
@@ -58,8 +58,8 @@ def tests_of(conditions: str) -> Iterator[Callable[[Channel], bool]]:
 
 def is_measured(kind: str, sign: str, limit: str, channel: Channel) -> bool:
     """Return whether a number of the channel is above, or below, the limit."""
-    compare = operator.gt if sign == ">" else operator.lt
-    return compare(measure(channel, kind), int(limit))
+    number = measure(channel, kind)
+    return number > int(limit) if sign == ">" else number < int(limit)
 
 
 def measure(channel: Channel, kind: str) -> float:
@@ -74,4 +74,4 @@ def measure(channel: Channel, kind: str) -> float:
 class ChannelList(Extension):
     """The command."""
 
-    commands = {"LIST": command(list_channels)}
+    commands: Mapping[str, Command] = {"LIST": command(list_channels)}

@@ -3,8 +3,10 @@
 Source: RFC 2812 sections 3.2.7 and 3.2.8, modern.ircdocs.horse "Channel Operations".
 """
 
+from collections.abc import Mapping
+
 from extras.irc.client import Client
-from extras.irc.command import command
+from extras.irc.command import Command, command
 from extras.irc.extension import Extension
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.more.replies import (
@@ -28,8 +30,8 @@ from extras.irc.replies import (
 def invite(me: Client, nick: str = "", name: str = "") -> None:
     """Invite a user; without a nick, list one's own invitations.  RFC 2812 section 3.2.7."""
     if not nick:
-        for channel in me.user.invitations:
-            me.reply(RPL_INVITELIST, channel.name)
+        for invited in me.user.invitations:
+            me.reply(RPL_INVITELIST, invited.name)
         me.reply(RPL_ENDOFINVITELIST)
         return
     user, channel = me.world.user(nick), me.world.channel(name)
@@ -57,14 +59,14 @@ def invite(me: Client, nick: str = "", name: str = "") -> None:
 
 def kick(me: Client, names: str, nicks: str, reason: str = "") -> None:
     """Throw users out: several out of one channel, or one out of each.  RFC 2812 section 3.2.8."""
-    names, nicks = names.split(","), nicks.split(",")
+    channel_names, user_nicks = names.split(","), nicks.split(",")
     reason = cut_text(reason, MAX_TEXT_BYTES) or me.user.nick
-    if len(names) == 1:
-        names *= len(nicks)
-    if len(names) != len(nicks):
+    if len(channel_names) == 1:
+        channel_names *= len(user_nicks)
+    if len(channel_names) != len(user_nicks):
         me.reply(ERR_NEEDMOREPARAMS, "KICK")
         return
-    pairs = {(fold(name), fold(nick)): (name, nick) for name, nick in zip(names, nicks)}
+    pairs = {(fold(name), fold(nick)): (name, nick) for name, nick in zip(channel_names, user_nicks)}
     for name, nick in pairs.values():
         channel, user = me.world.channel(name), me.world.user(nick)
         if channel is None:
@@ -86,4 +88,4 @@ def kick(me: Client, names: str, nicks: str, reason: str = "") -> None:
 class Membership(Extension):
     """The two commands."""
 
-    commands = {"INVITE": command(invite), "KICK": command(kick)}
+    commands: Mapping[str, Command] = {"INVITE": command(invite), "KICK": command(kick)}

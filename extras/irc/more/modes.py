@@ -8,11 +8,11 @@ change   one letter of a MODE: sign, letter, parameter or ""
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from extras.irc.bans import LISTS, MAX_LIST, Entry
 from extras.irc.client import Client
-from extras.irc.command import command
+from extras.irc.command import Command, command
 from extras.irc.event import Event
 from extras.irc.extension import Extension
 from extras.irc.message import MAX_MESSAGE_BYTES, size
@@ -135,7 +135,7 @@ class ChannelChange:
                 self.set_key(sign, param)
             elif letter == "l":
                 self.set_limit(sign, param)
-            elif letter in LISTS:
+            elif letter in LISTS and param:  # without, the list has been shown
                 self.set_mask(sign, letter, param)
             else:
                 self.set_status(sign, letter, param)
@@ -258,7 +258,8 @@ def signed(letters: str) -> Iterator[tuple[str, str]]:
 
 def pack(changes: list[tuple[str, str, str]], room: int) -> Iterator[tuple[str, list[str]]]:
     """Write changes as `+o-v bob carol`, in as few messages as possible."""
-    words, params, last_sign = "", [], ""
+    params: list[str] = []
+    words = last_sign = ""
     for sign, letter, param in changes:
         if words and size(" ".join([words, *params, param])) + 2 > room:  # 2: a sign and a letter
             yield words, params
@@ -274,4 +275,4 @@ def pack(changes: list[tuple[str, str, str]], room: int) -> Iterator[tuple[str, 
 class Modes(Extension):
     """The command."""
 
-    commands = {"MODE": command(mode)}
+    commands: Mapping[str, Command] = {"MODE": command(mode)}

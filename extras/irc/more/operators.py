@@ -4,11 +4,12 @@ Source: RFC 2812 sections 3.1.4, 3.7.1 and 4.2 to 4.7, modern.ircdocs.horse "Ope
 """
 
 import argparse
+from collections.abc import Mapping
 from queue import Full
 from typing import Any
 
 from extras.irc.client import Client
-from extras.irc.command import command
+from extras.irc.command import Command, command
 from extras.irc.event import Event
 from extras.irc.extension import Extension
 from extras.irc.more.passwords import TOO_MANY, is_password
@@ -105,7 +106,7 @@ def die(me: Client) -> None:
 class Operators(Extension):
     """The seven commands, and --oper."""
 
-    commands = {
+    commands: Mapping[str, Command] = {
         "CONNECT": command(connect),
         "DIE": command(die),
         "KILL": command(kill),
@@ -134,7 +135,7 @@ class Operators(Extension):
 
 def operator(text: str) -> tuple[str, str]:
     """Split NAME:PASSWORD."""
-    name, colon, secret = text.partition(":")
+    name, _, secret = text.partition(":")
     if not (name and secret):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME:PASSWORD")
     return name, secret

@@ -22,6 +22,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Full
+from typing import Any
 
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
@@ -34,6 +35,7 @@ MAX_KNOWN = 10_000  # passwords that need no hash: some 3 MB; the next one start
 MAX_OF_HOST = 500
 TOO_MANY = "Too many passwords come from your address: try again later"  # for who is one of more
 KEY = os.urandom(32)  # for digests that never leave this process
+Task = tuple[Callable[[], Any], Future[Any]]  # a function, and what gets its answer
 
 
 class Hasher:
@@ -45,15 +47,15 @@ class Hasher:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards all below; everything under it is fast
-        self._waiting: dict[str, deque] = {}  # host -> (function, its answer); the first is next
+        self._waiting: dict[str, deque[Task]] = {}  # by host; the first is next
         self._is_working = False
 
-    def run(self, function: Callable, host: str):
+    def run(self, function: Callable[[], Any], host: str) -> Any:
         """Return `function()`, called when it is the host's turn.  Blocks: until it is done.
 
         Raises: Full, if too many of this host wait.
         """
-        answer = Future()
+        answer: Future[Any] = Future()
         try:
             with self._lock:
                 if not self._is_working:
@@ -73,10 +75,10 @@ class Hasher:
             function, answer = task
             try:
                 answer.set_result(function())
-            except Exception as error:  # no memory for a hash, say: only who asked is told
+            except Exception as error:  # noqa: BLE001  no memory for a hash, say: only who asked is told
                 answer.set_exception(error)
 
-    def _next(self) -> tuple | None:
+    def _next(self) -> Task | None:
         """Take the next task; its host goes behind the others."""
         with self._lock:
             if not self._waiting:

@@ -6,11 +6,11 @@ whox.
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from extras.irc.client import Client
-from extras.irc.command import command
+from extras.irc.command import Command, command
 from extras.irc.extension import Extension
 from extras.irc.more.replies import (
     ERR_WASNOSUCHNICK,
@@ -32,7 +32,7 @@ from extras.irc.more.replies import (
     RPL_WHOWASUSER,
 )
 from extras.irc.names import CHANNEL_TYPES, Name, each_once, fold, is_mask, mask
-from extras.irc.replies import ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, RPL_AWAY, page
+from extras.irc.replies import ERR_NONICKNAMEGIVEN, ERR_NOSUCHNICK, RPL_AWAY, Reply, page
 from extras.irc.state import Channel, User
 from extras.irc.welcome import is_here
 
@@ -46,8 +46,8 @@ def who(me: Client, pattern: str = "*", options: str = "") -> Iterator[None]:
     RFC 2812 section 3.6.1, IRCv3 whox.
     """
     letters, _, whox = options.partition("%")
-    fields, _, token = whox.partition(",")
-    fields = [field for field in WHOX_FIELDS if field in fields]
+    asked, _, token = whox.partition(",")
+    fields = [field for field in WHOX_FIELDS if field in asked]
     channel = me.world.channel(pattern) if pattern[:1] in CHANNEL_TYPES else None
     users = found(me, pattern, channel)
     while some := list(islice(users, SOME_USERS)):
@@ -58,7 +58,7 @@ def who(me: Client, pattern: str = "*", options: str = "") -> Iterator[None]:
     me.reply(RPL_ENDOFWHO, pattern)
 
 
-def who_reply(me: Client, user: User, channel: Channel | None, fields: list[str], token: str) -> tuple:
+def who_reply(me: Client, user: User, channel: Channel | None, fields: list[str], token: str) -> Reply:
     """Give the reply of a WHO, or of WHOX, that tells about a user."""
     if fields:
         values = whox_values(me, user, channel, token)
@@ -82,8 +82,8 @@ def found(me: Client, pattern: str, channel: Channel | None) -> Iterator[User | 
             if me.user.sees(user):
                 yield user
     elif not is_mask(pattern):
-        if user := me.world.user(pattern):  # by name, invisible users are found too
-            yield user
+        if one := me.world.user(pattern):  # by name, invisible users are found too
+            yield one
     else:
         wanted = mask(pattern)
         all_fit = Name(me.server.name).fits(wanted)
@@ -202,7 +202,7 @@ def ison(me: Client, nick: str, *more: str) -> None:
 class Queries(Extension):
     """The five commands."""
 
-    commands = {
+    commands: Mapping[str, Command] = {
         "ISON": command(ison),
         "USERHOST": command(userhost),
         "WHO": command(who),

@@ -5,10 +5,10 @@ Source: RFC 2812 sections 3.4, 3.5 and 4, modern.ircdocs.horse "Server Queries a
 
 import inspect
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from extras.irc.client import Client
-from extras.irc.command import command
+from extras.irc.command import Command, Function, command
 from extras.irc.extension import Extension
 from extras.irc.more.operators import Operators
 from extras.irc.more.replies import (
@@ -141,7 +141,7 @@ def help_text(me: Client, subject: str = "") -> None:
         return
     if verb:
         first = usage(subject.upper(), verb.function)
-        lines = inspect.getdoc(verb.function).split("\n")
+        lines = (inspect.getdoc(verb.function) or "").split("\n")
     else:
         first, lines = "Commands; HELP <command> tells more", []
         names = sorted(me.server.commands)
@@ -154,7 +154,7 @@ def help_text(me: Client, subject: str = "") -> None:
     me.reply(RPL_ENDOFHELP, subject, "End of HELP")
 
 
-def usage(name: str, function) -> str:
+def usage(name: str, function: Function) -> str:
     """Give the form of a command, from the parameters of its function."""
     words = [name]
     for parameter in list(inspect.signature(function).parameters.values())[1:]:
@@ -170,7 +170,7 @@ def usage(name: str, function) -> str:
 class ServerInfo(Extension):
     """The twelve commands."""
 
-    commands = {
+    commands: Mapping[str, Command] = {
         "ADMIN": command(admin),
         "HELP": command(help_text),
         "HELPOP": command(help_text),
