@@ -1,4 +1,4 @@
-"""The files around the course: the hosted CI runs what .ci/run runs, and takes no action that can change unseen."""
+"""The files around the course: the hosted CI runs what .ci/run runs, and all say the same versions."""
 
 import re
 
@@ -37,3 +37,19 @@ def test_each_action_is_pinned_by_a_commit_and_says_its_version(path):
     """A tag can be moved to another commit, a commit cannot be another."""
     for use in re.findall(r"uses: *(.*)", path.read_text(encoding="utf-8")):
         assert re.fullmatch(r"[\w-]+/[\w./-]+@[0-9a-f]{40} +# v[\d.]+", use), use
+
+
+def pinned():
+    """Return what pyproject.toml says of itself: its version, and the tools of `lint` with theirs."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")  # Python 3.10 cannot read TOML
+    version = re.search(r'^version = "(.*)"', text, re.MULTILINE)[1]
+    return version, re.search(r"^lint = \[(.*?)\]", text, re.MULTILINE)[1].replace('"', "").split(", ")
+
+
+def test_the_newest_version_of_the_changelog_is_ours():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## \[(\d.*?)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)[0] == pinned()[0]
+
+
+def test_a_contributor_is_told_the_versions_of_the_tools():
+    assert " ".join(pinned()[1]) in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
