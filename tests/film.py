@@ -33,9 +33,9 @@ FLASH = 1400  # a new line is marked for so long
 
 # Points.
 COLUMN, ROW = 8.4, 20  # a character's width is told to the browser, so that any font will do
-SIDE, BAR, GAP, CAPTION = 14, 30, 14, 26  # beside the text; a window's bar; between windows; below them, for comments
+SIDE, BAR, GAP, CAPTION = 14, 30, 14, 34  # beside the text; a window's bar; between windows; below them, for comments
 STACKED_ROWS = 26  # more do not fit on a screen one below the other: then two windows stand side by side
-COLUMNS = {1: (52, 66), 2: (40, 46)}  # windows side by side -> the fewest and the most columns of each
+COLUMNS = {1: (52, 66), 2: (40, 48)}  # windows side by side -> the fewest and the most columns of each
 
 # (In the light, in the dark.)  Whoever speaks has a colour, the same in all chapters; servers and tools are grey.
 PEOPLE = {
@@ -60,8 +60,8 @@ text{white-space:pre}.name,.command{font-weight:600}text.caption{font:italic 14p
 .new{opacity:0}.typing,.focus{visibility:hidden}rect.focus{fill:none;stroke:currentColor;stroke-width:2}
 """
 STILL = "@media(prefers-reduced-motion:reduce){*{animation:none!important}}"
-NAMES = re.compile(rf"\b({'|'.join(PEOPLE)})\b|\.\.\.")
-PROMPT = re.compile(r"\$ |\w*> |[\w ]+\? ?|")
+NAMES = re.compile(rf"\b({'|'.join(PEOPLE)})\b|\.\.\.", re.IGNORECASE)
+PROMPT = re.compile(r"\$ |\w*> |[\w ]+[?:] ?|")
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def printed(text):
     """Return the row of a printed line: the names have the colours of their owners."""
     pieces, at = [], 0
     for found in NAMES.finditer(text):
-        pieces += [("plain", text[at : found.start()]), (found[1] or "dim", found[0])]
+        pieces += [("plain", text[at : found.start()]), (found[1].lower() if found[1] else "dim", found[0])]
         at = found.end()
     return row_of(*pieces, ("plain", text[at:]), printed=True)
 
@@ -134,7 +134,14 @@ class Film:
         self.on_pty = "pty" in fence.info.split()
         self.side_by_side = side_by_side
         least, most = COLUMNS[side_by_side]
-        self.columns = max(least, min(most, max(len(row) for _, row in self.seen)))
+        columns = max(least, min(most, max(len(row) for _, row in self.seen)))
+        self.columns = {name: columns for name in self.names}
+        self.width = columns * COLUMN + 2 * SIDE
+        self.lines = [self.names[place : place + side_by_side] for place in range(0, len(self.names), side_by_side)]
+        if len(self.lines[-1]) < side_by_side:  # then the first, a server most of the time, is as wide as two
+            first, *others = self.names
+            self.lines = [[first], *(others[place : place + 2] for place in range(0, len(others), 2))]
+            self.columns[first] += int((self.width + GAP) / COLUMN)
         self.rows = {name: [] for name in self.names}  # as they are at the moment
         self.pictures = []  # of (when it begins, picture)
         self.typing = []  # of (terminal, begin, end)
@@ -164,7 +171,7 @@ class Film:
                 self.now = self.remarks[-1][2]
             if step.mark == "<":
                 self.now += NEXT if last and last.mark == "<" else ENTER
-                self.rows[step.terminal] += wrapped(printed(step.text), self.columns)
+                self.rows[step.terminal] += wrapped(printed(step.text), self.columns[step.terminal])
                 self._show(number)
                 to_read += LINE + CHARACTER * len(step.text)
             else:
@@ -181,7 +188,7 @@ class Film:
         rows = self.rows[step.terminal]
         kept = len(rows)
         new = row_of(*begun(step.terminal, before), (colour, step.text), typed=typed, key_ms=key_ms)
-        rows += wrapped(new, self.columns)
+        rows += wrapped(new, self.columns[step.terminal])
         self._show(number, step.terminal)
         begin, self.now = self.now, self.now + typed * key_ms + (KEY if is_key else 0)
         self.typing.append((step.terminal, begin, self.now))
@@ -212,7 +219,7 @@ class Film:
         picture = {}
         for name, rows in self.rows.items():
             awaited = "" if name == typing else self._awaited(number, name)
-            below = wrapped(row_of(*begun(name, awaited)), self.columns) if awaited else []
+            below = wrapped(row_of(*begun(name, awaited)), self.columns[name]) if awaited else []
             picture |= {(name, place): row for place, row in enumerate(rows + below)}
         self.pictures.append((self.now, picture))
 
@@ -223,19 +230,18 @@ class Drawing:
     def __init__(self, film):
         self.film = film
         self.rules = {}  # the animations: what it does -> its name
-        self.width = film.columns * COLUMN + 2 * SIDE
+        self.width = film.side_by_side * (film.width + GAP) - GAP
 
     def svg(self, title, description):
         """Return the whole file."""
         film = self.film
-        parts, y = [], 0
-        for first in range(0, len(film.names), film.side_by_side):
-            beside = film.names[first : first + film.side_by_side]
-            height = BAR + 16 + ROW * max(film.heights[name] for name in beside)
-            for place, name in enumerate(beside):
-                parts += self._window(name, place * (self.width + GAP), y, height)
+        parts, y, width = [], 0, self.width
+        for names in film.lines:
+            height = BAR + 16 + ROW * max(film.heights[name] for name in names)
+            for place, name in enumerate(names):
+                across = width if len(names) == 1 else film.width
+                parts += self._window(name, place * (film.width + GAP), y, across, height)
             y += height + GAP
-        width = film.side_by_side * (self.width + GAP) - GAP
         for text, begin, end in film.remarks:
             for number, line in enumerate(textwrap.wrap(text, int(width / COLUMN))):
                 at = f'x="{width / 2:.1f}" y="{y + 14 + number * ROW}" text-anchor="middle"'
@@ -254,8 +260,8 @@ class Drawing:
         ]
         return "\n".join(lines)
 
-    def _window(self, name, x, y, height):
-        film, width = self.film, self.width
+    def _window(self, name, x, y, width, height):
+        film = self.film
         frame = f'x="1" y="1" width="{width - 2:.1f}" height="{height - 2}" rx="8"'
         yield f'<svg x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}">'
         yield f'<rect class="window edge" {frame}/><path class="bar" d="M1.5 {BAR}V9a7.5 7.5 0 0 1 7.5-7.5'\
@@ -266,7 +272,7 @@ class Drawing:
         begins = [begin for begin, _ in film.pictures] + [film.total]
         for number in range(film.heights[name]):
             for first, last, row in runs([picture.get((name, number)) for _, picture in film.pictures]):
-                yield self._row(row, BAR + 8 + number * ROW, begins[first], begins[last + 1])
+                yield self._row(row, width, BAR + 8 + number * ROW, begins[first], begins[last + 1])
         typed = [(begin, end) for terminal, begin, end in film.typing if terminal == name]
         if typed:
             moments = "".join(
@@ -275,13 +281,13 @@ class Drawing:
             yield f'<rect class="focus {who}"{self._moves(moments)} {frame}/>'
         yield "</svg>"
 
-    def _row(self, row, y, begin, end):
+    def _row(self, row, width, y, begin, end):
         """Return a row that is seen from begin to end."""
         begin += row.late_ms
         parts, column = [], 0
         if row.printed:
             marks = f"{self._at(begin)}{{opacity:.22;animation-timing-function:ease-out}}{self._at(begin + FLASH)}{{opacity:0}}"
-            place = f'x="4" y="{y}" width="{self.width - 8:.1f}" height="{ROW}"'
+            place = f'x="4" y="{y}" width="{width - 8:.1f}" height="{ROW}"'
             parts.append(f'<rect class="new"{self._moves(marks)} {place}/>')
         for colour, text in row.pieces:
             if word := text.strip():  # some browsers leave out a space at the end

@@ -462,9 +462,10 @@ class Replay:
             shown = terminal.half_typed
             if mark == ">":
                 self.await_that(terminal.has_line, terminal, "the typed line")
-                row = terminal.take_line()
-                if not row.endswith(shown.rstrip()):
-                    self.fail(f"the line on the screen is not the one that was typed: {row!r}")
+                row = terminal.screen.line(terminal.next_row)  # with what was typed in it before a ^D
+                line = terminal.take_line()
+                if not line.endswith(shown.rstrip()):
+                    self.fail(f"the line on the screen is not the one that was typed: {line!r}")
             else:
                 self.await_that(
                     lambda: terminal.screen.line(terminal.screen.row).endswith(shown.rstrip()),
