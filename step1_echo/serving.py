@@ -27,7 +27,6 @@ import socketserver
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any, TextIO
 
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
@@ -86,9 +85,7 @@ class Server(socketserver.ThreadingTCPServer):
     server_address: Address
     _next_log = 0.0  # when we may say again that there is nothing left
 
-    def __init__(
-        self, address: tuple[str, int], handler_class: Callable[..., socketserver.BaseRequestHandler] | None = None
-    ):
+    def __init__(self, address: tuple[str, int]):
         """Bind and listen on (host, port); port 0 takes any free one.
 
         Raises: OSError when the address cannot be had.
@@ -103,7 +100,7 @@ class Server(socketserver.ThreadingTCPServer):
             raise OSError("no host can have such a name") from None
         self.address_family = family
         # The ignored one: a Python that was built without IPv6 would give its addresses as bytes.
-        super().__init__(sockaddr, handler_class or self.handler_class)  # type: ignore[arg-type]
+        super().__init__(sockaddr, self.handler_class)  # type: ignore[arg-type]
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> "Server":

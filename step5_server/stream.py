@@ -5,6 +5,7 @@ This one is TCP's own.  Another kind stands between our bytes and TCP's: TLS, sa
 """
 
 import socket
+from collections.abc import Callable
 
 
 class Stream:
@@ -28,7 +29,7 @@ class Stream:
 
     # seal(pieces) returns them as they go on the wire: once sealed, they must be sent, and in this
     # order.  Blocks: never.  Thread: holds the outbox's lock.  TCP takes them as they are.
-    seal = b"".join
+    seal: Callable[[list[bytes]], bytes] = b"".join
 
     def seal_end(self) -> bytes:
         """Return what goes on the wire last, before our EOF; as seal()."""

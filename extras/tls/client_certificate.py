@@ -9,12 +9,13 @@ Source: SSL_CTX_set_cert_verify_callback(3).
 
 import ssl
 import sys
+from collections.abc import Callable
 
 try:
     import _ssl
     import ctypes
 except ImportError:  # a Python may be built without it
-    ctypes = None
+    ctypes = None  # type: ignore[assignment]
 
 
 def can_ask() -> bool:
@@ -24,13 +25,13 @@ def can_ask() -> bool:
 
 def ask(context: ssl.SSLContext) -> None:
     """Ask clients of this context for a certificate, and take any."""
-    if can_ask():
+    if set_judge is not None:
         context.verify_mode = ssl.CERT_OPTIONAL
         # In CPython, the first thing in the object behind its header is OpenSSL's own context.
         set_judge(ctypes.c_void_p.from_address(id(context) + object.__basicsize__), takes_any, None)
 
 
-def find_set_judge():
+def find_set_judge() -> Callable[..., None] | None:
     """Return the function of the OpenSSL that Python's ssl uses; None if we cannot reach it."""
     if ctypes is None or sys.implementation.name != "cpython":
         return None

@@ -5,6 +5,7 @@ them: who connects from then on is shown the new one, and nobody who is there no
 """
 
 import signal
+import socket
 import ssl
 
 from extras.tls.client_certificate import ask, can_ask
@@ -23,15 +24,15 @@ class Credentials:
         # key, the two would not fit, and nobody could connect any more.
         self._contexts = self._load()
 
-    def stream(self, sock) -> TlsStream:
+    def stream(self, sock: socket.socket) -> TlsStream:
         """Return the stream for a new connection.  Thread: any."""
         return TlsStream(sock, self._contexts[0])
 
-    def asking_stream(self, sock) -> TlsStream:
+    def asking_stream(self, sock: socket.socket) -> TlsStream:
         """Return one that asks the client for a certificate, too.  Thread: any."""
         return TlsStream(sock, self._contexts[1])
 
-    def renew(self, *_) -> None:
+    def renew(self, *_: object) -> None:
         """Load them again; if they are bad, say so in the log, and keep the old ones.
 
         Takes a signal handler's arguments.  Thread: any.

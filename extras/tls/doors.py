@@ -8,18 +8,17 @@ house   the server that the door belongs to
 inner   the codec that the protocol itself has, inside one that wraps each line once more
 """
 
-import functools
+import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
-from extras.tls.stream import PlainStream
-from step1_echo.serving import POLL_INTERVAL_S, Server, log
-from step5_server.codec import LineCodec
-from step5_server.connection import Connection
+from extras.tls.stream import PlainStream, SpeakingStream
+from step1_echo.serving import POLL_INTERVAL_S, Address, Server, log
+from step5_server.codec import Codec
 from step5_server.handler import LineHandler
 from step5_server.line_server import LineServer
-from step5_server.outbox import Outbox
 from step5_server.stream import Stream
 
 
@@ -30,15 +29,16 @@ class Door(Server):
         self,
         address: tuple[str, int],
         house: "DoorServer",
-        stream: Callable[..., Stream] = PlainStream,
-        codec: Callable[[LineCodec], LineCodec] | None = None,
+        stream: Callable[[socket.socket], SpeakingStream] = PlainStream,
+        codec: Callable[[Codec], Codec] | None = None,
     ):
         """Listen at the address: stream(sock) and codec(inner) give what a connection needs.
 
         Raises: OSError when the address cannot be had.
         """
         self.house, self.stream, self.codec = house, stream, codec
-        super().__init__(address, functools.partial(house.handler_class, door=self))
+        self.handler_class = house.handler_class
+        super().__init__(address)
         self._acceptor: threading.Thread | None = None
 
     def start(self, poll_interval: float) -> None:
@@ -52,7 +52,7 @@ class Door(Server):
         if self._acceptor:
             self._acceptor.join()
 
-    def process_request(self, request, client_address):
+    def process_request(self, request: Any, client_address: Address) -> None:
         """Give the connection a thread; there may be none, and without a handshake no words for it."""
         try:
             self.house.start_thread(self.process_request_thread, request, client_address)
@@ -60,9 +60,9 @@ class Door(Server):
             self.shutdown_request(request)
             self.pause(error)
 
-    def finish_request(self, request, client_address):
+    def finish_request(self, request: Any, client_address: Address) -> None:
         """Serve the connection as the house does."""
-        self.RequestHandlerClass(request, client_address, self.house)
+        self.house.handler_class(request, client_address, self.house, door=self)
 
 
 class DoorHandler(LineHandler):
@@ -70,27 +70,22 @@ class DoorHandler(LineHandler):
 
     door: Door | None = None
 
-    def __init__(self, request, client_address, server, door: Door | None = None):
+    def __init__(self, request: socket.socket, client_address: Address, server: LineServer, door: Door | None = None):
         self.door = door
         super().__init__(request, client_address, server)  # which serves the whole connection
 
     def stream(self) -> Stream:
         """Return what carries our bytes."""
-        return self.door.stream(self.request) if self.door else PlainStream(self.request)
+        stream = self.door.stream(self.request) if self.door else PlainStream(self.request)
+        stream.speak, stream.complain = self.speak, self.complain
+        return stream
 
-    def codec(self) -> LineCodec:
+    def codec(self) -> Codec:
         """Return what makes lines of bytes, and bytes of lines."""
         codec = super().codec()
         return self.door.codec(codec) if self.door and self.door.codec else codec
 
-    def connect(self) -> Connection:
-        """Return the connection; what its stream has to say by itself goes by the outbox, too."""
-        conn = super().connect()
-        conn.stream.speak = functools.partial(speak, conn.outbox)
-        conn.stream.complain = self.complain
-        return conn
-
-    def handle(self):
+    def handle(self) -> None:
         """Open the connection, as its door wants it, and serve it."""
         if self.door is None or self.open():
             super().handle()
@@ -119,16 +114,15 @@ class DoorHandler(LineHandler):
             self.conn.deliver()
         return True
 
+    def speak(self) -> None:
+        """Send what our stream has to say by itself, with no line of ours.  Blocks: never."""
+        self.outbox.put(b"")
+        self.outbox.flush()
+
     def complain(self, text: str) -> None:
         """Send away a peer that has the wrong port.  Thread: the connection's own."""
         log.warning("%s: %s: sent away", self, text)
         self.server.dismiss(self, "unavailable", text)  # of the protocol's codes: nothing has been done
-
-
-def speak(outbox: Outbox) -> None:
-    """Send what a stream has to say by itself, with no line of ours.  Blocks: never."""
-    outbox.put(b"")
-    outbox.flush()
 
 
 class DoorServer(LineServer):
@@ -136,11 +130,11 @@ class DoorServer(LineServer):
 
     handler_class: type[DoorHandler]
 
-    def __init__(self, *args, **settings):
+    def __init__(self, *args: Any, **settings: Any):
         super().__init__(*args, **settings)
         self.doors: list[Door] = []
 
-    def serve_forever(self, poll_interval=POLL_INTERVAL_S):
+    def serve_forever(self, poll_interval: float = POLL_INTERVAL_S) -> None:
         """Accept at each door, and at our own port."""
         for door in self.doors:
             door.start(poll_interval)

@@ -4,6 +4,7 @@ Its listening socket is wrapped, so accept() returns a connection only after the
 The acceptor, which there is once for all clients, waits for whatever this one client does.
 """
 
+import argparse
 import ssl
 import sys
 from pathlib import Path
@@ -19,9 +20,9 @@ class NaiveServer(EchoServer):
     """Echo over TLS, to one client after the other."""
 
     @classmethod
-    def from_args(cls, args):
+    def from_args(cls, args: argparse.Namespace) -> "NaiveServer":
         """Build the server that the command line asks for."""
-        server = super().from_args(args)
+        server = cls((args.host, args.port))
         try:
             server.wrap(args.cert, args.key)
         except OSError as error:

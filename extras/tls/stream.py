@@ -13,12 +13,13 @@ handshake      what both sides say first: they agree on keys, and the client che
 record         what TLS sends at a time: a header and up to 16 KiB of encrypted bytes
 alert          TLS's own last words, a record; close_notify is the one for a proper end
 
-Whoever makes one of these streams gives it two functions: speak() sends what seal([]) returns,
-and complain(text) tells the peer in plain text that it has the wrong port.
 """
 
+import socket
 import ssl
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from step5_server.stream import Stream
 
@@ -38,7 +39,14 @@ def greets(chunk: bytes) -> bool:
     return chunk[:2] == HELLO[: len(chunk)]
 
 
-class PlainStream(Stream):
+class SpeakingStream(Stream):
+    """A stream that may have something to say by itself.  Whoever makes one gives it two functions."""
+
+    speak: Callable[[], None]  # send what seal([]) returns
+    complain: Callable[[str], None]  # tell the peer in plain text that it has the wrong port
+
+
+class PlainStream(SpeakingStream):
     """A socket whose peer is told if it speaks TLS here: else it would wait for our part of that."""
 
     def recv(self, max_bytes: int) -> bytes:
@@ -47,17 +55,17 @@ class PlainStream(Stream):
         if chunk and greets(chunk):
             self.complain(WITHOUT_TLS)
             raise OSError(WITHOUT_TLS)
-        self.recv = self.sock.recv  # a hello is the first that comes, or none
+        self.recv = self.sock.recv  # type: ignore[assignment, method-assign]  # a hello is the first that comes, or none
         return chunk
 
 
-class TlsStream(Stream):
+class TlsStream(SpeakingStream):
     """The server's end of a TLS connection.
 
     Thread: the connection's own for open() and recv(), any for the rest.
     """
 
-    def __init__(self, sock, context: ssl.SSLContext):
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext):
         super().__init__(sock)
         # Guards the SSLObject and both buffers: one thread at a time, says OpenSSL.  Nobody waits
         # under it: a buffer in memory has something, or says at once that it has not.
@@ -93,7 +101,8 @@ class TlsStream(Stream):
         try:
             if self._is_dry:
                 self._feed(max_bytes)
-            return self._run(max_bytes, self._read, max_bytes)
+            chunk: bytes = self._run(max_bytes, self._read, max_bytes)
+            return chunk
         except EOFError:
             return b""
 
@@ -150,7 +159,7 @@ class TlsStream(Stream):
                     pass  # NOTE: it would like to wait for the peer's close_notify, and we need not
             return self._outgoing.read()
 
-    def _run(self, recv_bytes: int, operation, *args):
+    def _run(self, recv_bytes: int, operation: Callable[..., Any], *args: Any) -> Any:
         """Run an operation of TLS; give it more from the socket as long as it wants more.
 
         The first time it asks for `recv_bytes`; for more if they were all there.

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from typing import NoReturn
 
 from extras.tls.credentials import Credentials
 from extras.tls.doors import Door, DoorServer
@@ -19,17 +20,18 @@ class TlsServer(DoorServer):
     asks_for_certificates = False  # whether its TLS port asks clients for theirs
 
     @classmethod
-    def from_args(cls, args):
+    def from_args(cls, args: argparse.Namespace) -> "TlsServer":
         """Build the server that the command line asks for; or say what is wrong, and exit."""
-        if not args.tls_cert:
-            if args.tls_key or args.tls_host or args.tls_port is not None:
-                give_up("--tls-key, --tls-port and --tls-host want --tls-cert, too")
-            return super().from_args(args)
+        if not args.tls_cert and (args.tls_key or args.tls_host or args.tls_port is not None):
+            give_up("--tls-key, --tls-port and --tls-host want --tls-cert, too")
         try:
-            credentials = Credentials(args.tls_cert, args.tls_key)
+            credentials = Credentials(args.tls_cert, args.tls_key) if args.tls_cert else None
         except OSError as error:
             give_up(f"no TLS: {error}")
         server = super().from_args(args)
+        assert isinstance(server, TlsServer)  # of our own class, whatever it is
+        if not credentials:
+            return server
         host = args.tls_host or args.host
         port = args.default_tls_port if args.tls_port is None else args.tls_port
         try:
@@ -53,7 +55,7 @@ class TlsServer(DoorServer):
         return super().where() + tls
 
 
-def give_up(why: str) -> None:
+def give_up(why: str) -> NoReturn:
     """Say why the server cannot start, and exit."""
     tell(why)
     sys.exit(1)
