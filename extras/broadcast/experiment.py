@@ -13,12 +13,16 @@ import contextlib
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO, ClassVar
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
 
 from extras.broadcast.fan_out import flush_all
+from extras.broadcast.hub import Hub
 from extras.broadcast.server import BroadcastHandler, BroadcastServer
+from step1_echo.serving import Address
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
 TALKERS = 12
@@ -30,9 +34,9 @@ UNLUCKY_S = 1.0  # the longest that the first one waits: under the lock, nobody 
 class CountingSocket(socket.socket):
     """A socket that notes each send(), in a list since an append is one step."""
 
-    sends: list[int] = []
+    sends: ClassVar[list[int]] = []
 
-    def send(self, data, *flags):
+    def send(self, data: Any, *flags: int) -> int:
         self.sends.append(1)
         return super().send(data, *flags)
 
@@ -40,7 +44,7 @@ class CountingSocket(socket.socket):
 class UnluckyPut:
     """The put() of one listener's outbox: who comes first to it, with an ALL, lets another go first."""
 
-    def __init__(self, put):
+    def __init__(self, put: Callable[[bytes], None]):
         self._put = put
         self._is_first = threading.Lock()  # never released: once is enough
         self._overtaken = threading.Event()
@@ -60,7 +64,7 @@ class UnluckyPut:
 class UnluckyHandler(BroadcastHandler):
     """One user's requests; in the middle of the listeners, a fan-out may have to wait."""
 
-    def do_LOGIN(self, name: str):
+    def do_LOGIN(self, name: str) -> None:
         if name == f"listener{LISTENERS // 2}":
             self.outbox.put = UnluckyPut(self.outbox.put)
         super().do_LOGIN(name)
@@ -71,7 +75,7 @@ class AsItIs(BroadcastServer):
 
     handler_class = UnluckyHandler
 
-    def get_request(self):
+    def get_request(self) -> tuple[socket.socket, Address]:
         sock, address = super().get_request()
         return CountingSocket(fileno=sock.detach()), address
 
@@ -79,38 +83,38 @@ class AsItIs(BroadcastServer):
 class WithoutPostman(AsItIs):
     """WRONG ON PURPOSE: each sender's thread flushes all that it has touched."""
 
-    def __init__(self, *args):
+    def __init__(self, *args: Any):
         super().__init__(*args)
         self.deliver = flush_all
 
 
-class NoLock(contextlib.nullcontext):
+class NoLock(contextlib.nullcontext[None]):
     """A lock that locks nothing."""
 
-    def acquire(self, blocking=True, timeout=-1):
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         return True
 
-    def release(self):
+    def release(self) -> None:
         pass
 
 
 class Unlocked:
     """A registry whose lock locks nothing."""
 
-    def __init__(self, registry):
+    def __init__(self, registry: Hub):
         self._registry = registry
         self.lock = NoLock()
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._registry, name)
 
 
 class UnlockedHandler(UnluckyHandler):
     """WRONG ON PURPOSE: a request is no longer one step."""
 
-    def setup(self):
+    def setup(self) -> None:
         super().setup()
-        self.registry = Unlocked(self.registry)
+        self.registry = Unlocked(self.registry)  # type: ignore[assignment]  # it is no Hub, but acts like one
 
 
 class WithoutLock(AsItIs):
@@ -119,7 +123,7 @@ class WithoutLock(AsItIs):
     handler_class = UnlockedHandler
 
 
-def try_out(server_class) -> tuple[int, float]:
+def try_out(server_class: type[AsItIs]) -> tuple[int, float]:
     """Return how many orders the listeners heard, and the sends for each message."""
     server = server_class(("127.0.0.1", 0))
     acceptor = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -128,14 +132,14 @@ def try_out(server_class) -> tuple[int, float]:
         stack.callback(acceptor.join)
         stack.callback(server.stop)
 
-        def log_in(name: str):
-            sock = stack.enter_context(socket.create_connection(server.server_address))
+        def log_in(name: str) -> tuple[socket.socket, BinaryIO]:
+            sock = stack.enter_context(socket.create_connection(server.server_address[:2]))
             lines = stack.enter_context(sock.makefile("rb"))
             sock.sendall(f"LOGIN {name}\n".encode())
             lines.readline()
             return sock, lines
 
-        def talk(sock, lines):
+        def talk(sock: socket.socket, lines: BinaryIO) -> None:
             for n in range(MESSAGES):
                 sock.sendall(b"ALL %d\n" % n)
                 while lines.readline() != b"OK\n":

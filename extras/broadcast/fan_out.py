@@ -9,7 +9,9 @@ held   lines for one audience that are not in the outboxes yet, framed, a list f
 """
 
 from collections.abc import Callable, Collection
+from typing import Any
 
+from extras.broadcast.hub import Group
 from extras.broadcast.short_chunks import ShortChunkConnection
 from step5_server.outbox import Outbox
 
@@ -20,7 +22,7 @@ def flush_all(outboxes: Collection[Outbox]) -> None:
         outbox.flush()
 
 
-def put_to(group, data: bytes, touched: set[Outbox], but: Outbox | None = None) -> None:
+def put_to(group: Group, data: bytes, touched: set[Outbox], but: Outbox | None = None) -> None:
     """Put framed lines into the outboxes of a group, but for one; note which are to be flushed.
 
     Blocks: never.  Thread: holds the registry's lock.
@@ -39,14 +41,16 @@ class FanOutConnection(ShortChunkConnection):
     so that everybody sees one order; deliver() does not.
     """
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.carry = flush_all  # who delivers: the postman, in a server that has one
-        self._groups: tuple = ()  # for whom we hold lines back
+        self.carry: Callable[[Collection[Outbox]], None] = (
+            flush_all  # who delivers: the postman, in a server that has one
+        )
+        self._groups: tuple[Group, ...] = ()  # for whom we hold lines back
         self._held: list[list[bytes]] = []  # what each group is to hear
         self._but: Outbox | None = None  # and who of them hears nothing
 
-    def fan_out(self, groups: tuple, line_for: Callable[..., bytes], but: Outbox | None = None) -> None:
+    def fan_out(self, groups: tuple[Group, ...], line_for: Callable[[Group], bytes], but: Outbox | None = None) -> None:
         """Queue for each group the framed line that line_for(group) gives, but for one peer.
 
         The groups are an audience's (each with its `outboxes` and `puts`): nobody is in two of them.

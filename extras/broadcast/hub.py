@@ -6,7 +6,7 @@ puts       the put methods of their outboxes, looked up once and not for each li
 """
 
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from step5_server.outbox import Outbox
 from step5_server.registry import Registry
@@ -43,21 +43,28 @@ def without_listener(groups: tuple[Group, ...], outbox: Outbox) -> tuple[Group, 
     return tuple([less for group in groups if (less := group.without(outbox)).outboxes])
 
 
+class Member(Protocol):
+    """Who hears: here, the handler of a connection."""
+
+    name: str
+    outbox: Outbox
+
+
 class Audience:
     """Members who hear the same lines, in order of arrival.  Guarded by the registry's lock."""
 
-    def __init__(self):
-        self.members: dict[object, None] = {}
+    def __init__(self) -> None:
+        self.members: dict[Member, None] = {}
         # Ready-made, since they are used for every line and change when somebody comes or
         # goes.  New tuples each time: who is just walking along the old ones is not disturbed.
         self.groups: tuple[Group, ...] = ()
 
-    def add(self, member) -> None:
+    def add(self, member: Member) -> None:
         """Let the member hear what comes from now on."""
         self.members[member] = None
         self.groups = with_listener(self.groups, None, member.outbox)
 
-    def remove(self, member) -> None:
+    def remove(self, member: Member) -> None:
         """Let the member hear no more."""
         del self.members[member]
         self.groups = without_listener(self.groups, member.outbox)
@@ -66,17 +73,17 @@ class Audience:
 class Hub(Registry):
     """A registry whose members form an audience."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.everyone = Audience()
 
-    def claim(self, name: str, member: object) -> None:
+    def claim(self, name: str, member: Member) -> None:
         """Give the name to the member, who hears everybody from now on.  Raises: NameTaken."""
         with self.lock:
             super().claim(name, member)
             self.everyone.add(member)
 
-    def release(self, name: str, member: object) -> bool:
+    def release(self, name: str, member: Member) -> bool:
         """Free the name if it is this member's; tell whether it was."""
         with self.lock:
             if not super().release(name, member):

@@ -26,7 +26,7 @@ class Postman:
     It never blocks: what a peer's socket does not take at once is its drainer's affair.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         # Guards all below.  Held for a few dict operations; nobody flushes under it.
         lock = threading.Lock()
         self._bell = threading.Condition(lock)
@@ -80,7 +80,7 @@ class Postman:
             for outbox in dirty:
                 try:
                     outbox.flush()
-                except Exception:  # a bug of ours must not stop everybody's mail
+                except Exception:  # noqa: BLE001, a bug of ours must not stop everybody's mail
                     log.exception("postman: a bug of ours")
                     outbox.abort()
 

@@ -19,9 +19,10 @@ from step5_server.server import ChatHandler
 class BroadcastHandler(TurnHandler, ChatHandler):
     """One user's requests, ALL among them."""
 
+    registry: Hub
     VERBS = ChatHandler.VERBS | {"ALL": "text"}
 
-    def do_ALL(self, text: str):
+    def do_ALL(self, text: str) -> None:
         """Queue a message for every other user."""
         self.tell(self.registry.everyone, "ALL", self.name, check_text(text))
         self.ok()

@@ -1,5 +1,7 @@
 """Short chunks: a thread that waits in recv() holds as much memory as it asks for."""
 
+from typing import Any
+
 from step5_server.connection import CHUNK_BYTES, Connection
 
 # Python keeps objects of up to 512 bytes in a place of their own; 33 of them are the object's.
@@ -9,7 +11,7 @@ SHORT_CHUNK_BYTES = 448
 class ShortChunkConnection(Connection):
     """A connection that asks for little when its peer has said little the last time."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._chunk_bytes = SHORT_CHUNK_BYTES
 

@@ -12,8 +12,10 @@ spare   a thread that waits for one
 import queue
 import threading
 from collections.abc import Callable
+from typing import Any
 
 MAX_SPARES = 32  # more than come and go in a moment; each holds some 20 kB
+Job = tuple[Callable[..., object], tuple[Any, ...]]
 
 
 class ThreadCache:
@@ -23,27 +25,29 @@ class ThreadCache:
     Thread: any.
     """
 
-    def __init__(self):
-        self._jobs: queue.SimpleQueue = queue.SimpleQueue()  # one job wakes one spare thread
+    def __init__(self) -> None:
+        # One job wakes one spare thread; None sends one home.
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         # Guards all below, so that no job is promised to a thread that is just leaving.
         self._lock = threading.Lock()
         self._busy = 0
         self._spares = 0  # those who wait, and are promised nothing
         self._ended = False
 
-    def run(self, function: Callable, *args) -> None:
+    def run(self, function: Callable[..., object], *args: Any) -> None:
         """Call function(*args) in another thread.  Blocks: never.
 
         Raises: RuntimeError, MemoryError when a new thread is needed and cannot be had.
         """
+        job = function, args
         with self._lock:
             self._busy += 1
             if self._spares:
                 self._spares -= 1
-                self._jobs.put((function, args))
+                self._jobs.put(job)
                 return
         try:
-            threading.Thread(target=self._live, args=(function, args), daemon=True).start()
+            threading.Thread(target=self._live, args=(job,), daemon=True).start()
         except (RuntimeError, MemoryError):
             with self._lock:
                 self._busy -= 1
@@ -55,13 +59,13 @@ class ThreadCache:
             self._ended = True
             self._send_home(self._spares)
 
-    def _live(self, function: Callable, args: tuple) -> None:
+    def _live(self, job: Job | None) -> None:
         """Do one job after the other, until no more is to come.  Thread: one of ours."""
-        while function:
+        while job:
+            function, args = job
             function(*args)
-            function, args = None, ()  # let go of the connection while we wait
-            if self._stays():
-                function, args = self._jobs.get()
+            del function, args, job  # let go of the connection while we wait
+            job = self._jobs.get() if self._stays() else None
 
     def _stays(self) -> bool:
         """Make this thread, whose job is done, a spare one if there is room for it."""
@@ -78,4 +82,4 @@ class ThreadCache:
         """Let so many spare threads end.  Holds the lock."""
         for _ in range(count):
             self._spares -= 1
-            self._jobs.put((None, ()))
+            self._jobs.put(None)

@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterator
 
 from extras.broadcast.fan_out import FanOutConnection
+from extras.broadcast.fast_server import FastServer
 from extras.tls.doors import DoorHandler
-from step5_server.connection import Connection
 from step5_server.handler import STEP_BACK_S
 
 TURN_S = 0.005  # the longest wait for the lock that one connection causes; some 300 requests
@@ -23,13 +23,14 @@ class TurnHandler(DoorHandler):
     """Serve one connection: a chunk is one step, and what it says to many is held back until its end."""
 
     connection_class = FanOutConnection
+    conn: FanOutConnection
+    server: FastServer
     turn_began = 0.0
 
-    def connect(self) -> Connection:
-        """Return the connection for our socket, whose fan-outs the server carries."""
-        conn = super().connect()
-        conn.carry = self.server.deliver
-        return conn
+    def setup(self) -> None:
+        """Take a place; the server carries what we say to many."""
+        super().setup()
+        self.conn.carry = self.server.deliver
 
     def answer_lines(self) -> None:
         """Answer the lines that a chunk has completed: one step, unless it takes long."""
@@ -66,7 +67,7 @@ class TurnHandler(DoorHandler):
             self.turn_began = time.monotonic()
 
     @contextlib.contextmanager
-    def unlocked(self):
+    def unlocked(self) -> Iterator[None]:
         """Let go of the registry's lock for something that takes its time."""
         self.conn.put_held()
         self.registry.lock.release()

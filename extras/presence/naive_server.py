@@ -22,7 +22,7 @@ UNLUCKY_S = 3  # a microsecond is enough, now and then; in 3 s you can do it by 
 class TwoStepHandler(PresenceHandler):
     """One user's requests; LOGIN looks first and acts later."""
 
-    def do_LOGIN(self, name: str):
+    def do_LOGIN(self, name: str) -> None:
         """Look who is here; some time later, take the name and tell the others."""
         others = self.registry.names()
         self.registry.lock.release()  # WRONG ON PURPOSE: others come and go from here ...

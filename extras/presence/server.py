@@ -19,7 +19,7 @@ class PresenceHandler(BroadcastHandler):
 
     VERBS = BroadcastHandler.VERBS | {"WHO": ""}
 
-    def do_LOGIN(self, name: str):
+    def do_LOGIN(self, name: str) -> None:
         """Take a name, list who is here, and tell the others: one step, as all of do_*.
 
         If the lock were released in between, somebody could leave after the list was made
@@ -31,14 +31,14 @@ class PresenceHandler(BroadcastHandler):
             self.send(line)
         self.tell(self.registry.everyone, "ONLINE", self.name)
 
-    def do_WHO(self):
+    def do_WHO(self) -> None:
         """List all users, the one who asks too."""
         names = self.registry.names()
         for line in list_lines(names, "USERS"):
             self.send(line)
         self.ok(f"{len(names)} online")
 
-    def on_gone(self):
+    def on_gone(self) -> None:
         """Free the name and announce it, once: after a LOGOUT this is called again."""
         if self.name and self.registry.get(self.name) is self:
             super().on_gone()

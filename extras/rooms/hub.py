@@ -3,7 +3,7 @@
 room   an audience with a name; it exists while somebody is in it
 """
 
-from extras.broadcast.hub import Audience, Hub
+from extras.broadcast.hub import Audience, Hub, Member
 
 # A room costs its member some 700 bytes here: a thousand are no more than --max-pending
 # allows to each user anyway.  Without a limit one user could fill the memory with rooms.
@@ -33,13 +33,13 @@ class Room(Audience):
 class RoomHub(Hub):
     """A hub in which members can also form smaller audiences."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         # Both hold the same facts, each for its own question; `lock` guards them.
         self._rooms: dict[str, Room] = {}  # by key
-        self._rooms_of: dict[object, dict[str, Room]] = {}  # by member, then by key
+        self._rooms_of: dict[Member, dict[str, Room]] = {}  # by member, then by key
 
-    def join(self, name: str, member: object) -> Room:
+    def join(self, name: str, member: Member) -> Room:
         """Put the member into the room.  Raises: AlreadyInRoom, TooManyRooms."""
         key = self.key(name)
         with self.lock:
@@ -52,7 +52,7 @@ class RoomHub(Hub):
             room.add(member)
             return room
 
-    def leave(self, name: str, member: object) -> Room:
+    def leave(self, name: str, member: Member) -> Room:
         """Take the member out of the room, and return it.  Raises: NotInRoom."""
         key = self.key(name)
         with self.lock:
@@ -66,7 +66,7 @@ class RoomHub(Hub):
                 del self._rooms_of[member]
             return room
 
-    def room(self, name: str, member: object) -> Room:
+    def room(self, name: str, member: Member) -> Room:
         """Return the room of this name that the member is in.  Raises: NotInRoom."""
         with self.lock:
             room = self._rooms.get(self.key(name))
@@ -79,7 +79,7 @@ class RoomHub(Hub):
         with self.lock:
             return list(self._rooms.values())
 
-    def rooms_of(self, member: object) -> list[Room]:
+    def rooms_of(self, member: Member) -> list[Room]:
         """Return a copy of the list of rooms that the member is in."""
         with self.lock:
             return list(self._rooms_of.get(member, {}).values())

@@ -17,7 +17,7 @@ from step1_echo.serving import main
 class ForgetfulHandler(RoomsHandler):
     """One user's requests; when she has gone, she is still in her rooms."""
 
-    def on_gone(self):
+    def on_gone(self) -> None:
         """Leave the server.  WRONG ON PURPOSE: and the rooms?"""
         PresenceHandler.on_gone(self)
 

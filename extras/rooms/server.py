@@ -22,9 +22,10 @@ ROOM_VERBS = {"JOIN": "room", "LEAVE": "room", "SAY": "room text", "ROOMS": ""}
 class RoomsHandler(PresenceHandler):
     """One user's requests, those for rooms among them."""
 
+    registry: RoomHub
     VERBS = PresenceHandler.VERBS | ROOM_VERBS
 
-    def do_JOIN(self, name: str):
+    def do_JOIN(self, name: str) -> None:
         """Enter a room, list who is in it, and tell the others there."""
         try:
             room = self.registry.join(check_name(name), self)
@@ -37,12 +38,12 @@ class RoomsHandler(PresenceHandler):
         self.ok()
         self.tell(room, "JOINED", room.name, self.name)
 
-    def do_LEAVE(self, name: str):
+    def do_LEAVE(self, name: str) -> None:
         """Leave a room; those who stay are told."""
         self.leave(self.my_room(name))
         self.ok()
 
-    def do_SAY(self, name: str, text: str):
+    def do_SAY(self, name: str, text: str) -> None:
         """Queue a message for the others in a room."""
         room = self.my_room(name)
         self.tell(room, "SAY", room.name, self.name, check_text(text))
@@ -58,7 +59,7 @@ class RoomsHandler(PresenceHandler):
                 yield
         self.ok(f"{count} rooms")
 
-    def on_gone(self):
+    def on_gone(self) -> None:
         """Leave all rooms, then the server."""
         for room in self.registry.rooms_of(self):
             self.leave(room)
