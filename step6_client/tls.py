@@ -121,7 +121,7 @@ class TlsSocket:
         """Close the connection.  Thread: any, when no other uses it."""
         self._sock.close()
 
-    def __enter__(self) -> "TlsSocket":  # noqa: PYI034, Self is as new as Python 3.11
+    def __enter__(self) -> "TlsSocket":
         return self
 
     def __exit__(self, *exc_info: object) -> None:

@@ -232,8 +232,8 @@ class Output:
 class Client:
     """A running client, in a pipe or (terminal=True) in a pseudo-terminal.  A context manager."""
 
-    def __init__(self, command: list[str], terminal: bool = False, env: dict[str, str] = {}, read_output: bool = True):
-        environment = {**os.environ, "PYTHONUTF8": "1", "TERM": "xterm", "INPUTRC": os.devnull, **env}
+    def __init__(self, command: list[str], terminal: bool = False, env: dict[str, str] | None = None, read_output=True):
+        environment = {**os.environ, "PYTHONUTF8": "1", "TERM": "xterm", "INPUTRC": os.devnull, **(env or {})}
         environment.pop("PYTHONUNBUFFERED", None)  # it would hide that a client does not flush
         if terminal:
             self.input, theirs = pty.openpty()
@@ -264,7 +264,7 @@ class Client:
             self.process.stdin.close()
             if not read_output:  # what `client | head -1` does to the client
                 self.process.stdout.close()
-                self.process.stdout = open(os.devnull, "rb")
+                self.process.stdout = open(os.devnull, "rb")  # noqa: SIM115 (as the one that it stands for)
             self.out, self.err = (Output(os.dup(file.fileno())) for file in (self.process.stdout, self.process.stderr))
             self.process.stdout.close()
             self.process.stderr.close()

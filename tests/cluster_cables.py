@@ -51,7 +51,7 @@ class Machine:
     def __init__(self, number: int, redis: str, folder: Path):
         self.cable, host = f"cable{number}", f"{NETWORK}.{number}"
         self.log_path = folder / f"machine{number}.log"
-        self._log = open(self.log_path, "wb")
+        self._log = open(self.log_path, "wb")  # noqa: SIM115 (until our own end)
         command = [
             sys.executable,
             ROOT / SCRIPT,
@@ -114,7 +114,7 @@ def run(folder: Path) -> None:
     with contextlib.ExitStack() as stack:
         house = stack.enter_context(House(folder, f"{NETWORK}.254"))
         machines = [stack.enter_context(Machine(number, house.url, folder)) for number in (1, 2, 3)]
-        first, second, third = machines
+        first, _second, third = machines
         users = alice, bob, carol = [machine.user(name) for machine, name in zip(machines, ("alice", "bob", "carol"))]
         talking = [first.user("talker1"), third.user("talker3")]
         for user in [*users, *talking]:

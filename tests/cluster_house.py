@@ -273,7 +273,7 @@ class CutProxy:
         self.losing = b""  # lose the answer to the next call that has this in it
         self.lost = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = "redis://127.0.0.1:%d" % self._listener.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self._listener.getsockname()[1]}"
         self._other = {}  # socket -> the one that its bytes go to
         self._doomed = None  # the connection to Redis whose next answer is lost
         self._thread = threading.Thread(target=self._carry)

@@ -245,7 +245,7 @@ class Process:
 
     def __init__(self, script, *flags, port=0, log, limits=None, over=Plain):
         self.log_path = Path(log)
-        self._log = open(log, "wb")
+        self._log = open(log, "wb")  # noqa: SIM115 (until our own end)
         self.popen = subprocess.Popen(
             [sys.executable, str(ROOT / script), "--port", str(port), *flags, *over.flags_for(script)],
             stdout=subprocess.PIPE,

@@ -93,7 +93,7 @@ class ServerCommand(ForeignServer):
         self.command = self.template.replace("{port}", str(port)).replace("{host}", "127.0.0.1")
         self.command = self.command.replace("{python}", PYTHON)
         # A file and not a pipe: a pipe that nobody reads would stop a server that prints a lot.
-        self.output, self.check_began = tempfile.TemporaryFile(), 0
+        self.output, self.check_began = tempfile.TemporaryFile(), 0  # noqa: SIM115 (until our own end)
         self.process = subprocess.Popen(
             self.command,
             shell=True,

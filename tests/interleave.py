@@ -67,7 +67,7 @@ class Actor:
             if not order.abandoned:
                 sys.settrace(order.enter)
                 self.saw = self.body()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 (it is what this body has to show)
             self.saw = error
         finally:
             sys.settrace(None)
@@ -126,7 +126,7 @@ class Order:
             )
         for actor in self.actors[len(self.main) :]:
             if isinstance(actor.saw, Exception):
-                raise AssertionError(f"{actor.name} failed: {actor.saw!r}")
+                raise AssertionError(f"{actor.name} failed: {actor.saw!r}")  # noqa: TRY004 (no type is wrong here)
 
     def add(self, name, body):
         """Return a new actor."""
@@ -217,7 +217,7 @@ class Order:
         """Return who ran which line, a column for each actor, and what each saw at the end."""
         columns = [actor for actor in self.actors if actor in self.main or any(row[0] is actor for row in self.story)]
         width = min(COLUMN, max((len(line + note) for _, line, note in self.story), default=0) + 2)
-        cut = lambda text: text if len(text) <= width - 2 else text[: width - 3] + "…"  # noqa: E731
+        cut = lambda text: text if len(text) <= width - 2 else text[: width - 3] + "…"
         rows = ["".join(cut(actor.name).ljust(width) for actor in columns)]
         rows += ["..."] * (len(self.story) > SHOWN_ROWS)
         for actor, line, note in self.story[-SHOWN_ROWS:]:
@@ -235,7 +235,7 @@ def line_of(frame):
     return f"{Path(path).name}:{number}  {linecache.getline(path, number).strip()}"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def points_inside(code):
     """Return the offsets in the bytecode at which a line writes or calls, after it has read what others may change."""
     found, read, extended = set(), "", []
@@ -284,7 +284,7 @@ def unfold(watched):
 
 def anew(module):
     """Run a module's code once more and return the module: in a scene, so that the locks that it makes are seen."""
-    exec(code_of(module), vars(module))
+    exec(code_of(module), vars(module))  # noqa: S102 (a module of this project)
     return module
 
 

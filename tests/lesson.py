@@ -82,7 +82,7 @@ class Meanwhile(threading.Thread):
     def run(self) -> None:
         try:
             super().run()
-        except Exception as error:  # else the thread would print a traceback, which is no lesson
+        except Exception as error:  # noqa: BLE001 (else the thread would print a traceback, which is no lesson)
             self.error = error
 
     def join(self, timeout: float | None = None) -> None:

@@ -60,7 +60,7 @@ CALCULATED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.BitAnd: ast.BitOr, ast.Bit
 TIDY = "lower", "upper", "strip", "rstrip", "removesuffix"  # methods whose result is a text like the one before
 SAYS = "send", "sendall", "put", "send_from_another", "show", "print", "write"  # what is said must be said once
 LEFT_OUT = ast.Expr, ast.Assign, ast.AugAssign, ast.Return, ast.Raise, ast.Delete
-FOR_PEOPLE = re.compile(r"(?!(OK|ERR)\b|[A-Z]+ $|/).*[a-z]{2}\W* .*", re.S)  # some words: no check may look at them
+FOR_PEOPLE = re.compile(r"(?s)(?!(OK|ERR)\b|[A-Z]+ $|/).*[a-z]{2}\W* .*")  # some words: no check may look at them
 
 
 class Mutant(NamedTuple):

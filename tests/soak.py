@@ -19,6 +19,7 @@ The seed repeats what the users decide, not when the system lets them run.
 
 import argparse
 import contextlib
+import itertools
 import random
 import signal
 import sys
@@ -74,7 +75,7 @@ class Books:
         for pair in sorted(set(self.taken) | set(self.received)):
             sender, receiver = pair
             came, taken = self.received[pair], set(self.taken[pair])
-            if any(one >= other for one, other in zip(came, came[1:])):
+            if any(one >= other for one, other in itertools.pairwise(came)):
                 found.append(f"{sender} → {receiver}: doubled or reordered: {came}")
             if invented := set(came) - taken - set(self.unsure[pair]):
                 found.append(f"{sender} → {receiver}: came and was never taken: {sorted(invented)}")
@@ -100,7 +101,7 @@ class User(threading.Thread):
                 self.kind(self)
                 with self.soak.books.lock:
                     self.soak.books.sessions += 1
-        except BaseException as fault:  # for the main thread to show
+        except BaseException as fault:  # noqa: BLE001 (for the main thread to show)
             self.fault = fault
             self.soak.over.set()
 

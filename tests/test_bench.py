@@ -13,8 +13,8 @@ import ssl
 import subprocess
 import sys
 import threading
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -124,13 +125,9 @@ def test_without_strace_a_line_says_so_and_the_rest_is_shown(monkeypatch, capsys
 
 
 def test_switches_are_not_known_once_a_thread_has_ended():
-    class Running:
-        answers = [{"1": 5, "2": 7}, {"1": 9}]
-
-        def switches(self):
-            return self.answers.pop(0)
-
-    with kernel.switches(Running()) as found:
+    answers = [{"1": 5, "2": 7}, {"1": 9}]
+    running = SimpleNamespace(switches=lambda: answers.pop(0))
+    with kernel.switches(running) as found:
         pass
     assert found == collections.Counter()
 

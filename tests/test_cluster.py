@@ -20,6 +20,7 @@ from unittest import mock
 import pytest
 
 from extras.presence import listing
+from step1_echo.serving import format_address
 from tests.chapter import ROOT
 from tests.cluster_house import SCRIPT, CutProxy, House, Talker, User, needed, read_all
 from tests.crowd import follow
@@ -28,10 +29,10 @@ from tests.servers import running, tapped_by
 
 needed()
 
-from extras.cluster import engine  # noqa: E402
-from extras.cluster.member import LEASE_S  # noqa: E402
-from extras.cluster.server import ClusterServer  # noqa: E402
-from extras.wiretap.relay import Spoiling  # noqa: E402
+from extras.cluster import engine
+from extras.cluster.member import LEASE_S
+from extras.cluster.server import ClusterServer
+from extras.wiretap.relay import Spoiling
 
 GONE_S = 5.0  # so soon the users of a dead server are offline
 UNLUCKY_S = 0.3  # how long a moment lasts in which a wrong server lets somebody else come between
@@ -596,7 +597,7 @@ def test_logs_are_trimmed_and_rooms_that_are_over_leave_nothing_behind(house):
         for user in (alice, bob):
             assert user.request("LOGOUT").startswith("OK")
         eventually(lambda: not redis.exists("chat:names"), "all have gone")
-        for key in redis.keys():
+        for key in redis.scan_iter():
             if "room" in key or "tea" in key or "members" in key or "of:" in key:
                 assert 0 < redis.ttl(key) <= 60, f"{key} stays for ever"
 
@@ -719,7 +720,7 @@ CHECKS = ("test_step5_server", "test_broadcast", "test_presence", "test_rooms")
 
 @pytest.mark.long
 def test_a_cluster_of_three_passes_the_checks_of_a_chat(house):
-    addresses = ",".join("%s:%d" % server.address for server in house.servers(3))
+    addresses = ",".join(format_address(server.address) for server in house.servers(3))
     run = subprocess.run(
         [
             sys.executable,
@@ -812,7 +813,7 @@ def test_a_server_that_only_redis_s_own_machine_may_use_says_so_in_a_line(house)
 
         thread = threading.Thread(target=refuse)
         thread.start()
-        url = "redis://127.0.0.1:%d" % listener.getsockname()[1]
+        url = f"redis://127.0.0.1:{listener.getsockname()[1]}"
         run = subprocess.run(
             [sys.executable, ROOT / SCRIPT, "--port", "0", "--redis", url], capture_output=True, text=True
         )

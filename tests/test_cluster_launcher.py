@@ -230,7 +230,7 @@ def naive(launch):
 
 
 def test_users_of_two_naive_servers_see_two_orders(naive):
-    cluster, redis, (alice, carol, bob, dave) = naive
+    _cluster, redis, (alice, carol, bob, dave) = naive
     redis.client_pause(1000)  # so that none of the two messages is faster
     alice.send("ALL me first")
     bob.send("ALL no, me")
@@ -239,7 +239,7 @@ def test_users_of_two_naive_servers_see_two_orders(naive):
 
 
 def test_a_naive_server_loses_what_got_ok_while_its_connection_to_redis_is_cut(naive):
-    cluster, redis, (alice, carol, bob, dave) = naive
+    cluster, redis, (alice, carol, _bob, dave) = naive
     alice.ask("ALL one", "OK")
     assert dave.read_line() == "ALL alice one"
     redis.client_kill_filter(_type="pubsub")

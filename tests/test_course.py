@@ -94,7 +94,7 @@ def name_of(path):
 
 
 def is_runnable(path):
-    return bool(re.search(r'^if __name__ == "__main__":', path.read_text(encoding="utf-8"), re.M))
+    return bool(re.search(r'^if __name__ == "__main__":', path.read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def chapter(folder):
@@ -105,8 +105,8 @@ def chapter(folder):
 
 def headings(path):
     """Return the second-level headings, those inside blocks left out."""
-    text = re.sub(r"^( *)(`{3,}).*?^\1\2`* *$", "", path.read_text(encoding="utf-8"), flags=re.M | re.S)
-    return re.findall(r"^## (.*?) *$", text, flags=re.M)
+    text = re.sub(r"^( *)(`{3,}).*?^\1\2`* *$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    return re.findall(r"^## (.*?) *$", text, flags=re.MULTILINE)
 
 
 def imports(path, for_types=True):
@@ -216,7 +216,7 @@ def test_links_lead_somewhere(path):
         file = (path.parent / name).resolve() if name else path
         assert file.exists(), target
         if anchor and file.suffix == ".md":
-            titles = re.findall(r"^#+ (.*?) *$", file.read_text(encoding="utf-8"), flags=re.M)
+            titles = re.findall(r"^#+ (.*?) *$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
             slugs = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
             assert anchor in slugs, target
 
@@ -235,7 +235,7 @@ def test_the_map_tells_every_folder_and_its_size():
     found = re.findall(
         r"^\|.*?\]\(([\w/]+)/README\.md\).*?\| (\d*) *\| (\d+) \|",
         (ROOT / "README.md").read_text(encoding="utf-8"),
-        re.M,
+        re.MULTILINE,
     )
     rows = {folder: size for folder, _, size in found}
     assert set(rows) >= set(FOLDERS)
@@ -376,7 +376,9 @@ def test_the_table_of_limits_tells_the_defaults(server):
     ).stdout
     defaults = dict(re.findall(r"(--[\w-]+) [A-Z]+\s[^-]*?\(default\s+(\d+)\)", told))
     table = (ROOT / "extras" / "README.md").read_text(encoding="utf-8")
-    rows = {flag: default for default, flag in re.findall(r"^\|[^|]*\| ([^|]*) \| `(--[\w-]+)` \|", table, re.M)}
+    rows = {
+        flag: default for default, flag in re.findall(r"^\|[^|]*\| ([^|]*) \| `(--[\w-]+)` \|", table, re.MULTILINE)
+    }
     checked = defaults.keys() & rows.keys()
     assert checked >= {"--max-clients", "--login-timeout", "--max-pending"}
     for flag in checked:

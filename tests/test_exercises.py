@@ -66,7 +66,7 @@ def test_a_chapter_sets_it_with_hints_in_three_stages(folder):
     else:
         pytest.fail(f"no chapter speaks of tests/exercises/{folder.name}")
     section = text.split(f"exercises/{folder.name}")[-1]
-    section = re.split(r"^#|tests/exercises/", section, maxsplit=1, flags=re.M)[0]
+    section = re.split(r"^#|tests/exercises/", section, maxsplit=1, flags=re.MULTILINE)[0]
     assert section.count("<details>") == 3, f"{path} gives it hints in three stages"
 
 

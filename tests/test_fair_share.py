@@ -260,7 +260,7 @@ def test_who_speaks_like_a_person_waits_for_nobody(serve, guest, monkeypatch):
     monkeypatch.setattr(connection, "PATIENCE_S", 10 * DEADLINE_S)
     server = serve(ChatServer)
     alice = guest(server, "alice")
-    mallory = guest(server, "mallory", receive_bytes=SMALL_BUFFER)
+    guest(server, "mallory", receive_bytes=SMALL_BUFFER)
     outbox = handler_of(server, "mallory").outbox
     outbox.put(b"x" * (outbox.max_pending_bytes - 1000))
     outbox.flush()  # or the thread that has its lock just now

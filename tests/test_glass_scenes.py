@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import threading
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 import pytest
 
@@ -19,6 +19,8 @@ except ImportError:
     expect = None  # the fixture `chromium` says how to get it
 
 pytest.importorskip("websockets", reason="websockets is not installed: pip install -r extras/web/requirements.txt")
+
+import itertools
 
 from extras.glass.director import Director
 from extras.glass.film import MAX_FRAMES, frames, runs, shown, svg
@@ -182,7 +184,7 @@ def of(events, kind, **fields):
 def holders_overlap(events):
     """Tell whether somebody got the lock while another had it."""
     holders = [event["holder"] for event in of(events, "lock")]
-    return any(a is not None and b is not None and a != b for a, b in zip(holders, holders[1:]))
+    return any(a is not None and b is not None and a != b for a, b in itertools.pairwise(holders))
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def test_who_joins_is_told_who_is_there_and_those_are_told(irc):
 
 
 def test_channels_are_one_by_rfc1459_case(irc):
-    alice, bob = irc.client("alice", channel="#F]|oo{"), irc.client("bob", channel="#f}\\oo[")
+    alice, _bob = irc.client("alice", channel="#F]|oo{"), irc.client("bob", channel="#f}\\oo[")
     assert alice.codes() == ["JOIN"]
 
 
@@ -104,7 +104,7 @@ def test_names(irc):
 
 
 def test_hidden_channels_are_for_their_members(irc):
-    alice, bob = pair(irc)
+    alice, _bob = pair(irc)
     carol = irc.client("carol")
     for mode, symbol in (("s", "@"), ("p", "*")):
         alice.ask(f"MODE #tea +{mode}")
@@ -194,7 +194,7 @@ def test_invite(irc):
 
 
 def test_anyone_may_invite_to_an_open_channel(irc):
-    alice, bob = pair(irc)
+    _alice, bob = pair(irc)
     carol = irc.client("carol")
     assert bob.lines("INVITE carol #tea") == ["341 carol #tea"]
     carol.ask("AWAY :out")
@@ -241,7 +241,7 @@ def test_kick_and_its_errors(irc):
 
 def test_half_operators_kick_members_only(irc):
     alice, bob = pair(irc)
-    carol = irc.client("carol", channel="#tea")
+    irc.client("carol", channel="#tea")
     alice.ask("MODE #tea +h bob")
     bob.ask()
     assert bob.codes("KICK #tea alice") == ["482"]

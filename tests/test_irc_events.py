@@ -279,7 +279,7 @@ def test_on_a_naive_server_anybody_has_anybodys_account(server_class, is_right):
 
 def test_the_reference_tells_every_standard_command_and_mode():
     text = (ROOT / "extras/irc/REFERENCE.md").read_text(encoding="utf-8")
-    row = {name: cells for name, cells in re.findall(r"^\| ([\w ]+) \| (.*) \|$", text, re.M)}
+    row = {name: cells for name, cells in re.findall(r"^\| ([\w ]+) \| (.*) \|$", text, re.MULTILINE)}
     assert set(re.findall("[A-Z]{2,}", row["commands"])) - {"WHOX"} == set(STANDARD)
     assert set(re.findall("`(.)`", row["channel modes"])) == set(LISTS + "kl" + FLAGS) | set(STATUSES)
     assert set(re.findall("`(.)`", row["user modes"])) == set(USER_MODES)

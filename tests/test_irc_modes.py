@@ -33,7 +33,7 @@ def test_changes_are_told_to_members_once_and_what_is_so_already_is_not(irc):
 
 def test_errors(irc):
     alice, bob = pair(irc)
-    carol = irc.client("carol", channel="#other")
+    irc.client("carol", channel="#other")
     assert bob.lines("MODE #tea +m-t+o bob") == ["482 #tea You're not channel operator"]
     assert alice.lines("MODE #tea +o carol") == ["441 carol #tea They aren't on that channel"]
     assert alice.lines("MODE #tea +o nobody") == ["401 nobody No such nick/channel"]

@@ -53,7 +53,7 @@ def test_the_invisible_are_found_by_name_and_by_their_neighbours(irc):
 
 
 def test_whox(irc):
-    cool, other = couple(irc)
+    _cool, other = couple(irc)
     for letters in ("tcuihsnfdlaor", "roaldfnshiuct"):
         line = other.lines(f"WHO coolNick %{letters},123")[0]
         assert re.fullmatch(
@@ -340,7 +340,7 @@ def test_wallops(irc):
 
 
 def test_an_operator_of_the_server_rescues_a_channel_without_one(irc):
-    alice, bob, root = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea"), irc.client("root")
+    alice, _bob, root = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea"), irc.client("root")
     alice.ask("MODE #tea -o alice")
     root.ask("OPER root secret")
     assert root.lines("MODE #tea +o bob") == []

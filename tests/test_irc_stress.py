@@ -1,6 +1,7 @@
 """IRC under load, under attack and on its worst day."""
 
 import contextlib
+import itertools
 import logging
 import random
 import socket
@@ -114,7 +115,7 @@ class Watcher:
                 self.act()
             settled.wait()  # everything that anybody has done is queued for everybody by now
             self.ask()
-        except Exception as error:  # noqa: BLE001  (told by the main thread)
+        except Exception as error:  # noqa: BLE001 (for the main thread to show)
             self.errors.append(error)
             settled.abort()
 
@@ -275,7 +276,7 @@ def test_no_bytes_however_cut_are_a_bug_or_end_anothers_session(irc, observer, c
         bounds = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
         wire = irc.client("mallory") if registered else irc.wire()
         with contextlib.suppress(OSError):
-            for start, end in zip(bounds, bounds[1:]):
+            for start, end in itertools.pairwise(bounds):
                 wire.sock.sendall(data[start:end])
             wire.sock.sendall(b"\r\nQUIT\r\n")
         wire.goodbye()
@@ -320,7 +321,7 @@ def test_who_asks_and_never_reads_harms_nobody(irc):
 
 def test_a_slow_reader_delays_nobody_and_is_dropped_at_the_bound(irc):
     irc.start(max_pending_bytes=100_000)
-    alice, slow, bob = (irc.client(nick, channel="#tea") for nick in ("alice", "slow", "bob"))
+    alice, _slow, bob = (irc.client(nick, channel="#tea") for nick in ("alice", "slow", "bob"))
     alice.ask(), bob.ask()
     line = "PRIVMSG #tea :" + "x" * 400
     for _ in range(200):

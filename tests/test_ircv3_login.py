@@ -49,7 +49,7 @@ def test_the_account_is_a_tag_and_in_join_whois_and_who(irc):
     carol = irc.client("carol", "account-tag extended-join message-tags", channel="#tea")
     client(irc, "al", "alice", channel="#tea").ask("PRIVMSG #tea :hi", "PRIVMSG carol :you", "PART #tea")
     got = carol.ask()
-    assert [short(message) for message in got][0] == "JOIN #tea alice Real al"
+    assert short(got[0]) == "JOIN #tea alice Real al"
     assert {message.tags.get("account") for message in got} == {"alice"} and len(got) == 4
     assert "330 al alice is logged in as" in carol.lines("WHOIS al")
     assert carol.lines("WHO al %na", "WHO carol %na")[::2] == ["354 al alice", "354 carol 0"]
@@ -222,7 +222,7 @@ def test_a_code_cannot_be_guessed_and_does_not_last():
 
 def test_drafts_are_bounded_and_old_ones_make_room():
     drafts = Drafts()
-    assert all([drafts.add(draft(str(number)), now=0) for number in range(MAX_DRAFTS)])
+    assert all(drafts.add(draft(str(number)), now=0) for number in range(MAX_DRAFTS))
     assert not drafts.add(draft("late"), now=1) and drafts.add(draft("late"), now=DRAFT_S)
 
 

@@ -70,7 +70,7 @@ def test_a_channels_keys_are_its_operators_and_come_with_the_join(two, irc):
     bob.ask("PART #tea")
     got = bob.ask("JOIN #tea")
     assert plain(got)[-2:] == ["761 #tea url * http://tea.example", "761 alice avatar * x"]
-    assert [message.params[1:] for message in got if message.command == "BATCH"][0] == ["metadata", "#tea"]
+    assert next(message.params[1:] for message in got if message.command == "BATCH") == ["metadata", "#tea"]
     assert plain(bob.ask("METADATA #tea SYNC")) == ["761 #tea url * http://tea.example", "761 alice avatar * x"]
     alice.ask("MODE #tea +i")
     eve = irc.client("eve", caps=CAPS)
@@ -157,9 +157,7 @@ def test_what_one_can_set_and_subscribe_to_is_bounded(irc):
     assert [message.command for message in got] == ["761"] * MAX_KEYS + ["FAIL"]
     for n in range(0, metadata_news.MAX_SUBSCRIPTIONS + 10, 10):
         got = alice.ask("METADATA * SUB " + " ".join(f"s{n + i}" for i in range(10)))
-    assert [short(message) for message in got][0].startswith(
-        f"FAIL METADATA TOO_MANY_SUBS s{metadata_news.MAX_SUBSCRIPTIONS} "
-    )
+    assert short(got[0]).startswith(f"FAIL METADATA TOO_MANY_SUBS s{metadata_news.MAX_SUBSCRIPTIONS} ")
     assert (
         sum(len(message.params) - 1 for message in alice.ask("METADATA * SUBS") if message.command == "772")
         == metadata_news.MAX_SUBSCRIPTIONS

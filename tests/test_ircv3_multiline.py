@@ -97,7 +97,7 @@ def test_history_has_it_as_one_and_gives_it_both_ways_after_a_restart_too(target
             "the limit counts messages"
         )
         if caps == CAPS:
-            start, lines = inner(got[1:-2])
+            start, _lines = inner(got[1:-2])
             assert start.tags["batch"] == got[-3].tags["batch"] == outer.params[0][1:]
         irc.server.stop()
         irc.start(options={"db": str(tmp_path / "irc.db")})

@@ -19,10 +19,10 @@ HERE = Path(__file__).parent
 NO_PLUGINS = mock.patch.dict(os.environ, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
 sys.path.append(str(HERE / "mutants"))
 
-from buffers import BUFFERS  # noqa: E402
-from chat_servers import CHAT_SERVERS  # noqa: E402
-from clients import STEP_2, STEP_6  # noqa: E402
-from echo_servers import ECHO_SERVERS  # noqa: E402
+from buffers import BUFFERS
+from chat_servers import CHAT_SERVERS
+from clients import STEP_2, STEP_6
+from echo_servers import ECHO_SERVERS
 
 pytestmark = pytest.mark.long
 

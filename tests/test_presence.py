@@ -1,5 +1,6 @@
 """Presence: what it says about who is here is true, however many come and go at once."""
 
+import itertools
 import threading
 import types
 
@@ -119,7 +120,7 @@ def test_who_leaves_is_announced_once_and_is_in_no_list(chat, leave):
 @pytest.mark.direct
 def test_a_user_who_is_cut_off_is_announced_once(connect, serve):
     server = serve(PresenceServer, max_pending_bytes=1000)
-    alice, mallory, carol = log_in(connect, server, "alice", "mallory", "carol")
+    alice, _mallory, carol = log_in(connect, server, "alice", "mallory", "carol")
     while alice.request("MSG mallory " + "x" * 900).reply == "OK":  # she does not read
         pass
     assert carol.read_line() == "OFFLINE mallory"
@@ -183,7 +184,7 @@ def test_a_list_is_all_names_in_order_and_no_line_too_long(names, head):
 @given(NAMES)
 def test_no_line_ends_before_the_next_name_would_be_too_much(names):
     lines = list(list_lines(names, "USERS"))
-    for line, next_line in zip(lines, lines[1:]):
+    for line, next_line in itertools.pairwise(lines):
         assert len(line) + 1 + len(next_line.split()[1]) > 1024
 
 
@@ -293,7 +294,7 @@ def test_the_naive_server_shows_a_ghost(connect, serve, monkeypatch):
     monkeypatch.setattr(naive_server, "time", types.SimpleNamespace(sleep=unlucky))
     server = serve(naive_server.TwoStepServer)
     go_on.set()
-    alice, bob = log_in(connect, server, "alice", "bob")
+    _alice, bob = log_in(connect, server, "alice", "bob")
     between.clear()
     go_on.clear()
     carol = connect(server)

@@ -246,13 +246,12 @@ def test_a_reset_harms_nobody_else(client):
 
 def test_a_reset_harms_nobody_else_and_prints_no_traceback(caplog, capfd):
     caplog.set_level("INFO", "chat")
-    with running(EchoServer(("127.0.0.1", 0))) as server:
-        with Wire(server.server_address) as other:
-            for data in (b"", b"hello", bytes(MEGABYTE)):
-                victim = Wire(server.server_address)
-                victim.send(data)
-                victim.reset()
-                assert echo(other, b"still here") == b"still here"
+    with running(EchoServer(("127.0.0.1", 0))) as server, Wire(server.server_address) as other:
+        for data in (b"", b"hello", bytes(MEGABYTE)):
+            victim = Wire(server.server_address)
+            victim.send(data)
+            victim.reset()
+            assert echo(other, b"still here") == b"still here"
     assert not [record for record in caplog.records if record.exc_info]  # all threads have ended by now
     assert "Traceback" not in capfd.readouterr().err
 

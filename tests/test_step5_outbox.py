@@ -247,7 +247,7 @@ def test_many_lines_leave_in_one_send():
 
 
 def test_nobody_waits_for_a_peer_that_does_not_read(pair):
-    peer, outbox = pair
+    _peer, outbox = pair
     fill(outbox)
     outbox.put(b"y" * 1000)
     in_thread(outbox.flush)
@@ -265,7 +265,7 @@ def overflow(outbox, max_lines=1_000_000) -> list[bytes]:
 
 
 def test_over_the_bound_the_peer_is_cut_off_and_little_is_kept(pair):
-    peer, outbox = pair
+    _peer, outbox = pair
     lines = overflow(outbox)
     assert outbox.overflowed
     # The kernel had some, the bound allows some; and what is being sent to the peer stays.
@@ -282,7 +282,7 @@ def test_who_is_cut_off_and_reads_again_gets_whole_lines_and_the_reason(pair):
 
 
 def test_to_be_cut_off_wakes_whoever_reads_the_socket(pair):
-    peer, outbox = pair
+    _peer, outbox = pair
     chunks = []
     reader = threading.Thread(target=lambda: chunks.append(outbox._sock.recv(100)))
     reader.start()
@@ -293,7 +293,7 @@ def test_to_be_cut_off_wakes_whoever_reads_the_socket(pair):
 
 def test_who_is_cut_off_and_never_reads_waits_for_nothing(pair):
     """Its own thread may be waiting for it to read its replies just then."""
-    peer, outbox = pair
+    _peer, outbox = pair
     fill(outbox)
     waiter = threading.Thread(target=outbox.wait_until_below, args=(0,))
     waiter.start()
@@ -339,7 +339,7 @@ def test_a_peer_that_reads_nothing_is_waited_for_once(pair):
 
 
 def test_a_flooder_that_is_gone_waits_for_nobody(pair):
-    peer, outbox = pair
+    _peer, outbox = pair
     outbox.put(b"x" * 90_000)
     outbox.flush()
     sender = Outbox(Stream(None), LineCodec())
@@ -410,7 +410,7 @@ def test_to_wait_until_below_ends_when_the_peer_is_gone_or_cut_off(pair):
 
 
 def test_an_abort_wakes_whoever_reads_the_socket(pair):
-    peer, outbox = pair
+    _peer, outbox = pair
     chunks = []
     reader = threading.Thread(target=lambda: chunks.append(outbox._sock.recv(100)))
     reader.start()

@@ -5,8 +5,6 @@ import threading
 import time
 from collections import Counter
 
-import pytest
-
 from step5_server.registry import Registry
 from step5_server.server import ChatHandler, ChatServer
 from tests.wire import Wire
@@ -32,7 +30,7 @@ class User(threading.Thread):
         try:
             while self.serial < MESSAGES_EACH:
                 self.live_one_session()
-        except BaseException as fault:  # for the main thread to show
+        except BaseException as fault:  # noqa: BLE001 (for the main thread to show)
             self.fault = fault
 
     def live_one_session(self):

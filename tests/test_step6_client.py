@@ -594,10 +594,9 @@ def test_the_server_gone_before_a_name_was_accepted_is_told(server, template, te
 )
 @in_a_pipe_and_a_terminal
 def test_a_refused_connection_is_one_clear_line(template, terminal):
-    with PlayedServer(listening=False) as server:
-        with Client(command_line(template, server.port), terminal) as client:
-            client.expect_failure()
-            client.expect_one_line()
+    with PlayedServer(listening=False) as server, Client(command_line(template, server.port), terminal) as client:
+        client.expect_failure()
+        client.expect_one_line()
 
 
 @rule(

@@ -65,7 +65,7 @@ def running(work, *args):
     def run():
         try:
             work(*args)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (for the main thread to raise)
             failures.append(error)
 
     thread = threading.Thread(target=run)
@@ -177,7 +177,7 @@ def test_the_end_of_the_tcp_connection_alone_is_no_end_but_a_cut(context, certif
 
 
 def test_shutting_down_both_ways_wakes_the_reader(context, certificates):
-    with connected(context, certificates) as (ours, theirs):
+    with connected(context, certificates) as (ours, _theirs):
         woken = []
 
         def read():
@@ -193,7 +193,7 @@ def test_shutting_down_both_ways_wakes_the_reader(context, certificates):
 
 def test_a_greeting_in_one_chunk_with_the_end_of_the_handshake_is_read(certificates):
     context = server_context(certificates / "ours.pem", ssl.TLSVersion.TLSv1_2)  # there the server ends it
-    with connected(context, certificates, Spoiling(glue_s=0.1), b"welcome") as (ours, theirs):
+    with connected(context, certificates, Spoiling(glue_s=0.1), b"welcome") as (ours, _theirs):
         ours._sock.setblocking(False)  # nothing more will come
         assert ours.recv(100) == b"welcome"
 

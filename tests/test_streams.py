@@ -19,6 +19,7 @@ import pytest
 
 from extras.broadcast.server import BroadcastServer
 from step1_echo.server import EchoServer
+from step1_echo.serving import format_address
 
 try:
     import fcntl
@@ -69,8 +70,7 @@ def in_its_states(programs):
 @contextlib.contextmanager
 def started(words, state):
     """Start a program; the streams that `state` does not name are pipes."""
-    full = open("/dev/full", "r+b", buffering=0)
-    with full:
+    with open("/dev/full", "r+b", buffering=0) as full:
         streams = {
             name: full if state.get(name) == "full" else subprocess.PIPE for name in ("stdin", "stdout", "stderr")
         }
@@ -156,7 +156,7 @@ SERVERS = {
 def test_a_server_serves_whatever_its_streams_are(command, state, port, serve):
     words = command.split()
     if "wiretap" in command:
-        words += ["--listen", str(port), "--to", "127.0.0.1:%d" % serve(EchoServer).server_address[1]]
+        words += ["--listen", str(port), "--to", format_address(serve(EchoServer).server_address)]
     else:
         words += ["--port", str(port)]
     with started(words, state) as process:
@@ -246,8 +246,7 @@ def test_non_blocking_streams_make_a_client_neither_hurry_nor_stop(command, serv
             keyboard.write(b"LOGIN alice\n" if "step2" in command else b"alice\n")
             assert b"welcome, alice" in screen.readline()
             # The input was empty for a while, and it has not ended.
-            for _ in range(asked):
-                keyboard.write(b"HELP\n" if "step2" in command else b"/raw HELP\n")
+            keyboard.writelines(b"HELP\n" if "step2" in command else b"/raw HELP\n" for _ in range(asked))
             keyboard.close()
             assert screen.read().count(b"HELP") == asked
         assert process.wait(DEADLINE_S) == 0

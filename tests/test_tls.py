@@ -90,7 +90,7 @@ def in_thread(work):
     def run():
         try:
             work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 (for the main thread to raise)
             failures.append(error)
 
     thread = threading.Thread(target=run)
@@ -647,9 +647,8 @@ def test_in_the_naive_server_a_silent_client_keeps_all_others_out(serve, certifi
 
     server = serve(naive)
     with socket.create_connection(server.server_address) as silent:
-        with socket.create_connection(server.server_address, timeout=0.3) as sock:
-            with pytest.raises(TimeoutError):
-                trusting.wrap_socket(sock, server_hostname="localhost")
+        with socket.create_connection(server.server_address, timeout=0.3) as sock, pytest.raises(TimeoutError):
+            trusting.wrap_socket(sock, server_hostname="localhost")
         silent.close()
     with socket.create_connection(server.server_address, timeout=DEADLINE_S) as sock:
         with trusting.wrap_socket(sock, server_hostname="localhost") as alice:
@@ -770,7 +769,7 @@ def test_every_server_with_doors_takes_the_flags_and_says_where_it_listens(certi
 
 
 def test_the_irc_server_takes_the_flags(certificates):
-    with server_process("--tls-cert", certificates / "ours.pem", script="extras/irc/server.py") as (_, plain, tls):
+    with server_process("--tls-cert", certificates / "ours.pem", script="extras/irc/server.py") as (_, _plain, tls):
         with connect_tls("localhost", tls, certificates / "ours.pem") as sock:
             sock.sendall(b"NICK alice\r\nUSER a 0 * :A\r\n")
             assert b" 001 alice :Welcome" in sock.recv(1000)

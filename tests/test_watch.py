@@ -292,7 +292,7 @@ def test_all_six_steps_lead_to_the_extras(tmp_path, pytest_is):
 def test_a_mistake_in_the_syntax_is_one_line_with_its_place(tmp_path, pytest_is):
     (tmp_path / "protocol.py").write_text("\n" + NO_PYTHON)
     status, printed = once(tmp_path)
-    lesson, empty, line = printed.splitlines()
+    lesson, _empty, line = printed.splitlines()
     assert lesson.startswith("protocol.py, line 2: ") and lesson.endswith("def answer(:")
     assert status == 1 and "step 3 ✗" in line and not pytest_is.asked
 

@@ -50,8 +50,11 @@ class Seen:
         return b"".join(chunk for who, chunk in self.chunks if who == sender)
 
 
+UNSPOILT = Spoiling()
+
+
 @contextlib.contextmanager
-def relayed(spoiling=Spoiling(), **more):
+def relayed(spoiling=UNSPOILT, **more):
     """Put a Relay between two socket pairs; yield (client, server, what the relay saw)."""
     client, client_side = socket.socketpair()
     server_side, server = socket.socketpair()
@@ -233,7 +236,7 @@ def test_a_delay_is_between_slices_too():
 
 
 def test_eof_waits_its_turn():
-    near, tap, far = direction(Spoiling(delay_s=5))
+    near, tap, _far = direction(Spoiling(delay_s=5))
     near.send(b"bye")
     tap.receive(100)
     near.shutdown(socket.SHUT_WR)
@@ -277,7 +280,7 @@ def test_a_full_store_leaves_at_once_when_it_was_only_to_be_glued():
 
 
 def test_a_sender_waits_when_the_receiver_does_not_read():
-    with relayed() as (client, server, seen):
+    with relayed() as (client, server, _seen):
         client.setblocking(False)
         sent = 0
         with contextlib.suppress(BlockingIOError):
@@ -466,7 +469,7 @@ def test_a_name_that_no_server_can_have_is_told_like_a_dead_server(serve, connec
     tap.display = Display(io.StringIO())
     client = connect(tap)
     assert client.expect_eof() == b""
-    [opened, no_server] = tap.display.out.getvalue().splitlines()
+    [_opened, no_server] = tap.display.out.getvalue().splitlines()
     assert "no server" in no_server and not caplog.records
 
 
@@ -478,7 +481,7 @@ def test_many_connections_at_once_are_kept_apart(serve, connect):
         client.send(f"this is {number}")
     for number, client in enumerate(clients):
         assert client.read_line() == f"this is {number}"
-    assert set(re.findall(r"^#\d+ ", tap.display.out.getvalue(), re.M)) == {f"#{n} " for n in range(1, 21)}
+    assert set(re.findall(r"^#\d+ ", tap.display.out.getvalue(), re.MULTILINE)) == {f"#{n} " for n in range(1, 21)}
 
 
 # What is shown
@@ -545,7 +548,6 @@ def test_rows_tell_connection_direction_time_size_and_bytes():
         "#7 client → server  +0.0 ms EOF",
         "#7 cut: RST to both",
     ]
-    first, second = text.splitlines()[1:3]
     assert "\x1b" not in text
 
 
@@ -603,9 +605,9 @@ def listening(process):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_status_0(start, upstream, number):
-    process = start("--listen", "0", "--to", "127.0.0.1:%d" % upstream.address[1])
+    process = start("--listen", "0", "--to", f"127.0.0.1:{upstream.address[1]}")
     where, to = listening(process)
-    assert to == "127.0.0.1:%d" % upstream.address[1]
+    assert to == f"127.0.0.1:{upstream.address[1]}"
     with Wire(where) as client, upstream.accept():
         process.send_signal(number)
         assert client.expect_eof() == b""
@@ -666,7 +668,7 @@ def test_a_wrong_option_is_told_without_a_traceback(start, words):
 
 def test_what_is_shown_in_a_pipe_and_saved(start, upstream, tmp_path):
     saved = tmp_path / "saved.jsonl"
-    to = "127.0.0.1:%d" % upstream.address[1]
+    to = f"127.0.0.1:{upstream.address[1]}"
     process = start("--listen", "0", "--to", to, "--slice", "6", "--save", str(saved))
     with Wire(listening(process)[0]) as client, upstream.accept() as server:
         client.send(b"\x1b[31mLOGIN\r\n")
@@ -682,7 +684,7 @@ def test_what_is_shown_in_a_pipe_and_saved(start, upstream, tmp_path):
 
 
 def test_a_reader_of_the_pipe_that_leaves_ends_no_connection(start, upstream):
-    process = start("--listen", "0", "--to", "127.0.0.1:%d" % upstream.address[1])
+    process = start("--listen", "0", "--to", f"127.0.0.1:{upstream.address[1]}")
     where = listening(process)[0]
     process.stdout.close()
     with Wire(where) as client, upstream.accept() as server:
@@ -700,8 +702,8 @@ def test_colour_on_a_terminal_unless_no_color_says_no(start, upstream, no_color,
     import pty
 
     ours, theirs = pty.openpty()
-    process = start(
-        "--listen", "0", "--to", "127.0.0.1:%d" % upstream.address[1],
+    start(
+        "--listen", "0", "--to", f"127.0.0.1:{upstream.address[1]}",
         stdout=theirs, env={**os.environ, "NO_COLOR": no_color, "PYTHONIOENCODING": "utf-8"},
     )  # fmt: skip
     os.close(theirs)
@@ -834,7 +836,7 @@ def test_tls_passes_however_it_is_disturbed_and_its_text_is_not_seen(serve, cert
     for sender in ("client", "server"):
         sealed = "".join(one["bytes"] for one in records if one["from"] == sender and one["event"] == "chunk")
         assert sealed.startswith("\x16\3") and "secret" not in sealed
-        shown = re.findall(f"^#1 {ARROWS[sender]}.*│TLS (.*?), ", tap.display.out.getvalue(), re.M)
+        shown = re.findall(f"^#1 {ARROWS[sender]}.*│TLS (.*?), ", tap.display.out.getvalue(), re.MULTILINE)
         assert shown[0] == "handshake" and "application data" in tap.display.out.getvalue()
 
 

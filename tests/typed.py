@@ -97,9 +97,12 @@ def laid_out(lines: list[str]) -> str:
             and not line.startswith(("else", "elif", "except", "finally", ")", "]", "}"))
         ):
             text += "\n\n"
-        elif line.lstrip().startswith("def ") and not before.endswith(":"):
-            text += "\n"
-        elif before.startswith(("import ", "from ")) and not line.startswith(("import ", "from ")):
+        elif (
+            line.lstrip().startswith("def ")
+            and not before.endswith(":")
+            or before.startswith(("import ", "from "))
+            and not line.startswith(("import ", "from "))
+        ):
             text += "\n"
         text += line + "\n"
         before = line

@@ -66,7 +66,7 @@ def load(where: str, directory: Path) -> ModuleType:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
-    except (Exception, SystemExit) as error:  # whatever it is, it is in their code, and they must read it
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (it is in their code, and they must read it)
         crash = crash_of(error, lambda path: not path.startswith("<"))
         raise ValueError(f"{crash}\n\nso {where} cannot be imported") from None
 

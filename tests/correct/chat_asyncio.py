@@ -68,7 +68,7 @@ class User:
             users[rest.lower()] = self
             return "OK nice to meet you"
         if verb == "MSG":
-            name, space, text = rest.partition(" ")
+            name, _space, text = rest.partition(" ")
             if not name or not text:
                 raise Refused("bad-arguments MSG name text")
             if not text.strip(" ") or re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]", text):
@@ -117,7 +117,7 @@ async def serve(reader, writer):
 
 async def main():
     print("give me a second ...", flush=True)
-    time.sleep(1)
+    time.sleep(1)  # noqa: ASYNC251 (nothing is there yet that this could hold up)
     server = await asyncio.start_server(serve, "localhost", int(sys.argv[1]))
     async with server:
         await server.serve_forever()

@@ -108,7 +108,7 @@ class Peer:
         return b"OK"
 
     def message(self, line, rest):
-        name, space, text = rest.partition(b" ")
+        name, _space, text = rest.partition(b" ")
         if not self.name:
             return b"ERR not-logged-in"
         if not text.strip(b" "):

@@ -32,7 +32,7 @@ def test_nothing_has_been_said_yet(users):
 
 
 def test_who_does_not_get_in_gets_no_history(users):
-    alice, bob = users
+    alice, _bob = users
     alice.request("JOIN tea")
     alice.request("SAY tea hello")
     assert alice.request("JOIN tea").reply.startswith("ERR already-joined")

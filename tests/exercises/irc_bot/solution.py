@@ -34,7 +34,7 @@ class Bot:
 
     def answer(self, message: Message) -> list[bytes]:
         """Return the answer to a message."""
-        tags, source, command, params = message
+        _tags, source, command, params = message
         if command == "PING":
             return [format_message("PONG", text=params[-1])]
         if command == "433":

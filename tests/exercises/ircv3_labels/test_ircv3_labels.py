@@ -86,7 +86,7 @@ def test_what_has_been_answered_is_forgotten(labels):
 
 
 def test_a_real_server_is_understood(labels, irc):
-    alice, bob = irc.client("alice", "labeled-response batch"), irc.client("bob")
+    alice, _bob = irc.client("alice", "labeled-response batch"), irc.client("bob")
     (join, line), (ison, other), (pong, third) = (
         labels.request("JOIN", "#tea"),
         labels.request("ISON", "bob"),

@@ -44,7 +44,7 @@ def test_who_is_elsewhere_is_not_told(wires, network):
 
 
 def test_who_comes_later_is_told_after_the_replies_to_the_join(wires, network):
-    alice, bob, carol = wires
+    _alice, bob, _carol = wires
     bob.ask("MOOD :so happy")
     dave = network.client("dave", NAME)
     got = dave.ask("JOIN #tea")
@@ -73,7 +73,7 @@ def test_an_empty_mood_takes_it_back(wires, network):
 
 
 def test_a_mood_is_not_the_next_users_of_this_nick(wires, network):
-    _, bob, carol = wires
+    _, bob, _carol = wires
     bob.ask("MOOD :so happy")
     bob.send("QUIT")
     bob.goodbye()

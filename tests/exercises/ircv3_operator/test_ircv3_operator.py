@@ -24,14 +24,14 @@ def test_it_is_offered(irc, exercise):
 
 
 def test_who_has_asked_sees_who_is_an_operator(wires):
-    carol, alice, bob = wires
+    carol, alice, _bob = wires
     carol.ask()
     alice.ask("PRIVMSG #tea :stay calm", "TOPIC #tea :calm", "PRIVMSG carol :you too")
     assert [got.tags for got in carol.ask()] == [{NAME: ""}] * 3
 
 
 def test_others_messages_have_no_tag(wires):
-    carol, alice, bob = wires
+    carol, _alice, bob = wires
     carol.ask()
     bob.ask("PRIVMSG #tea :I am the operator")
     assert [got.tags for got in carol.ask()] == [{}]
@@ -39,14 +39,14 @@ def test_others_messages_have_no_tag(wires):
 
 
 def test_who_has_not_asked_sees_nothing(wires):
-    carol, alice, bob = wires
+    _carol, alice, bob = wires
     bob.ask()
     alice.ask("PRIVMSG #tea :stay calm")
     assert [got.tags for got in bob.ask()] == [{}]
 
 
 def test_an_operator_who_is_one_no_longer_has_no_tag(wires):
-    carol, alice, bob = wires
+    carol, alice, _bob = wires
     alice.ask("MODE alice -o")
     carol.ask()
     alice.ask("PRIVMSG #tea :now what?")

@@ -11,7 +11,6 @@ from extras.presence.server import PresenceHandler, PresenceServer
 from step1_echo.serving import main
 from step3_protocol.protocol import ProtocolError
 
-
 MAX_REMEMBERED = 1000  # otherwise a peer that logs in under a million names fills our memory
 
 

@@ -6,7 +6,6 @@ pytest.importorskip("websockets", reason="websockets is not installed: pip insta
 
 from websockets.client import ClientProtocol
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
-from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from extras.web.website import Website

@@ -1,4 +1,4 @@
-"""A plugin for Limnoria: read what was said in #tea before, and say it."""
+"""A plugin for Limnoria: read what was said in #tea before, and say it."""  # noqa: N999 (a plugin is called as its class)
 
 from supybot import callbacks, ircmsgs
 
