@@ -1,6 +1,8 @@
 """The hooks and fixtures of all tests: those of these modules, each named after the ones that it imports, and a few."""
 
 import contextlib
+import time
+from types import SimpleNamespace
 
 import hypothesis
 import pytest
@@ -20,11 +22,24 @@ pytest_plugins = [
 hypothesis.settings.register_profile("patient", hypothesis.settings(), deadline=None)
 hypothesis.settings.load_profile("patient")
 
-# In our own servers a flooder waits a second for a peer that does not read, once: here not so long.
-connection.PATIENCE_S = 0.1
-
 # pytest -m hypothesis --hypothesis-profile=long: takes longer than a learner wants to wait
 hypothesis.settings.register_profile("long", max_examples=600, deadline=None)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """clock(module, sleep=function, ...): give that module a `time` of its own, and leave everybody else's alone."""
+
+    def clock(module, **functions):
+        monkeypatch.setattr(module, "time", SimpleNamespace(**(vars(time) | functions)))
+
+    return clock
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """Let a flooder wait for who does not read, once, a tenth of a second and not a whole one."""
+    monkeypatch.setattr(connection, "PATIENCE_S", 0.1)
 
 
 # What is imported in a fixture is so much that each start of pytest would take a fifth longer.

@@ -187,46 +187,33 @@ class Latecomer:
             self.got_it.wait(DEADLINE_S)
 
 
-def test_a_long_turn_lets_others_in_between_two_lines_of_a_chunk(serve, guest, monkeypatch):
+def test_a_long_turn_lets_others_in_between_two_lines_of_a_chunk(serve, guest, clock, monkeypatch):
     latecomer = Latecomer()
-
-    class Time:
-        monotonic = staticmethod(time.monotonic)
-        sleep = staticmethod(lambda seconds: latecomer.gets_time())
-
     server = serve(type("Server", (RoomsServer,), {"handler_class": latecomer.handler(RoomsHandler)}))
     alice = guest(server, "alice")
-    monkeypatch.setattr(turns, "time", Time)
+    clock(turns, sleep=lambda seconds: latecomer.gets_time())
     monkeypatch.setattr(turns, "TURN_S", -1)  # every turn is a long one
     alice.send(b"FIRST\nSECOND\n")
     alice.fence()
     assert latecomer.came_in == [True]
 
 
-def test_step_5_lets_others_in_between_two_lines_of_a_chunk(serve, guest, monkeypatch):
+def test_step_5_lets_others_in_between_two_lines_of_a_chunk(serve, guest, clock, monkeypatch):
     latecomer = Latecomer()
-
-    class Time:
-        sleep = staticmethod(lambda seconds: latecomer.gets_time())
-
     server = serve(type("Server", (ChatServer,), {"handler_class": latecomer.handler(ChatHandler)}))
     alice = guest(server, "alice")
-    monkeypatch.setattr(handler, "time", Time)
+    clock(handler, sleep=lambda seconds: latecomer.gets_time())
     monkeypatch.setattr(handler, "LINES_IN_A_ROW", 1)
     alice.send(b"FIRST\nSECOND\n")
     alice.fence()
     assert latecomer.came_in == [True]
 
 
-def test_step_5_makes_who_sends_much_step_back_now_and_then(serve, guest, monkeypatch):
+def test_step_5_makes_who_sends_much_step_back_now_and_then(serve, guest, clock):
     steps_back = []
-
-    class Time:
-        sleep = steps_back.append
-
     server = serve(ChatServer)
     alice = guest(server, "alice")
-    monkeypatch.setattr(handler, "time", Time)
+    clock(handler, sleep=steps_back.append)
     for _ in range(10):  # however they are cut
         alice.send(b"HELP\n" * handler.LINES_IN_A_ROW)
     for _ in range(10 * handler.LINES_IN_A_ROW):

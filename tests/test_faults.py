@@ -387,6 +387,7 @@ def test_who_stops_reading_delays_nobody_and_is_dropped_at_the_bound(start, gues
         assert dialect.parse(line) in (None, ("alice", b"x" * 400))
 
 
+@pytest.mark.usefixtures("impatient")
 def test_who_pauses_and_comes_back_loses_nothing(host, guest):
     server = host()
     alice, bob = guest(server, "alice"), guest(server, "bob", receive_bytes=SMALL_BUFFER)

@@ -452,6 +452,7 @@ def add(house, told, *names):
     return lanes
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_slow_consumer_is_cut_off_at_its_bound_and_nobody_waits_for_it(watch):
     house, told = watch("chat", max_pending_bytes=8192)
     mallory, alice = add(house, told, "mallory", "alice")

@@ -319,6 +319,7 @@ def test_who_asks_and_never_reads_harms_nobody(irc):
     assert irc.server.registry.user("n0").sessions[0].outbox.pending_bytes < 2_000_000
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_slow_reader_delays_nobody_and_is_dropped_at_the_bound(irc):
     irc.start(max_pending_bytes=100_000)
     alice, _slow, bob = (irc.client(nick, channel="#tea") for nick in ("alice", "slow", "bob"))

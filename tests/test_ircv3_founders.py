@@ -4,6 +4,7 @@ import json
 import sqlite3
 import sys
 import threading
+import time
 from contextlib import closing
 
 import pytest
@@ -295,7 +296,7 @@ def test_what_cannot_be_written_is_not_done_and_said(irc, tmp_path, monkeypatch)
     assert orders(alice, "REGISTER #rice", "UNREGISTER #tea") == ["#rice is yours.", "#tea is nobody's now."]
 
 
-def test_how_long_nobody_was_in_it_counts_over_a_restart(irc, tmp_path, monkeypatch):
+def test_how_long_nobody_was_in_it_counts_over_a_restart(irc, tmp_path, clock):
     path = str(tmp_path / "irc.db")
     restart(irc, path)
     register(irc, "alice")
@@ -306,11 +307,10 @@ def test_how_long_nobody_was_in_it_counts_over_a_restart(irc, tmp_path, monkeypa
         alice.ask(line)  # and if we are killed now, this is what is known
         states = irc.server.extensions[Storage].database.read(states_in)
         assert [bool(state["left_at"]) for state in states] == are_empty
-    now = founders.time.time
-    monkeypatch.setattr(founders.time, "time", lambda: now() + founders.DAYS * founders.DAY_S / 2)
+    clock(founders, time=lambda: time.time() + founders.DAYS * founders.DAY_S / 2)
     alice.ask("PART #tea")
     restart(irc, path)
-    monkeypatch.setattr(founders.time, "time", lambda: now() + founders.DAYS * founders.DAY_S)
+    clock(founders, time=lambda: time.time() + founders.DAYS * founders.DAY_S)
     assert orders(irc.client("carol"), "INFO #tea", "INFO #rice") == ["#tea belongs to alice.", "#rice is nobody's."]
     restart(irc, path)
     assert set(irc.server.registry.channels) == {"#tea"}

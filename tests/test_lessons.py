@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests import verdict
 from tests.chapter import ROOT
 from tests.crash import shorten
 from tests.lesson import Lesson, Story
@@ -270,9 +271,9 @@ def test_what_takes_long_is_not_tried_where_much_is_broken(lessons):
     assert "\n[-] what waits for one client is bounded" in printed, printed
 
 
-def test_a_run_that_takes_long_ends_once_something_is_broken(monkeypatch):
+def test_a_run_that_takes_long_ends_once_something_is_broken(clock):
     now = 1.0
-    monkeypatch.setattr("tests.verdict.time", SimpleNamespace(monotonic=lambda: now))
+    clock(verdict, monotonic=lambda: now)
     so_far = SoFar()
     for rule in ("one", "two"):
         so_far.note(rule, SimpleNamespace(failed=False, passed=True, outcome="passed", when="call"))

@@ -2,7 +2,6 @@
 
 import itertools
 import threading
-import types
 
 import pytest
 from hypothesis import given
@@ -118,6 +117,7 @@ def test_who_leaves_is_announced_once_and_is_in_no_list(chat, leave):
 
 
 @pytest.mark.direct
+@pytest.mark.usefixtures("impatient")
 def test_a_user_who_is_cut_off_is_announced_once(connect, serve):
     server = serve(PresenceServer, max_pending_bytes=1000)
     alice, _mallory, carol = log_in(connect, server, "alice", "mallory", "carol")
@@ -283,7 +283,7 @@ def test_without_the_lock_she_is_told_of_a_ghost(server_class):
         come_at_once(server_class)
 
 
-def test_the_naive_server_shows_a_ghost(connect, serve, monkeypatch):
+def test_the_naive_server_shows_a_ghost(connect, serve, clock):
     between = threading.Event()
     go_on = threading.Event()
 
@@ -291,7 +291,7 @@ def test_the_naive_server_shows_a_ghost(connect, serve, monkeypatch):
         between.set()
         go_on.wait(10)
 
-    monkeypatch.setattr(naive_server, "time", types.SimpleNamespace(sleep=unlucky))
+    clock(naive_server, sleep=unlucky)
     server = serve(naive_server.TwoStepServer)
     go_on.set()
     _alice, bob = log_in(connect, server, "alice", "bob")

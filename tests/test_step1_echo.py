@@ -10,13 +10,12 @@ import socketserver
 import subprocess
 import sys
 import threading
-import time
-from unittest import mock
 
 import pytest
 
 from extras.wiretap.options import address
 from extras.wiretap.wiretap import Wiretap
+from step1_echo import serving
 from step1_echo.server import EchoServer
 from step1_echo.serving import PAUSE_S, format_address
 from step4_framing.server import FramedServer
@@ -262,10 +261,10 @@ SERVERS = {"step 1": EchoServer, "step 4": FramedServer, "wiretap": functools.pa
 
 
 @pytest.fixture
-def pauses(monkeypatch):
+def pauses(clock):
     """How long the acceptor has paused, each time; it does not take the time here."""
     pauses = []
-    monkeypatch.setattr("step1_echo.serving.time", mock.Mock(sleep=pauses.append, monotonic=time.monotonic))
+    clock(serving, sleep=pauses.append)
     return pauses
 
 

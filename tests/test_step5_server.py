@@ -737,6 +737,7 @@ def replies_in_time(wire, count, silent):
     hint="A send to a user who does not read blocks. Give each receiver a queue, and let nobody wait for it. If "
     "too much waits in it, close that connection.",
 )
+@pytest.mark.usefixtures("impatient")
 def test_a_user_who_does_not_read_delays_nobody(chat):
     mallory, alice, bob, carol = (chat.login(name) for name in ("mallory", "alice", "bob", "carol"))
     line = f"MSG {mallory.name} {'x' * 900}\n".encode()
@@ -813,6 +814,7 @@ def test_what_a_client_asks_for_and_does_not_read_is_bounded(chat):
     hint="Count what waits in a receiver's queue. Above a bound, a megabyte say, close that connection and forget "
     "the queue. To drop single messages is no way: they got OK.",
 )
+@pytest.mark.usefixtures("impatient")
 def test_what_waits_for_one_client_is_bounded(chat):
     alice, mallory = chat.login("alice"), chat.login("mallory")
     mallory.story.add(mallory.name, "", "(reads nothing from here on)")
@@ -882,6 +884,7 @@ def test_ten_thousand_pipelined_requests_get_their_replies_in_order(login):
 
 
 @direct
+@pytest.mark.usefixtures("impatient")
 def test_a_slow_consumer_is_cut_off_at_the_bound(serve, connect):
     chat = Chat(serve(ChatServer, max_pending_bytes=100_000), connect)
     alice, mallory, bob = (chat.login(name) for name in ("alice", "mallory", "bob"))

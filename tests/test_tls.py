@@ -584,6 +584,7 @@ def test_a_clean_end_is_said_in_tls_after_all_replies(house, certificates, last)
     assert not alice.was_reset
 
 
+@pytest.mark.usefixtures("impatient")
 def test_who_does_not_read_is_cut_off_and_delays_nobody(house, dial):
     server = house(max_pending_bytes=100_000)
     alice, bob, carol = (dial(server, name) for name in ("alice", "bob", "carol"))

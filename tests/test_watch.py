@@ -410,9 +410,9 @@ def test_a_save_that_changes_nothing_is_judged_anew_and_stops_no_judging(tmp_pat
     assert [watcher.edited(), watcher.edited()] == [False, True]
 
 
-def test_what_her_program_writes_while_it_is_judged_is_no_save(tmp_path, watcher, monkeypatch):
+def test_what_her_program_writes_while_it_is_judged_is_no_save(tmp_path, watcher, clock):
     saves = itertools.chain([lambda: (tmp_path / "chat_server.py").write_text("now")], itertools.repeat(lambda: None))
-    monkeypatch.setattr(watch.time, "sleep", lambda seconds: next(saves)())
+    clock(watch, sleep=lambda seconds: next(saves)())
     (tmp_path / "log.txt").touch()
     assert watcher.wait() == {"chat_server.py"}
 

@@ -572,6 +572,7 @@ def test_a_stop_is_told_in_a_message_and_all_that_was_acknowledged_comes_before(
         assert wire.sock.close_frame
 
 
+@pytest.mark.usefixtures("impatient")
 def test_who_does_not_read_is_cut_off_between_two_frames_and_told_why(open_web):
     web = open_web(max_pending_bytes=200_000)
     slow = web.browser("slow")
