@@ -18,15 +18,16 @@ from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step1_echo is found
 
-from extras.web.websocket import ServerProtocol, missing_library
+from extras.web.websocket import HAS_LIBRARY, missing_library
 from step1_echo.serving import CTRL_C_STATUS
 from step1_echo.streams import CannotWrite, mend_streams, tell, write
 
-if ServerProtocol:
+if HAS_LIBRARY:
     from websockets.client import ClientProtocol
     from websockets.frames import Close, Frame, Opcode
     from websockets.http11 import Response
     from websockets.protocol import State
+    from websockets.typing import Origin
     from websockets.uri import parse_uri
 
     ANSWERS = {Opcode.PING: Opcode.PONG, Opcode.CLOSE: Opcode.CLOSE}  # what the protocol answers by itself
@@ -44,7 +45,7 @@ def show_http(arrow: str, head: bytes) -> None:
             write(sys.stdout, f"{arrow} {header}\n")
 
 
-def show_frame(arrow: str, frame, wire: bytes) -> None:
+def show_frame(arrow: str, frame: "Frame", wire: bytes) -> None:
     """Print the bytes of a frame's header, and what the frame says."""
     masked = bool(wire[1] & 0x80)
     size = HEADER_BYTES.get(wire[1] & 0x7F, 2) + 4 * masked
@@ -63,7 +64,9 @@ class Talk:
         """Connect, and ask for a WebSocket.  Raises: OSError."""
         where = urlsplit(url)
         self.sock = socket.create_connection((where.hostname, where.port or 80))
-        self.protocol = ClientProtocol(parse_uri(url.replace("http", "ws", 1)), origin=origin)
+        self.protocol = ClientProtocol(
+            parse_uri(url.replace("http", "ws", 1)), origin=Origin(origin) if origin else None
+        )
         self.lock = threading.Lock()
         self.answered = threading.Event()
         self.protocol.send_request(self.protocol.connect())
@@ -103,7 +106,7 @@ class Talk:
                                 "←", f"HTTP/1.1 {event.status_code} {event.reason_phrase}\r\n{event.headers}".encode()
                             )
                             self.answered.set()
-                        else:
+                        elif isinstance(event, Frame):
                             show_frame("←", event, event.serialize(mask=False))
                     frames = [event for event in events if isinstance(event, Frame)]
                     self.send_what_is_due(

@@ -15,7 +15,7 @@ from extras.tls.doors import Door
 from extras.web.heartbeat import check_pulse
 from extras.web.web_door import door_from_args, open_web_door
 from extras.web.website import Website, origin
-from extras.web.websocket import text_frame
+from extras.web.websocket import TEXT_ONLY
 from step1_echo.serving import main, port_number
 
 WEB_PORT = 9080  # as 9000 for terminals, and 8080, where many servers that are tried out listen
@@ -30,12 +30,13 @@ class WebServer(RoomsServer):
     website_class = Website
 
     @classmethod
-    def from_args(cls, args):
+    def from_args(cls, args: argparse.Namespace) -> "WebServer":
         """Build the server that the command line asks for."""
         server = super().from_args(args)
+        assert isinstance(server, WebServer)  # of our own class, whatever it is
         address = args.web_host or args.host, args.web_port
         website = cls.website_class(PAGE, args.origin)
-        server.web = door_from_args(server, address, "--web-port", website, {"": text_frame})
+        server.web = door_from_args(server, address, "--web-port", website, TEXT_ONLY)
         server.scheme = "https" if server.tls_door else "http"
         return server
 

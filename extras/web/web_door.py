@@ -1,23 +1,23 @@
 """A door for browsers: one more port of a server, with the WebSocket codec."""
 
 import functools
-from collections.abc import Callable, Mapping
+import socket
+from collections.abc import Callable
 
 from extras.tls.doors import Door, DoorServer
-from extras.tls.stream import PlainStream
+from extras.tls.stream import PlainStream, SpeakingStream
 from extras.tls.tls_server import TlsServer, give_up
 from extras.web.website import Website
 from extras.web.websocket import (
+    TEXT_ONLY,
+    Frames,
     WebSocketCodec,
     binary_frame,
     missing_library,
     replacing_text_frame,
-    text_frame,
 )
 from step1_echo.serving import explain_bind_error
-from step5_server.stream import Stream
 
-Frames = Mapping[str, Callable[[bytes], bytes]]
 # A client that names neither gets text: every browser can read that.
 # Source: IRCv3, "WebSocket support" (ircv3.net/specs/extensions/websocket).
 IRC_FRAMES = {
@@ -31,8 +31,8 @@ def open_web_door(
     house: DoorServer,
     address: tuple[str, int],
     website: Website,
-    frames: Frames = {"": text_frame},
-    stream: Callable[..., Stream] = PlainStream,
+    frames: Frames = TEXT_ONLY,
+    stream: Callable[[socket.socket], SpeakingStream] = PlainStream,
 ) -> Door:
     """Let a server listen for browsers as well; before serve_forever().  Raises: OSError."""
     codec = functools.partial(WebSocketCodec, website=website, frames=frames)

@@ -16,17 +16,21 @@ control   a frame that is no message: ping, pong, close
 import codecs
 import logging
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from extras.web.website import Website, http_answer
-from step5_server.codec import LineCodec
+from step5_server.codec import Codec
 
 try:
     from websockets.exceptions import WebSocketException
     from websockets.frames import Close, Frame, Opcode
+    from websockets.http11 import Request
     from websockets.protocol import State
     from websockets.server import ServerProtocol
+
+    HAS_LIBRARY = True
 except ImportError:  # everything else runs without it; who needs it says so: missing_library()
-    ServerProtocol = None
+    HAS_LIBRARY = False
 
 # A frame is kept until it is whole.  A message in several frames is not: its line is the buffer's
 # business, and if it is too long, the buffer says so, and the next message counts again.
@@ -39,7 +43,7 @@ quiet.setLevel(logging.ERROR)  # the library would tell of each connection; the 
 
 def missing_library() -> str:
     """Return what to tell a user on whose machine the library is missing; "" if it is there."""
-    if ServerProtocol:
+    if HAS_LIBRARY:
         return ""
     return "WebSocket needs a library that is not installed: pip install -r extras/web/requirements.txt"
 
@@ -74,6 +78,10 @@ def refusal(line: bytes) -> bytes:
     return http_answer(503, "text/plain; charset=utf-8", line + b"\n")
 
 
+Frames = Mapping[str, Callable[[bytes], bytes]]  # a subprotocol, "" for none -> how a line is framed then
+TEXT_ONLY: Frames = {"": text_frame}
+
+
 class WebSocketCodec:
     """HTTP request, then frames in; lines out, and frames.  Around the codec of the lines themselves.
 
@@ -82,16 +90,11 @@ class WebSocketCodec:
     Thread: one only, the connection's own; `frame` may be called by any.
     """
 
-    def __init__(
-        self,
-        inner: LineCodec,
-        website: Website,
-        frames: Mapping[str, Callable[[bytes], bytes]] = {"": text_frame},
-    ):
+    def __init__(self, inner: Codec, website: Website, frames: Frames = TEXT_ONLY):
         self.opened = False
         self.ended = False
         self.goodbye = b""
-        self.frame = refusal
+        self.frame: Callable[[bytes], bytes] = refusal
         self.pinged_at = 0.0  # the sweep's; if anything has come since, the peer lives
         self._inner = inner
         self._website = website
@@ -138,10 +141,11 @@ class WebSocketCodec:
         if self._protocol.handshake_exc:
             return self._refuse(400)
         for request in self._protocol.events_received():
+            assert isinstance(request, Request)  # frames come afterwards
             return self._answer(request)
         return b""
 
-    def _answer(self, request) -> bytes:
+    def _answer(self, request: "Request") -> bytes:
         """Open the WebSocket, or give a file, or refuse."""
         try:
             host, origin = request.headers.get("Host"), request.headers.get("Origin")
@@ -181,8 +185,8 @@ class WebSocketCodec:
             self.goodbye, answer = answer, b""
         return answer
 
-    def _part_of_line(self, frame) -> bytes:
-        """Return what this frame adds to the lines: its bytes, and the line's end if it ends a message."""
+    def _part_of_line(self, frame: Any) -> bytes:
+        """Return what this Frame adds to the lines: its bytes, and the line's end if it ends a message."""
         if frame.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT) or self._failed:
             return b""
         if frame.opcode is not Opcode.CONT:
@@ -194,7 +198,8 @@ class WebSocketCodec:
                 self._protocol.fail(1007, "no UTF-8")
                 self._failed = True
                 return b""
-        return frame.data + b"\n" if frame.fin else frame.data
+        data: bytes = frame.data
+        return data + b"\n" if frame.fin else data
 
 
 REFUSALS = {
