@@ -132,16 +132,7 @@ class Film:
         self.names = asked[1].split(",") if asked else list(dict.fromkeys(step.terminal for step, _ in seen))
         self.seen = [(step, row) for step, row in seen if step.terminal in self.names]
         self.on_pty = "pty" in fence.info.split()
-        self.side_by_side = side_by_side
-        least, most = COLUMNS[side_by_side]
-        columns = max(least, min(most, max(len(row) for _, row in self.seen)))
-        self.columns = {name: columns for name in self.names}
-        self.width = columns * COLUMN + 2 * SIDE
-        self.lines = [self.names[place : place + side_by_side] for place in range(0, len(self.names), side_by_side)]
-        if len(self.lines[-1]) < side_by_side:  # then the first, a server most of the time, is as wide as two
-            first, *others = self.names
-            self.lines = [[first], *(others[place : place + 2] for place in range(0, len(others), 2))]
-            self.columns[first] += int((self.width + GAP) / COLUMN)
+        self._lay_out(side_by_side)
         self.rows = {name: [] for name in self.names}  # as they are at the moment
         self.pictures = []  # of (when it begins, picture)
         self.typing = []  # of (terminal, begin, end)
@@ -156,6 +147,19 @@ class Film:
         self.heights = {name: 0 for name in self.names}  # in rows
         for name, number in (place for _, picture in self.pictures for place in picture):
             self.heights[name] = max(self.heights[name], number + 1)
+
+    def _lay_out(self, side_by_side):
+        """Find the windows' places and widths."""
+        least, most = COLUMNS[side_by_side]
+        columns = max(least, min(most, max(len(row) for _, row in self.seen)))
+        self.columns = {name: columns for name in self.names}
+        self.width = columns * COLUMN + 2 * SIDE  # of a window
+        self.whole_width = side_by_side * (self.width + GAP) - GAP
+        others, self.beside = self.names, []  # the names of windows that stand side by side, from the top down
+        if len(self.names) % side_by_side:  # then the first, a server most of the time, is as wide as two
+            self.beside, others = [self.names[:1]], self.names[1:]
+            self.columns[self.names[0]] += int((self.width + GAP) / COLUMN)
+        self.beside += [others[place : place + side_by_side] for place in range(0, len(others), side_by_side)]
 
     def _play(self, comments):
         self.now, to_read, last = 0, 0, None
@@ -230,13 +234,12 @@ class Drawing:
     def __init__(self, film):
         self.film = film
         self.rules = {}  # the animations: what it does -> its name
-        self.width = film.side_by_side * (film.width + GAP) - GAP
 
     def svg(self, title, description):
         """Return the whole file."""
         film = self.film
-        parts, y, width = [], 0, self.width
-        for names in film.lines:
+        parts, y, width = [], 0, film.whole_width
+        for names in film.beside:
             height = BAR + 16 + ROW * max(film.heights[name] for name in names)
             for place, name in enumerate(names):
                 across = width if len(names) == 1 else film.width

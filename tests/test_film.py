@@ -1,13 +1,14 @@
 """The chapters' moving pictures: how they are made; test_transcripts.py compares each with its replay."""
 
 import re
+import sys
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.chapter import Fence, all_fences
 from tests.film import COLUMNS, Film, fault, file_of, svg
-from tests.transcript import LANGUAGES, Step
+from tests.transcript import LANGUAGES, Replay, Step
 
 MAX_BYTES = 200_000  # a reader on the road pays for each
 PICTURES = [fence for fence in all_fences(*LANGUAGES) if file_of(fence)]
@@ -15,7 +16,7 @@ PICTURES = [fence for fence in all_fences(*LANGUAGES) if file_of(fence)]
 
 def session(path, *rows, info="transcript pty picture=session.svg"):
     """Return a block, and what its replay has seen: a Step for each "alice> hello", with the row that shows it."""
-    steps = [re.match(r" *(\w+)(.) (.*)", said).groups() for said, _ in rows]
+    steps = [re.match(r"(\w+)(.) (.*)", said).groups() for said, _ in rows]
     seen = [(Step(*step, number), row) for number, (step, (_, row)) in enumerate(zip(steps, rows), 2)]
     return Fence(path / "chapter.md", 1, info, tuple(said for said, _ in rows)), seen
 
@@ -29,6 +30,26 @@ def shown(film, name):
         if texts[-1:] != [text]:
             texts.append(text)
     return texts
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a replay wants a Unix terminal")
+def test_the_last_picture_is_the_screen_with_its_prompts(tmp_path):
+    asks = "import sys; [print('told', input('what? ')) for _ in 'ab']"
+    fence, _ = session(
+        tmp_path,
+        (f'alice$ python -c "{asks}"', ""),
+        ("alice_ hel", ""),
+        ("alice> lo", ""),
+        ("alice< told hello", ""),
+        ("alice> bye", ""),
+        ("alice< told bye", ""),
+    )
+    replay = Replay(fence, str(tmp_path))
+    replay.run()
+    screen = replay.terminals["alice"].screen
+    rows = [screen.line(row) for row in range(screen.row)]
+    assert rows[0] == "what? hello"
+    assert shown(Film(fence, replay.seen, 1), "alice")[-1][-len(rows) :] == rows
 
 
 def test_half_a_line_moves_down_when_something_comes(tmp_path):
