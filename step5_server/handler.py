@@ -33,8 +33,8 @@ class LineHandler(socketserver.BaseRequestHandler):
     The server gives: registry, max_pending_bytes, admit(), retire(), may_linger(), forget().
     """
 
-    connection_class = Connection
-    codec_class = LineCodec
+    connection_class: type[Connection] = Connection
+    codec_class: type[LineCodec] = LineCodec
     # What socketserver calls them, and what they are here.
     request: socket.socket
     client_address: Address
