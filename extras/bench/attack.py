@@ -301,7 +301,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def numbers(text: str) -> list[int]:
     """Convert for argparse: numbers over 0 with commas between them."""
-    return [positive(int)(word) for word in text.split(",")]
+    return [int(positive(int)(word)) for word in text.split(",")]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,12 +4,11 @@ server = SERVERS["rooms"](("127.0.0.1", 9000), gate=Gate("rooms"))
 """
 
 from extras.glass.rungs import NaiveServer, RaceServer, SmallServer
-from extras.glass.watched import WatchedRooms, watched
-from step5_server.server import ChatServer
+from extras.glass.watched import WatchedChat, WatchedRooms, WatchedServer
 
-SERVERS = {
+SERVERS: dict[str, type[WatchedServer]] = {
     "rooms": WatchedRooms,
-    "chat": watched(ChatServer),
+    "chat": WatchedChat,
     "small": SmallServer,
     "naive": NaiveServer,
     "race": RaceServer,

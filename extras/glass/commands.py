@@ -4,7 +4,15 @@ command   a JSON object: {"do": "pause"}; "lane" says who is to do something: on
 piece     bytes that are sent alone, and arrive as a chunk of their own
 """
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from extras.glass.players import Player
+
+if TYPE_CHECKING:
+    from extras.glass.house import House  # which imports us
+
+Command = dict[str, Any]
 
 LONG_TEXT = 16384  # characters of a text or of data
 MANY_LINES = 100_000  # of a flood: some seconds
@@ -12,7 +20,7 @@ MAX_RATE = 10_000  # steps a second: the slow motion of a test, in which nobody 
 GLUED = 10  # lines in one segment
 
 
-def text_in(command: dict, key: str, default: str = "") -> str:
+def text_in(command: Command, key: str, default: str = "") -> str:
     """Return a text of a command.  Raises: ValueError."""
     text = command.get(key, default)
     if not isinstance(text, str) or len(text) > LONG_TEXT:
@@ -20,7 +28,7 @@ def text_in(command: dict, key: str, default: str = "") -> str:
     return text
 
 
-def number_in(command: dict, key: str, default: float, low: float, high: float) -> float:
+def number_in(command: Command, key: str, default: float, low: float, high: float) -> float:
     """Return a number of a command.  Raises: ValueError."""
     value = command.get(key, default)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
@@ -38,7 +46,7 @@ def usual_line(player: Player) -> str:
     return f"MSG {player.name} café" if player.name else "HELP é"
 
 
-def cut_at(data: bytes, cuts) -> list[bytes]:
+def cut_at(data: bytes, cuts: object) -> list[bytes]:
     """Return the pieces of data between the offsets.  Raises: ValueError."""
     if not isinstance(cuts, list) or not all(type(cut) is int and 0 < cut < len(data) for cut in cuts):
         raise ValueError("cuts are offsets inside the data")
@@ -46,12 +54,12 @@ def cut_at(data: bytes, cuts) -> list[bytes]:
     return [data[start:end] for start, end in zip([0, *ends], ends)]
 
 
-def say(player: Player, command: dict) -> None:
+def say(player: Player, command: Command) -> None:
     """Send a line."""
     player.do(player.send, [framed(text_in(command, "text"))])
 
 
-def send(player: Player, command: dict) -> None:
+def send(player: Player, command: Command) -> None:
     """Send bytes as they are, cut as asked."""
     try:
         data = text_in(command, "data").encode("latin-1")
@@ -60,13 +68,13 @@ def send(player: Player, command: dict) -> None:
     player.do(player.send, cut_at(data, command.get("cuts", [])))
 
 
-def bytewise(player: Player, command: dict) -> None:
+def bytewise(player: Player, command: Command) -> None:
     """Send a line, each byte alone."""
     line = framed(text_in(command, "text", usual_line(player)))
     player.do(player.send, [bytes([byte]) for byte in line])
 
 
-def glue(player: Player, command: dict) -> None:
+def glue(player: Player, command: Command) -> None:
     """Send many lines in one segment."""
     lines = command.get("lines", [text_in(command, "text", usual_line(player))] * GLUED)
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
@@ -77,7 +85,7 @@ def glue(player: Player, command: dict) -> None:
     player.do(player.send, [data])
 
 
-def cut_in_char(player: Player, command: dict) -> None:
+def cut_in_char(player: Player, command: Command) -> None:
     """Send a line that is cut inside its first character of more than one byte."""
     line = framed(text_in(command, "text", usual_line(player)))
     # In UTF-8, the second byte of such a character is the first of this kind.  Source: RFC 3629, section 3
@@ -87,7 +95,7 @@ def cut_in_char(player: Player, command: dict) -> None:
     player.do(player.send, cut_at(line, [at]))
 
 
-def flood(player: Player, command: dict) -> None:
+def flood(player: Player, command: Command) -> None:
     """Send the same line again and again, as fast as the server reads."""
     text = text_in(command, "text", usual_line(player))
     if "to" in command:
@@ -95,18 +103,18 @@ def flood(player: Player, command: dict) -> None:
     player.do(player.flood, framed(text), int(number_in(command, "lines", 1000, 1, MANY_LINES)))
 
 
-def reset(player: Player, command: dict) -> None:
+def reset(player: Player, command: Command) -> None:
     """End as a crash would: now, not after what is still to be done."""
     player.drop_jobs()
     player.do(player.reset)
 
 
-def silent(player: Player, command: dict) -> None:
+def silent(player: Player, command: Command) -> None:
     """Say nothing more."""
     player.drop_jobs()
 
 
-PLAYS = {
+PLAYS: dict[str, Callable[[Player, Command], None]] = {
     "say": say,
     "send": send,
     "bytewise": bytewise,
@@ -121,13 +129,13 @@ PLAYS = {
 }
 
 
-def obey(house, command) -> Player | None:
+def obey(house: "House", command: Any) -> Player | None:
     """Do what a page asks for; return whom `add` has made.  Raises: ValueError with what is wrong.
 
     Blocks: never, but for `server` and `scene`: until the server before has stopped.
     """
     if not isinstance(command, dict) or not isinstance(command.get("do"), str):
-        raise ValueError('a command is {"do": …}')
+        raise ValueError('a command is {"do": …}')  # noqa: TRY004 (as all that is wrong with a command)
     do, gate = command["do"], house.gate
     if do in ("pause", "run"):
         getattr(gate, do)()

@@ -10,13 +10,19 @@ command   a JSON object: {"do": "pause"}
 import json
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from extras.glass.gate import Event, Gate
 from extras.tls.doors import DoorHandler
 from extras.web.website import Website
 from extras.web.websocket import WebSocketCodec, text_frame
 from step1_echo.serving import POLL_INTERVAL_S
-from step5_server.codec import LineCodec
+from step4_framing.framing import LineTooLong
+from step5_server.codec import Codec, LineCodec
 from step5_server.line_server import LineServer
+
+if TYPE_CHECKING:
+    from extras.glass.house import House  # which imports us
 
 PAGE = Path(__file__).parent / "page"
 LISTS_A_SECOND = 60  # as often as a screen is drawn
@@ -30,7 +36,7 @@ FEW_KIB = 65536  # unsent: then the page is late, and gets nothing more until it
 class DeskCodec(LineCodec):
     """Lines that may be longer than a chat's."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(MAX_COMMAND_BYTES)
 
 
@@ -38,24 +44,25 @@ class DeskHandler(DoorHandler):
     """Serve a browser: a file, or a page's WebSocket."""
 
     codec_class = DeskCodec
+    server: "Desk"
 
-    def setup(self):
+    def setup(self) -> None:
         super().setup()
         self.name = "page"  # nobody logs in here
         self.shower: threading.Thread | None = None
 
-    def codec(self):
+    def codec(self) -> Codec:
         """Return what makes commands of bytes, and bytes of lists."""
         return WebSocketCodec(super().codec(), self.server.website, {"": text_frame})
 
-    def handle(self):
+    def handle(self) -> None:
         """Open the WebSocket, and serve it."""
         if self.open():
             self.shower = threading.Thread(target=self.show, name="shower", daemon=True)
             self.shower.start()
             super().handle()
 
-    def finish(self):
+    def finish(self) -> None:
         """Show nothing more."""
         self.outbox.end()
         gate = self.server.house.gate
@@ -65,10 +72,10 @@ class DeskHandler(DoorHandler):
             self.shower.join()
         super().finish()
 
-    def answer(self, line) -> None:
+    def answer(self, line: bytes | LineTooLong) -> None:
         """Obey a command."""
         try:
-            self.server.house.obey(json.loads(line))
+            self.server.house.obey(json.loads(line))  # type: ignore[arg-type]  # LineTooLong: a TypeError
         except (ValueError, TypeError, RecursionError) as error:
             self.conn.send(json.dumps([{"kind": "refused", "text": str(error)}]).encode())
 
@@ -88,7 +95,7 @@ class DeskHandler(DoorHandler):
         while not self.outbox.ended:
             with gate.moment:
                 if not is_new:
-                    gate.news.wait_for(lambda: gate.count > shown or self.outbox.ended)
+                    gate.news.wait_for(lambda: gate.count > shown or self.outbox.ended)  # noqa: B023 (used up here)
                 if self.outbox.ended:
                     return
                 events = self.list_from(gate, shown, is_new)
@@ -100,7 +107,7 @@ class DeskHandler(DoorHandler):
             self.server.ended.wait(1 / LISTS_A_SECOND)  # and no sooner the next
 
     @staticmethod
-    def list_from(gate, shown: int, is_new: bool) -> list[dict]:
+    def list_from(gate: Gate, shown: int, is_new: bool) -> list[Event]:
         """Return what a page has not seen, or what is so now if that is too much.  Holds the moment."""
         count = gate.count - shown
         if not is_new and count <= MAX_EVENTS:
@@ -114,7 +121,7 @@ class Desk(LineServer):
 
     handler_class = DeskHandler
 
-    def __init__(self, address: tuple[str, int], house):
+    def __init__(self, address: tuple[str, int], house: "House"):
         """Listen at the address, for the house that it shows.  Raises: OSError."""
         self.house = house
         self.website = Website(PAGE)

@@ -8,7 +8,8 @@ import queue
 import threading
 from collections.abc import Callable
 
-from extras.glass.scenes import SCENES
+from extras.glass.gate import Event
+from extras.glass.scenes import SCENES, Item
 
 # How long nothing must happen before we believe that nothing will: a server that is only busy does
 # something many times in that time.
@@ -28,17 +29,17 @@ class Director:
     see    must be called with every event, in order; it never blocks
     """
 
-    def __init__(self, do: Callable[[dict], object], tell: Callable[..., None]):
+    def __init__(self, do: Callable[[Item], int | None], tell: Callable[..., object]):
         self._do, self._tell = do, tell
         self.pace_s, self.still_s = PACE_S, STILL_S  # a test has no need to see anything
         self.haste = 1.0  # and can do with less slow motion
-        self._events: queue.SimpleQueue = queue.SimpleQueue()  # those since the step began; None: give up
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()  # those since the step began; None: give up
         self._lock = threading.Lock()  # guards all below: held to look and to set, never to wait
         self._number = self._step = 0  # from 1; 0: no scene
         self._done = False  # the step, and nobody has asked for the next yet
         self._thread: threading.Thread | None = None
-        self._lanes: dict[str, int] = {}  # key -> number
-        self._states: dict[int, str] = {}
+        self._lanes: dict[str, int | None] = {}  # key -> number; None: a page has meddled, and it was not made
+        self._states: dict[int | None, str] = {}  # by the lane's number
 
     def start(self, number: int) -> None:
         """Begin a scene; one that is under way is given up.  Raises: ValueError."""
@@ -61,7 +62,7 @@ class Director:
             self._number = 0
             self._tell("scene", scene=0)
 
-    def see(self, event: dict) -> None:
+    def see(self, event: Event) -> None:
         """Notice an event.  Thread: any.  Blocks: never."""
         if event["kind"] == "state":
             self._states[event["lane"]] = event["state"]
@@ -106,8 +107,10 @@ class Director:
             done=done,
         )
 
-    def _carry_out(self, item: dict | tuple) -> bool:
+    def _carry_out(self, item: Item | tuple[Item, ...]) -> bool:
         """Do what the plan says next; tell whether the scene goes on."""
+        if isinstance(item, tuple):
+            return self._expect(list(item))
         if "do" in item:
             return self._command(item)
         if "let" in item:
@@ -115,16 +118,19 @@ class Director:
             return self._let(item["let"], list(item["until"]), pace_s)
         if "states" in item:
             return self._stay(item["states"])
-        missing = [item] if isinstance(item, dict) else list(item)
+        return self._expect([item])
+
+    def _expect(self, missing: list[Item]) -> bool:
+        """Wait until all these events have come; tell whether the scene goes on."""
         while missing and (event := self._events.get()) is not None:
             missing = self._without(event, missing)
         return not missing
 
-    def _without(self, event: dict, missing: list[dict]) -> list[dict]:
+    def _without(self, event: Event, missing: list[Item]) -> list[Item]:
         """Return what is still missing when this event has come."""
         return [wanted for wanted in missing if not self._is(event, wanted)]
 
-    def _command(self, item: dict) -> bool:
+    def _command(self, item: Item) -> bool:
         command = dict(item)
         key = command.pop("as", command.get("name"))
         if "lane" in command:
@@ -136,7 +142,7 @@ class Director:
             self._lanes[key] = made
         return True
 
-    def _let(self, keys: tuple[str, ...], missing: list[dict], pace_s: float) -> bool:
+    def _let(self, keys: tuple[str, ...], missing: list[Item], pace_s: float) -> bool:
         """Let threads pass in turn, until what is missing has come."""
         turn, patience_s = 0, 0.0
         while True:
@@ -168,7 +174,7 @@ class Director:
                 if all(self._states.get(self._lanes[key]) == state for key, state in states.items()):
                     return True
 
-    def _is(self, event: dict, wanted: dict) -> bool:
+    def _is(self, event: Event, wanted: Item) -> bool:
         """Tell whether the event has all that is wanted."""
         for field, value in wanted.items():
             found = event.get(field)

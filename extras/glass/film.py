@@ -8,8 +8,13 @@ run     frames in a row in which a slot has the same text: one element, which is
 
 import textwrap
 from html import escape
+from typing import Any
 
+from extras.glass.gate import Event
 from extras.glass.watched import MAX_PENDING_BYTES
+
+Slot = tuple[int | None, str]
+Frame = tuple[float, dict[Slot, str]]  # and for how many seconds it is shown
 
 FRAME_S = 0.5  # for each event: one can follow it
 READ_S = 5.0  # when a step is done, for its text
@@ -53,79 +58,79 @@ def shown(data: str) -> str:
 class Model:
     """What is known after the events so far, as texts."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.server = ""
         self.names: dict[int, str] = {}  # of the server's lanes, those that are gone too
         self.rows: dict[int, int] = {}
         self.bounds: dict[int, int | None] = {}  # row -> bytes; None where there is no outbox
-        self.slots: dict[tuple, str] = {}
+        self.slots: dict[Slot, str] = {}
         self.done = False  # is the step done?
 
-    def name(self, lane) -> str:
+    def name(self, lane: Any) -> str:
         """Return what a lane or a thread is called."""
         return "nobody" if lane is None else self.names.get(lane) or (f"#{lane}" if isinstance(lane, int) else lane)
 
-    def see(self, event: dict) -> None:
+    def see(self, event: Event) -> None:
         """Take in one event."""
         show = getattr(self, f"_{event['kind']}", None)
         if show:
             show(event)
 
-    def _mode(self, event: dict) -> None:
+    def _mode(self, event: Event) -> None:
         if event["server"] != self.server:  # another one: of this nothing is known yet
             self.server, self.names, self.rows = event["server"], {}, {}
             self.bounds = {}
             self.slots = {slot: text for slot, text in self.slots.items() if slot[1] in ("title", "text")}
         self.slots[None, "mode"] = f"server: {event['server']}"
 
-    def _scene(self, event: dict) -> None:
+    def _scene(self, event: Event) -> None:
         if event["scene"]:
             self.done = event["done"]
             self.slots[None, "title"] = event["title"]
             self.slots[None, "text"] = event["text"]
 
-    def _connected(self, event: dict) -> None:
+    def _connected(self, event: Event) -> None:
         self.names[event["lane"]] = ""
         self.rows[event["lane"]] = len(self.rows)
         self.slots[self.rows[event["lane"]], "name"] = f"#{event['lane']}"
 
-    def _named(self, event: dict) -> None:
+    def _named(self, event: Event) -> None:
         self.names[event["lane"]] = event["name"]
         self.slots[self.rows[event["lane"]], "name"] = f"#{event['lane']} {event['name']}"
 
-    def _gone(self, event: dict) -> None:
+    def _gone(self, event: Event) -> None:
         for what in ("chunk", "kept", "does", "outbox", "gauge"):
             self.slots.pop((self.rows[event["lane"]], what), None)
         self.slots[self.rows[event["lane"]], "state"] = "gone"
 
-    def _state(self, event: dict) -> None:
+    def _state(self, event: Event) -> None:
         self.slots[self.rows[event["lane"]], "state"] = event["state"]
 
-    def _chunk(self, event: dict) -> None:
+    def _chunk(self, event: Event) -> None:
         self.slots[self.rows[event["lane"]], "chunk"] = f"│{shown(event['data'])}│"
 
-    def _kept(self, event: dict) -> None:
+    def _kept(self, event: Event) -> None:
         lines = f"{event['lines']} whole, " if event["lines"] else ""
         self.slots[self.rows[event["lane"]], "kept"] = lines + (shown(event["rest"]) or "no rest")
 
-    def _line(self, event: dict) -> None:
+    def _line(self, event: Event) -> None:
         self.slots[self.rows[event["lane"]], "does"] = f"line {shown(event.get('line') or 'too long')}"
 
-    def _table(self, event: dict) -> None:
+    def _table(self, event: Event) -> None:
         found = {True: ": taken", False: ": free", None: ""}[event.get("found")]
         self.slots[self.rows[event["lane"]], "does"] = f"{event['does']} {event['name']}{found}"
 
-    def _reply(self, event: dict) -> None:
+    def _reply(self, event: Event) -> None:
         self.slots[self.rows[event["lane"]], "does"] = f"reply {shown(event['line'])}"
 
-    def _put(self, event: dict) -> None:
+    def _put(self, event: Event) -> None:
         self._outbox(event)
 
-    def _sent(self, event: dict) -> None:
+    def _sent(self, event: Event) -> None:
         self._outbox(event)
         self.slots[self.rows[event["lane"]], "sent"] = f"one send: {event['bytes']} bytes"
 
-    def _outbox(self, event: dict) -> None:
+    def _outbox(self, event: Event) -> None:
         """Show how much waits for this peer."""
         row, waiting = self.rows[event["lane"]], (event.get("queued") or 0) + (event.get("unsent") or 0)
         bound = self.bounds[row] = event.get("bound", self.bounds.get(row, MAX_PENDING_BYTES))
@@ -133,24 +138,26 @@ class Model:
         if bound:
             self.slots[row, "gauge"] = str(min(GAUGE, GAUGE * waiting // bound or 2) if waiting else 0)
 
-    def _drainer(self, event: dict) -> None:
+    def _drainer(self, event: Event) -> None:
         self.slots[self.rows[event["lane"]], "drainer"] = "a drainer waits for her" if event["runs"] else ""
 
-    def _cut(self, event: dict) -> None:
+    def _cut(self, event: Event) -> None:
         self.slots[self.rows[event["lane"]], "drainer"] = "slow consumer: cut off"
 
-    def _lock(self, event: dict) -> None:
+    def _lock(self, event: Event) -> None:
         queue = ", ".join(map(self.name, event["queue"])) or "nobody"
         self.slots[None, "lock"] = f"the lock: {self.name(event['holder'])} has it; {queue} in the queue"
 
-    def _postman(self, event: dict) -> None:
+    def _postman(self, event: Event) -> None:
         outboxes = ", ".join(map(self.name, event.get("outboxes") or ()))
         self.slots[None, "postman"] = f"the postman walks: {outboxes}" if outboxes else "the postman sleeps"
 
 
-def frames(events: list[dict]) -> list[tuple[float, dict]]:
+def frames(events: list[Event]) -> list[Frame]:
     """Return the pictures, each with the seconds for which it is shown."""
-    model, film, step = Model(), [], []
+    model = Model()
+    film: list[Frame] = []
+    step: list[Frame] = []
     for event in events:
         before = dict(model.slots)
         model.see(event)
@@ -163,7 +170,7 @@ def frames(events: list[dict]) -> list[tuple[float, dict]]:
     return film
 
 
-def sampled(step: list) -> list:
+def sampled(step: list[Frame]) -> list[Frame]:
     """Return at most MAX_FRAMES of a step: its end, and of the rest some, at equal distances."""
     if len(step) <= MAX_FRAMES:
         return step
@@ -172,7 +179,7 @@ def sampled(step: list) -> list:
     return [early[place * len(early) // wanted] for place in range(wanted)] + late
 
 
-def svg(events: list[dict]) -> str:
+def svg(events: list[Event]) -> str:
     """Return the film of these events."""
     film = frames(events)
     ends, total = [], 0.0
@@ -226,7 +233,7 @@ def words(x: int, y: int, text: str, kind: str = "") -> str:
     return f'<text x="{x}" y="{y}"{f" class={chr(34)}{kind}{chr(34)}" if kind else ""}>{escape(text)}</text>'
 
 
-def draw(slot: tuple, text: str, y: int) -> str:
+def draw(slot: Slot, text: str, y: int) -> str:
     """Return the element of a slot, in the row that begins at y."""
     what = slot[1]
     if what == "title":

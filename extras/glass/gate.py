@@ -16,13 +16,19 @@ import collections
 import itertools
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
+
+from step1_echo.serving import Address
 
 KEPT_EVENTS = 4096  # for pages that are late: some seconds of a busy server, and a few MB
+# "n", "t", "kind", "lane" and "thread"; and what else there is to say of something of this kind.
+Event = dict[str, Any]
 # What a page must know of each lane to begin in the middle.  The numbers of the outbox come from the lane.
 LASTING = ("connected", "named", "state", "kept", "drainer", "cut")
 
 
-def text_of(data) -> str:
+def text_of(data: bytes | bytearray | memoryview) -> str:
     """Return bytes as JSON can carry them: one character each."""
     return bytes(data).decode("latin-1")
 
@@ -30,14 +36,14 @@ def text_of(data) -> str:
 class Lane:
     """What is known of one connection.  Guarded by the gate's moment."""
 
-    def __init__(self, number: int, peer: str, moment):
+    def __init__(self, number: int, peer: str, moment: threading.RLock):
         self.number, self.peer = number, peer
-        self.last: dict[str, dict] = {}  # kind -> the last event of this kind
+        self.last: dict[str, Event] = {}  # kind -> the last event of this kind
         self.heard_bytes = 0  # what recv has returned so far
         self.gone = False
         self.heard = threading.Condition(moment)  # more heard_bytes, or gone
         self.queued = self.unsent = 0  # bytes in the outbox: put, and taken from there
-        self.outbox_facts: dict = {"bound": None}  # what else the events of an outbox say
+        self.outbox_facts: dict[str, Any] = {"bound": None}  # what else the events of an outbox say
         self.has_outbox = True  # else whoever has something for this peer sends it
 
 
@@ -59,13 +65,15 @@ class Gate:
         self.server = server
         self.me = Me()
         self.lanes: dict[int, Lane] = {}  # those that are not gone
-        self.listeners: list = []  # called with each event, under the moment: they must not block
+        self.listeners: list[
+            Callable[[Event], None]
+        ] = []  # called with each event, under the moment: they must not block
         # Guards all above and the events.  The innermost lock: who holds it takes no other.
         self.moment = threading.RLock()
         self.news = threading.Condition(self.moment)
         self.count = 0  # events so far; the last one's number
-        self._events: collections.deque[dict] = collections.deque(maxlen=KEPT_EVENTS)
-        self._last: dict[str, dict] = {}  # of what belongs to no lane
+        self._events: collections.deque[Event] = collections.deque(maxlen=KEPT_EVENTS)
+        self._last: dict[str, Event] = {}  # of what belongs to no lane
         self._lane_numbers = itertools.count(1)
         self._began = time.monotonic()
         # Guards all below.  Who waits at a stop waits here, and holds nothing of the gate's.
@@ -81,7 +89,7 @@ class Gate:
 
     # Who does it
 
-    def connect(self, address: tuple, **facts) -> Lane:
+    def connect(self, address: Address, **facts: Any) -> Lane:
         """Number a connection, and tell of it.  Thread: the acceptor."""
         with self.moment:
             lane = Lane(next(self._lane_numbers), f"{address[0]}:{address[1]}", self.moment)
@@ -97,18 +105,18 @@ class Gate:
         """Be nobody: this thread may serve another connection later."""
         self.me.lane, self.me.thread, self.me.is_kept = None, "", False
 
-    def is_own(self, lane: Lane | None) -> bool:
+    def is_own(self, lane: Lane) -> bool:
         """Tell whether the running thread is a lane's own."""
-        return lane is not None and self.me.thread == f"lane {lane.number}"
+        return self.me.thread == f"lane {lane.number}"
 
     def who(self) -> int | str:
         """Return whom the running thread is called: a lane's number, or a name."""
         lane = self.me.lane
-        return lane.number if self.is_own(lane) else self.me.thread or threading.current_thread().name
+        return lane.number if lane and self.is_own(lane) else self.me.thread or threading.current_thread().name
 
     # What happens
 
-    def tell(self, kind: str, lane: Lane | None = None, **facts) -> dict:
+    def tell(self, kind: str, lane: Lane | None = None, **facts: Any) -> Event:
         """Make the next event; without a lane it is of the running thread's, if that has one."""
         me = self.me
         lane = lane or me.lane
@@ -129,13 +137,13 @@ class Gate:
             self.news.notify_all()
             return event
 
-    def state(self, state: str, **facts) -> None:
+    def state(self, state: str, **facts: Any) -> None:
         """Tell what a lane's own thread does now; of other threads there is no state to tell."""
         lane = self.me.lane
-        if self.is_own(lane) and lane.last.get("state", {}).get("state") != state:
+        if lane and self.is_own(lane) and lane.last.get("state", {}).get("state") != state:
             self.tell("state", state=state, **facts)
 
-    def outbox(self, kind: str, lane: Lane, **facts) -> None:
+    def outbox(self, kind: str, lane: Lane, **facts: Any) -> None:
         """Tell something of a lane's outbox, with what it holds now.  Holds the moment."""
         self.tell(kind, lane, **facts, queued=lane.queued, unsent=lane.unsent, **lane.outbox_facts)
 
@@ -150,20 +158,20 @@ class Gate:
 
     # For those who show it
 
-    def events(self, after: int = 0) -> list[dict]:
+    def events(self, after: int = 0) -> list[Event]:
         """Return the events with higher numbers than `after`, those that are still kept."""
         with self.moment:
             missing = self.count - len(self._events)
             return list(itertools.islice(self._events, max(after - missing, 0), None))
 
-    def present(self) -> list[dict]:
+    def present(self) -> list[Event]:
         """Return what is so now, as events: what a page needs that has seen none.  Holds the moment."""
         found = list(self._last.values())
         for lane in self.lanes.values():
             found += [lane.last[kind] for kind in LASTING if kind in lane.last]
         found.sort(key=lambda event: event["n"])
         for lane in self.lanes.values():
-            now = {"bytes": 0, "kernel": None} | lane.last.get("sent", {"t": 0.0, "thread": ""})
+            now: Event = {"bytes": 0, "kernel": None} | lane.last.get("sent", {"t": 0.0, "thread": ""})
             now |= {"kind": "sent", "lane": lane.number, "queued": lane.queued, "unsent": lane.unsent}
             found.append(now | lane.outbox_facts | {"bytes": 0, "dropped": 0})
         return [{**event, "n": self.count, "present": True} for event in found]
@@ -196,7 +204,7 @@ class Gate:
         """Return the threads that stand at a stop, who came first first.  `news` tells of changes, too."""
         return [place[0] for place in self._queue]
 
-    def _set_queue(self, queue: list) -> None:
+    def _set_queue(self, queue: list[list[str]]) -> None:
         """Let others stand here from now on.  Holds the turn's lock."""
         with self.moment:
             self._queue = queue  # a new one each time: so whoever reads it needs no lock
@@ -276,7 +284,7 @@ class Gate:
             self._turn.notify_all()
         self.tell_mode()
 
-    def _lets_pass(self, place: list) -> bool:
+    def _lets_pass(self, place: list[str]) -> bool:
         """Tell whether a thread may pass, and count that it does.  Holds the turn's lock."""
         if not self._keeps:
             return True

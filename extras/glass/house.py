@@ -5,14 +5,16 @@ lanes are numbered on, so a page sees one list.
 """
 
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from extras.glass.chosen import SERVERS
 from extras.glass.commands import obey
 from extras.glass.desk import Desk
 from extras.glass.director import Director
 from extras.glass.gate import Gate
-from extras.glass.watched import MAX_PENDING_BYTES
-from step1_echo.serving import POLL_INTERVAL_S
+from extras.glass.watched import MAX_PENDING_BYTES, WatchedServer
+from step1_echo.serving import POLL_INTERVAL_S, Address
 
 LAST_EVENTS_S = 5.0  # how long to wait for the threads of a server that has stopped
 
@@ -58,26 +60,26 @@ class House:
             self.server.server_close()
             raise
 
-    def _build(self, name: str, address: tuple):
+    def _build(self, name: str, address: Address) -> WatchedServer:
         return SERVERS[name](address[:2], gate=self.gate, max_pending_bytes=self.max_pending_bytes)
 
     def where(self) -> str:
         """Return the address for terminals, and in a line of its own the one for browsers."""
         return self.server.where() + (f"\nopen http://{self.desk.where()}" if self.desk else "")
 
-    def obey(self, command) -> None:
+    def obey(self, command: Any) -> None:
         """Do what a page asks for.  Raises: ValueError with what is wrong."""
         obey(self, command)
 
-    def do(self, command) -> int | None:
+    def do(self, command: Any) -> int | None:
         """Do the same, and return the lane of whom it has added.
 
         Blocks: until there is the lane.  Raises: ValueError.
         """
         player = obey(self, command)
-        return player and player.wait_for_lane()
+        return player.wait_for_lane() if player else None
 
-    def _do_for_scene(self, command) -> int | None:
+    def _do_for_scene(self, command: Any) -> int | None:
         """Do the same for a scene; what goes wrong, since a page has meddled, is told to all."""
         try:
             return self.do(command)
@@ -85,7 +87,7 @@ class House:
             self.gate.tell("refused", text=str(error))
             return None
 
-    def direct(self, act) -> None:
+    def direct(self, act: Callable[[Director], None]) -> None:
         """Let the director do something: act(director).  Raises: ValueError."""
         with self._directing:
             if self._is_over:
@@ -102,11 +104,12 @@ class House:
                     self.desk.start(poll_interval)
         self._may_end.wait()
 
-    def _start(self) -> None:
-        """Let the server accept.  Holds the lock."""
-        arguments = {"target": self.server.serve_forever, "args": (self._poll_interval,), "name": "acceptor"}
-        self._acceptor = threading.Thread(**arguments, daemon=True)
+    def _start(self) -> threading.Thread:
+        """Let the server accept, in the thread that is returned.  Holds the lock."""
+        serve, times = self.server.serve_forever, (self._poll_interval,)
+        self._acceptor = threading.Thread(target=serve, args=times, name="acceptor", daemon=True)
         self._acceptor.start()
+        return self._acceptor
 
     def change(self, name: str) -> None:
         """Stop the server, and start one of this name at its port.
@@ -129,10 +132,9 @@ class House:
     def _stop_server(self) -> None:
         """Stop the server, and wait for its threads' last events.  Holds the lock."""
         self.gate.end()
-        if self._acceptor is None:
-            self._start()  # socketserver's shutdown() waits for a loop, even if none has begun
+        acceptor = self._acceptor or self._start()  # socketserver's shutdown() waits for a loop, even if none has begun
         self.server.stop()
-        self._acceptor.join()
+        acceptor.join()
         with self.gate.moment:
             self.gate.news.wait_for(lambda: not self.gate.lanes, LAST_EVENTS_S)
 

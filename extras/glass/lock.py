@@ -2,6 +2,8 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 from extras.glass.gate import Gate
 
@@ -12,8 +14,9 @@ class TellingLock:
     A holder is told after it has got the lock and before it lets go: so no two are told at once.
     """
 
-    def __init__(self, gate: Gate, lock):
-        self._gate, self._lock = gate, lock
+    def __init__(self, gate: Gate, lock: Any):
+        self._gate = gate
+        self._lock = lock  # an RLock, or the Lock of a learner
         self._owner: int | None = None  # only the owner itself finds its own number here
         self._depth = 0
         self._is_quiet = False
@@ -22,12 +25,12 @@ class TellingLock:
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
         """Take the lock, as it would without us."""
         if self._owner == threading.get_ident():
-            got = self._lock.acquire(blocking, timeout)
-            self._depth += got
-            return got
+            again: bool = self._lock.acquire(blocking, timeout)
+            self._depth += again
+            return again
         self._want()
         self._gate.stop()
-        got = self._lock.acquire(blocking, timeout)
+        got: bool = self._lock.acquire(blocking, timeout)
         if got:
             self._have(1)
             self._gate.stop()
@@ -45,14 +48,14 @@ class TellingLock:
         self._lock.release()
         self._gate.stop()
 
-    def __enter__(self):
+    def __enter__(self) -> bool:
         return self.acquire()
 
-    def __exit__(self, *exc):
+    def __exit__(self, *exc: object) -> None:
         self.release()
 
     @contextlib.contextmanager
-    def quietly(self):
+    def quietly(self) -> Iterator[bool]:
         """Take it for a moment and tell nobody, if it is free; yield whether it was."""
         if not self._lock.acquire(False):
             yield False
@@ -68,12 +71,12 @@ class TellingLock:
     def _is_owned(self) -> bool:
         return self._owner == threading.get_ident()
 
-    def _release_save(self):
+    def _release_save(self) -> tuple[int, Any]:
         depth = self._depth
         self._free()
         return depth, self._lock._release_save()
 
-    def _acquire_restore(self, saved) -> None:
+    def _acquire_restore(self, saved: tuple[int, Any]) -> None:
         depth, state = saved
         self._want()
         self._lock._acquire_restore(state)

@@ -13,9 +13,10 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from extras.glass.gate import Gate, Lane
-from step5_server.outbox import MSG_DONTWAIT
+from step1_echo.serving import Address
 
 MAX_PLAYERS = 250  # 200 talk in a demonstration; each is a file and a thread of the server
 RECEIVE_BYTES = 4096  # asked of the kernel: so one who does not read is noticed soon
@@ -27,7 +28,7 @@ BLOCK_LINES = 50  # of a flood, in one send
 class Player:
     """One connection.  Thread: any, but for what says otherwise."""
 
-    def __init__(self, players: "Players", address: tuple):
+    def __init__(self, players: "Players", address: Address):
         """Connect.  Raises: OSError."""
         self.players = players
         self.name = ""
@@ -36,7 +37,7 @@ class Player:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
             # Before it connects: the acceptor may be faster than we are.
             self.sock.bind((address[0], 0))
-            self.address = self.sock.getsockname()
+            self.address: Address = self.sock.getsockname()
             players.know(self)
             self.sock.connect(address)
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -48,10 +49,10 @@ class Player:
         self.over = False
         self._dropped = 0  # how often all jobs were dropped: the one that is under way ends, too
         self._lock = threading.Lock()  # guards the two below
-        self._jobs: collections.deque[Callable] = collections.deque()
+        self._jobs: collections.deque[Callable[[], None]] = collections.deque()
         self._worker: threading.Thread | None = None
 
-    def do(self, job: Callable, *args) -> None:
+    def do(self, job: Callable[..., None], *args: Any) -> None:
         """Do this after what it has to do already.  Blocks: never.  Raises: ValueError."""
         with self._lock:
             if len(self._jobs) >= MAX_JOBS:
@@ -90,7 +91,7 @@ class Player:
     def wait_for_lane(self) -> int | None:
         """Return the number of our lane; None if it has none any more.  Blocks: until we are accepted."""
         lane = self._lane()
-        return lane and lane.number
+        return lane.number if lane else None
 
     # Jobs
 
@@ -115,7 +116,7 @@ class Player:
         room.register(self.sock, select.POLLOUT)
         while data and self._dropped == dropped:
             try:
-                sent = self.sock.send(data, MSG_DONTWAIT)
+                sent = self.sock.send(data, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 room.poll(LOOK_AGAIN_MS)
                 continue
@@ -145,8 +146,8 @@ class Player:
         """Return our lane, once the server has accepted us."""
         gate = self.players.gate
         with gate.moment:
-            gate.news.wait_for(lambda: self.players.lane_number(self) or self.over or gate.ended)
-            return gate.lanes.get(self.players.lane_number(self))
+            gate.news.wait_for(lambda: self.players.lane_of(self) or self.over or gate.ended)
+            return self.players.lane_of(self)
 
     def _heard(self, lane: Lane | None) -> bool:
         """Wait until the server has read all that was sent; tell whether there is any use in more."""
@@ -160,18 +161,18 @@ class Player:
 class Players:
     """All of them, and a thread that reads what the server sends them, and throws it away."""
 
-    def __init__(self, address: tuple, gate: Gate):
+    def __init__(self, address: Address, gate: Gate):
         self.gate = gate
         self.family = socket.AF_INET6 if len(address) == 4 else socket.AF_INET
         self._address = address
         self._lock = threading.Lock()  # guards all below
-        self._players: dict[tuple, Player] = {}  # by its own address
+        self._players: dict[Address, Player] = {}  # by its own address
         self._lanes: dict[str, int] = {}  # peer -> number of the lane
         self._ended = False
         self._selector = selectors.DefaultSelector()
         self._bell, self._ring = socket.socketpair()  # wakes the reader: what it watches has changed
         self._selector.register(self._bell, selectors.EVENT_READ)
-        self._changes: collections.deque[tuple[Player, bool]] = collections.deque()
+        self._changes: collections.deque[tuple[Player, bool | threading.Event]] = collections.deque()
         self._reader: threading.Thread | None = None
 
     def add(self, name: str) -> Player:
@@ -192,7 +193,7 @@ class Players:
             player.do(player.send, [f"LOGIN {name}\n".encode("utf-8", "replace")])
         return player
 
-    def of(self, number) -> Player:
+    def of(self, number: object) -> Player:
         """Return who plays this lane.  Raises: ValueError."""
         lane = self.gate.lanes.get(number) if type(number) is int else None  # True is no lane
         with self._lock:
@@ -201,15 +202,15 @@ class Players:
             raise ValueError(f"lane {number} is not played from here")
         return player
 
-    def has(self, address: tuple) -> bool:
+    def has(self, address: Address) -> bool:
         """Tell whether this connection is one of ours."""
         with self._lock:
             return address in self._players
 
-    def lane_number(self, player: Player) -> int | None:
-        """Return the number of a player's lane, None before it is accepted and after it is gone.  Holds the moment."""
+    def lane_of(self, player: Player) -> Lane | None:
+        """Return a player's lane, None before it is accepted and after it is gone.  Holds the moment."""
         peer = peer_of(player.address)
-        return next((lane.number for lane in self.gate.lanes.values() if lane.peer == peer), None)
+        return next((lane for lane in self.gate.lanes.values() if lane.peer == peer), None)
 
     def know(self, player: Player) -> None:
         """Count one more.  Raises: OSError."""
@@ -264,18 +265,19 @@ class Players:
         """Read and throw away.  Thread: the reader."""
         while True:
             for key, _ in self._selector.select():
-                if key.fileobj is self._bell:
+                if key.data is None:  # the bell
                     if not self._bell.recv(4096):
                         return
                     self._make_changes()
                     continue
+                player: Player = key.data
                 try:
-                    came = key.fileobj.recv(65536)
+                    came = player.sock.recv(65536)
                 except OSError:
                     came = b""  # NOTE: RST
                 if not came:
-                    self._selector.unregister(key.fileobj)
-                    self._end(key.data)
+                    self._selector.unregister(player.sock)
+                    self._end(player)
 
     def _end(self, player: Player) -> None:
         """Let a player go whose connection the server has ended: in its own thread, which may be sending."""
@@ -288,13 +290,13 @@ class Players:
             player, reads = self._changes.popleft()
             with contextlib.suppress(KeyError, ValueError):  # NOTE: it was not, or it is closed
                 self._selector.unregister(player.sock)
-            if reads is True and not player.over:
+            if isinstance(reads, threading.Event):
+                reads.set()
+            elif reads and not player.over:
                 with contextlib.suppress(ValueError):
                     self._selector.register(player.sock, selectors.EVENT_READ, player)
-            elif reads is not False and reads is not True:
-                reads.set()
 
 
-def peer_of(address: tuple) -> str:
+def peer_of(address: Address) -> str:
     """Return the address as a lane has it."""
     return f"{address[0]}:{address[1]}"

@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
 from extras.glass.film import svg
+from extras.glass.gate import Event
 from extras.glass.house import House
 from extras.glass.scenes import SCENES
 from extras.glass.sockets import missing_system
@@ -23,7 +24,7 @@ HASTE = 100.0
 STEP_S = 60.0  # no step takes so long, even on a busy machine
 
 
-def record(key: str) -> list[dict]:
+def record(key: str) -> list[Event]:
     """Play a scene to its end, and return all events.
 
     Blocks: until then.  Raises: queue.Empty when it stands still.
@@ -31,10 +32,10 @@ def record(key: str) -> list[dict]:
     house = House(("127.0.0.1", 0))
     thread = threading.Thread(target=house.serve_forever, name="house")
     thread.start()
-    events: list[dict] = []
-    told: queue.SimpleQueue = queue.SimpleQueue()
+    events: list[Event] = []
+    told: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
-    def listen(event: dict) -> None:
+    def listen(event: Event) -> None:
         events.append(event)
         if event["kind"] == "scene":
             told.put(event)

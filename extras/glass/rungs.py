@@ -12,14 +12,15 @@ import sys
 import threading
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from extras.glass.buffers import telling_buffer
+from extras.glass.buffers import TellingBuffer
 from extras.glass.gate import Gate, Lane, text_of
 from extras.glass.lock import TellingLock
 from extras.glass.probes import TellingHandler, told_parse
 from extras.glass.sockets import TellingSocket
 from extras.glass.watched import WatchedServer
-from step1_echo.serving import Server, log
+from step1_echo.serving import Address, log
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_WAITING = 50  # the small server's bound, in lines: a thousand in the chapter
@@ -33,6 +34,7 @@ NEEDED = {  # by the rungs, under the learner's names; in this order, since each
 def load(path: Path, name: str) -> ModuleType:
     """Load a file under the learner's name for it, and let those after it import it."""
     spec = importlib.util.spec_from_file_location(name, path)
+    assert spec and spec.loader  # it is a .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
@@ -45,7 +47,7 @@ def load_rung(file: str) -> ModuleType:
     try:
         loaded = {name: load(ROOT / path, name) for name, path in NEEDED.items()}
         module = load(ROOT / "step5_server/rungs" / file, f"glass_{Path(file).stem}")
-        module.line_server = loaded["line_server"]
+        vars(module)["line_server"] = loaded["line_server"]
         return module
     finally:
         sys.modules.pop(f"glass_{Path(file).stem}", None)
@@ -58,14 +60,16 @@ def load_rung(file: str) -> ModuleType:
 class RungHandler(TellingHandler):
     """What the learner's handler tells: the base of a class, before hers."""
 
-    def setup(self):
+    server: "RungServer"
+
+    def setup(self) -> None:
         self.request = TellingSocket(self.request, self.server.gate, self.server.lane_at(self.client_address))
         self.request.lane.has_outbox = False
         super().setup()
 
     def answer(self, line: bytes) -> bytes:
         """Return the reply, and tell it."""
-        reply = super().answer(line)
+        reply: bytes = super().answer(line)  # type: ignore[misc]  # hers
         if reply:
             self.gate.tell("reply", self.lane, line=text_of(reply))
         return reply
@@ -74,44 +78,48 @@ class RungHandler(TellingHandler):
 class QueueHandler(RungHandler):
     """What the small server's handler tells: it has an outbox, a queue of lines, and a thread that sends."""
 
-    def setup(self):
+    def setup(self) -> None:
         lane = self.server.lane_at(self.client_address)
         lane.outbox_facts = {"bound": None, "bound_lines": MAX_WAITING, "waiting": 0}
         super().setup()
 
     @property
-    def outbox(self) -> queue.Queue:
+    def outbox(self) -> "TellingQueue":
         """The lines for this user."""
-        return self.__dict__["outbox"]
+        lines: TellingQueue = self.__dict__["outbox"]
+        return lines
 
     @outbox.setter
-    def outbox(self, lines: queue.Queue) -> None:
+    def outbox(self, lines: "queue.Queue[Line]") -> None:
         self.request.lane.has_outbox = True
         self.__dict__["outbox"] = TellingQueue(lines.maxsize, self.gate, self.lane)
 
-    def write(self):
+    def write(self) -> None:
         """Send what is queued.  Thread: the user's second one."""
         self.gate.enter(self.lane, f"drainer {self.lane.number}")
         self.gate.tell("drainer", self.lane, runs=True)
-        super().write()
+        super().write()  # type: ignore[misc]  # hers
         self.gate.tell("drainer", self.lane, runs=False)
 
 
-class TellingQueue(queue.Queue):
+Line = bytes | None  # None: no more will come
+
+
+class TellingQueue(queue.Queue[Line]):
     """A queue of lines that tells what is put.  The parent calls _put and _get under its own lock."""
 
     def __init__(self, maxsize: int, gate: Gate, lane: Lane):
         self._gate, self._lane = gate, lane
         super().__init__(maxsize)
 
-    def put(self, line, block=True, timeout=None):
+    def put(self, line: Line, block: bool = True, timeout: float | None = None) -> None:
         if self.full():
             self._gate.state("waits", to=self._lane.number)
         super().put(line, block, timeout)
         self._gate.state("works")
         self._gate.stop()
 
-    def _put(self, line):
+    def _put(self, line: Line) -> None:
         super()._put(line)
         if line is None:
             return
@@ -120,7 +128,7 @@ class TellingQueue(queue.Queue):
             self._lane.outbox_facts["waiting"] += 1
             self._gate.outbox("put", self._lane, by=self._gate.who(), data=text_of(line) + "\n")
 
-    def _get(self):
+    def _get(self) -> Line:
         line = super()._get()
         if line is not None:
             with self._gate.moment:
@@ -130,48 +138,48 @@ class TellingQueue(queue.Queue):
         return line
 
 
-class TellingTable(dict):
+class TellingTable(dict[str, Any]):
     """The users by name, and who looks there and who takes a name: between the two is the race."""
 
     def __init__(self, gate: Gate):
         super().__init__()
         self._gate = gate
 
-    def _tell(self, does: str, name: str, **facts) -> None:
+    def _tell(self, does: str, name: str, **facts: Any) -> None:
         self._gate.tell("table", does=does, name=name, **facts)
 
-    def __contains__(self, name):
+    def __contains__(self, name: Any) -> bool:
         return self.get(name) is not None
 
-    def get(self, name, default=None):
+    def get(self, name: str, default: Any = None) -> Any:
         with self._gate.moment:
             user = super().get(name, default)
             self._tell("looks", name, found=user is not None)
         self._gate.stop()
         return user
 
-    def __setitem__(self, name, user):
+    def __setitem__(self, name: str, user: Any) -> None:
         with self._gate.moment:
             super().__setitem__(name, user)
             self._tell("takes", name)
         self._gate.stop()
 
-    def __delitem__(self, name):
+    def __delitem__(self, name: str) -> None:
         with self._gate.moment:
             super().__delitem__(name)
             self._tell("frees", name)
         self._gate.stop()
 
 
-class RungServer(WatchedServer, Server):
+class RungServer(WatchedServer):
     """One of the learner's servers: her handlers, and her files loaded for this server alone."""
 
     file = ""
-    handler_base = RungHandler
+    handler_base: type[RungHandler] = RungHandler
 
-    def __init__(self, address: tuple[str, int], **settings):
+    def __init__(self, address: tuple[str, int], **settings: Any):
         settings.pop("max_pending_bytes", None)  # it has no bound in bytes
-        module = load_rung(self.file)
+        module: Any = load_rung(self.file)
         self.handler_class = type("WatchedHandler", (self.handler_base, module.ChatHandler), {})
         super().__init__(address, **settings)
         module.line_server.LineBuffer = self.buffer_class(module.line_server.LineBuffer)
@@ -186,13 +194,13 @@ class RungServer(WatchedServer, Server):
 
     def buffer_class(self, base: type) -> type:
         """Return her buffer, which tells."""
-        return type("WatchedBuffer", (telling_buffer(base),), {"gate": self.gate})
+        return type("WatchedBuffer", (TellingBuffer, base), {"gate": self.gate})
 
-    def lane_at(self, client_address: tuple) -> Lane:
+    def lane_at(self, client_address: Address) -> Lane:
         """Return the lane of a connection, and leave it there for lane_of()."""
         return self._lanes_by_address[client_address]
 
-    def process_request_thread(self, request, client_address):
+    def process_request_thread(self, request: Any, client_address: Address) -> None:
         """Serve a connection, and know of it."""
         with self._lock:
             self._requests.add(request)
@@ -202,13 +210,13 @@ class RungServer(WatchedServer, Server):
             with self._lock:
                 self._requests.discard(request)
 
-    def shutdown_request(self, request):
+    def shutdown_request(self, request: Any) -> None:
         """End a connection.  Its number must not be free while stop() uses it."""
         with self._lock:
             self._requests.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request, client_address):
+    def handle_error(self, request: Any, client_address: Address) -> None:
         """Say in the log what has ended a handler: here its mistakes are what is looked at."""
         log.info("%s: %r", client_address, sys.exc_info()[1])
 

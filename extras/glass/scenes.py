@@ -11,14 +11,16 @@ lane   here a key, which "as" has given to a connection that was added, or else 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+Item = dict[str, Any]  # of a plan
 
 
 class Step(NamedTuple):
     """A text for the learner, and what happens meanwhile."""
 
     text: str
-    plan: tuple[dict | tuple, ...] = ()
+    plan: tuple[Item | tuple[Item, ...], ...] = ()
 
 
 class Scene(NamedTuple):
@@ -30,79 +32,79 @@ class Scene(NamedTuple):
     steps: tuple[Step, ...]
 
 
-def server(name: str) -> dict:
+def server(name: str) -> Item:
     """Start a server of this kind, with nobody there."""
     return {"do": "server", "server": name}
 
 
-def rate(events_a_second: float) -> dict:
+def rate(events_a_second: float) -> Item:
     """Run in slow motion; 0: in real time."""
     return {"do": "rate", "rate": events_a_second}
 
 
-def come_in(*names: str) -> tuple[dict, ...]:
+def come_in(*names: str) -> tuple[Item, ...]:
     """Let users log in, one after the other, until each has had her answer."""
     return tuple(
         item for name in names for item in ({"do": "add", "name": name}, {"kind": "named", "lane": name}, reads(name))
     )
 
 
-def send(lane: str, text: str) -> dict:
+def send(lane: str, text: str) -> Item:
     """Send these bytes, in one piece."""
     return {"do": "send", "lane": lane, "data": text.encode().decode("latin-1"), "cuts": []}
 
 
-def chunk(lane: str, text: str) -> dict:
+def chunk(lane: str, text: str) -> Item:
     """Expect that one recv returns these bytes."""
     return {"kind": "chunk", "lane": lane, "data": text.encode().decode("latin-1")}
 
 
-def line(lane: str, text: str) -> dict:
+def line(lane: str, text: str) -> Item:
     """Expect that this line is taken out of the buffer."""
     return {"kind": "line", "lane": lane, "line": text.encode().decode("latin-1")}
 
 
-def reads(lane: str) -> dict:
+def reads(lane: str) -> Item:
     """Expect that its thread waits for the peer again."""
     return {"kind": "state", "lane": lane, "state": "reads"}
 
 
-def flood(lane: str, to: str) -> dict:
+def flood(lane: str, to: str) -> Item:
     """Send more than all buffers hold, in messages of a kilobyte."""
     return {"do": "flood", "lane": lane, "to": to, "lines": 200, "bytes": 1000}
 
 
-def starts(text: str) -> Callable:
+def starts(text: str) -> Callable[..., bool]:
     """Match a text that begins like this."""
     return lambda found, lanes: found is not None and found.startswith(text)
 
 
-def has(key: str) -> Callable:
+def has(key: str) -> Callable[..., bool]:
     """Match a list in which this lane is."""
     return lambda found, lanes: lanes.get(key) in found
 
 
-def let(keys: str, *until: dict, pace_s: float | None = None) -> dict:
+def let(keys: str, *until: Item, pace_s: float | None = None) -> Item:
     """Let only these threads pass the gate, in turn, until all this has come, and no further."""
     return {"let": tuple(keys.split()), "until": until, "pace_s": pace_s}
 
 
-def looks(lane: str, found: bool) -> dict:
+def looks(lane: str, found: bool) -> Item:
     """Expect that its thread looks whether a name is in the table."""
     return {"kind": "table", "lane": lane, "does": "looks", "found": found}
 
 
-def takes(lane: str) -> dict:
+def takes(lane: str) -> Item:
     """Expect that its thread puts a name into the table."""
     return {"kind": "table", "lane": lane, "does": "takes"}
 
 
-def reply(lane: str, text: str) -> dict:
+def reply(lane: str, text: str) -> Item:
     """Expect a reply that begins like this."""
     return {"kind": "reply", "lane": lane, "line": starts(text)}
 
 
-def two_of_one_name(kind_of_server: str) -> tuple[dict, ...]:
+def two_of_one_name(kind_of_server: str) -> tuple[Item, ...]:
     """Let two connections stand in their threads with `LOGIN alice` read, and no further."""
     return (
         server(kind_of_server),
@@ -118,7 +120,7 @@ def two_of_one_name(kind_of_server: str) -> tuple[dict, ...]:
     )
 
 
-def says_to_all(name: str, text: str) -> tuple[dict, ...]:
+def says_to_all(name: str, text: str) -> tuple[Item, ...]:
     """Let one user say something to all, and let her thread do all of its work; the postman stands still."""
     return (
         send(name, f"ALL {text}\n"),

@@ -1,22 +1,22 @@
 """A socket that tells what comes and what the kernel takes."""
 
+import contextlib
 import select
 import socket
 import struct
+from typing import Any
 
 from extras.glass.gate import Gate, Lane, text_of
 from step5_server.outbox import MSG_DONTWAIT
 
-try:
+with contextlib.suppress(ImportError):  # Windows lacks them, and what missing_system() looks for
     import fcntl
     import termios
-except ImportError:  # Windows: everything else runs without them; who needs them says so: missing_system()
-    fcntl = termios = None
 
 
 def missing_system() -> str:
     """Return what to tell a user whose system cannot do this; "" if it can."""
-    if fcntl and MSG_DONTWAIT is not None and hasattr(select, "poll"):
+    if MSG_DONTWAIT is not None and hasattr(select, "poll"):
         return ""
     return "the glass needs Linux or macOS: Windows cannot ask a socket to send what it can without waiting"
 
@@ -27,7 +27,8 @@ def kernel_bytes(sock: socket.socket) -> int | None:
     Source: tcp(7), SIOCOUTQ, which Linux's ioctl(2) has by the number of TIOCOUTQ.
     """
     try:
-        return struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        held: int = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
+        return held
     except (OSError, ValueError):
         return None  # NOTE: macOS, or the socket is closed
 
@@ -39,23 +40,23 @@ class TellingSocket:
         self._sock, self.gate, self.lane = sock, gate, lane
         self.lingers = False  # what comes from now on is thrown away
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._sock, name)
 
-    def setsockopt(self, level, option, *value) -> None:
+    def setsockopt(self, level: int, option: int, value: Any) -> None:
         """Set an option, but not the one by which the kernel gives up a peer that does not read.
 
         In slow motion a peer that reads in two minutes is not slow.
         """
         if (level, option) != (socket.IPPROTO_TCP, getattr(socket, "TCP_USER_TIMEOUT", None)):
-            self._sock.setsockopt(level, option, *value)
+            self._sock.setsockopt(level, option, value)
 
-    def recv(self, size: int, *flags) -> bytes:
+    def recv(self, size: int, flags: int = 0) -> bytes:
         """Return what has come, and tell it.  Blocks: as ever."""
         gate, lane = self.gate, self.lane
         gate.state("reads")
         try:
-            chunk = self._sock.recv(size, *flags)
+            chunk = self._sock.recv(size, flags)
         except TimeoutError:
             raise
         except OSError as error:
@@ -72,7 +73,7 @@ class TellingSocket:
         gate.stop()
         return chunk
 
-    def send(self, data, flags: int = MSG_DONTWAIT) -> int:
+    def send(self, data: bytes | memoryview, flags: int = MSG_DONTWAIT or 0) -> int:
         """Give the kernel what it takes at once, and tell how much that was.  Raises: OSError.
 
         Sending and telling are one: an answer to it cannot be told before it.
@@ -87,12 +88,12 @@ class TellingSocket:
             self.tell_sent(sent)
         return sent
 
-    def tell_sent(self, count: int, **facts) -> None:
+    def tell_sent(self, count: int, **facts: Any) -> None:
         """Tell what the kernel has taken, and what waits still.  Holds the moment."""
         self.gate.me.due = True
         self.gate.outbox("sent", self.lane, bytes=count, kernel=kernel_bytes(self._sock), **facts)
 
-    def sendall(self, data) -> None:
+    def sendall(self, data: bytes) -> None:
         """Send all of it, as the real one does: as much as the kernel takes, and wait for more room."""
         gate, lane = self.gate, self.lane
         if not lane.has_outbox:
