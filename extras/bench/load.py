@@ -132,7 +132,7 @@ class Crowd:
         self.progress = progress
         self.clients: list[Client] = []
 
-    def __enter__(self) -> "Crowd":  # noqa: PYI034 (`Self` needs Python 3.11)
+    def __enter__(self) -> "Crowd":
         return self
 
     def __exit__(self, *exc: object) -> None:

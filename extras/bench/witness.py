@@ -122,7 +122,7 @@ class Watch:
         self._newcomer: Newcomer | None = None
         self._next_newcomer = 0.0
 
-    def __enter__(self) -> "Watch":  # noqa: PYI034 (`Self` needs Python 3.11)
+    def __enter__(self) -> "Watch":
         self._selector = selectors.DefaultSelector()
         for witness in self.witnesses:
             self._selector.register(witness.client, selectors.EVENT_READ, witness)
