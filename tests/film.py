@@ -37,7 +37,8 @@ SIDE, BAR, GAP, CAPTION = 14, 30, 14, 34  # beside the text; a window's bar; bet
 STACKED_ROWS = 26  # more do not fit on a screen one below the other: then two windows stand side by side
 COLUMNS = {1: (52, 66), 2: (40, 48)}  # windows side by side -> the fewest and the most columns of each
 
-# (In the light, in the dark.)  Whoever speaks has a colour, the same in all chapters; servers and tools are grey.
+# (In the light, in the dark), each 4.5 to 1 at least against its window.  Whoever speaks has a colour, the same in all
+# chapters; servers and tools are grey.
 PEOPLE = {
     "alice": ("#0a58ca", "#7ab8ff"),
     "bob": ("#a8460f", "#ffab70"),
