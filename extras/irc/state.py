@@ -11,7 +11,7 @@ Source: RFC 2811 (channels), RFC 2812 section 3.
 
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from extras.broadcast.hub import Group, with_listener, without_listener
 from extras.irc.bans import Lists, Matches
@@ -36,6 +36,7 @@ class Author:
         self.registered = False
 
 
+@final  # so that `type(place) is User` tells the two apart: history asks it for each message
 class User(Author):
     """Somebody with a name; `registered` once let in."""
 
@@ -82,6 +83,7 @@ class User(Author):
         return "i" not in other.modes or other is self or self.shares_channel(other)
 
 
+@final
 class Channel:
     """A channel; it lives as long as it has members, or an extension keeps it."""
 

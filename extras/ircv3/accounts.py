@@ -13,12 +13,15 @@ import base64
 import hmac
 import os
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from extras.irc.more.passwords import PREFIX, hash_password, hasher, is_password
 from extras.irc.names import fold
 from extras.ircv3.database import Database
 from extras.ircv3.scram import ROUNDS, SALT_BYTES, Keys, make_keys, prepare
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 MAX_PASSWORD_BYTES = 300  # a message to NickServ has room for it
 MAX_FINGERPRINTS = 10  # of one account: more devices than anybody has
@@ -75,7 +78,7 @@ class Accounts:
         """Keep a new account.  Blocks: until it is on disk.  Raises: AccountExists."""
         row = (account.key, account.name, account.secret, *account.keys, account.email, time.time())
 
-        def insert(db) -> None:
+        def insert(db: "Connection") -> None:
             if db.execute("INSERT OR IGNORE INTO account VALUES (?,?,?,?,?,?,?,?,?)", row).rowcount == 0:
                 raise AccountExists(account.name)
 
@@ -119,44 +122,34 @@ class Accounts:
     def by_fingerprint(self, fingerprint: str) -> str | None:
         """Give the name of the account to which a client's certificate belongs."""
         row = self._find("SELECT name FROM account JOIN fingerprint ON account = key WHERE value = ?", fingerprint)
-        return row and row[0]
+        return row[0] if row else None
 
     def fingerprints(self, name: str) -> list[str]:
         """Give those of an account."""
-        return self._database.read(
-            lambda db: [
-                value
-                for (value,) in db.execute(
-                    "SELECT value FROM fingerprint WHERE account = ? ORDER BY rowid", (key_of(name),)
-                )
-            ]
-        )
+        query = "SELECT value FROM fingerprint WHERE account = ? ORDER BY rowid"
+        rows = self._database.read(lambda db: db.execute(query, (key_of(name),)).fetchall())
+        return [value for (value,) in rows]
 
     def add_fingerprint(self, name: str, fingerprint: str) -> bool:
         """Let a certificate log in; tell whether that was done: no certificate has two accounts."""
 
-        def insert(db):
+        def insert(db: "Connection") -> int:
             (count,) = db.execute("SELECT count(*) FROM fingerprint WHERE account = ?", (key_of(name),)).fetchone()
-            return (
-                count < MAX_FINGERPRINTS
-                and db.execute("INSERT OR IGNORE INTO fingerprint VALUES (?, ?)", (fingerprint, key_of(name))).rowcount
-                == 1
-            )
+            if count >= MAX_FINGERPRINTS:
+                return 0
+            row = fingerprint, key_of(name)
+            return db.execute("INSERT OR IGNORE INTO fingerprint VALUES (?, ?)", row).rowcount
 
-        return self._database.write(insert).result()
+        rows: int = self._database.write(insert).result()
+        return rows == 1
 
     def remove_fingerprint(self, name: str, fingerprint: str) -> bool:
         """Let a certificate log in no more; tell whether it did before."""
-        return self._database.write(
-            lambda db: (
-                db.execute(
-                    "DELETE FROM fingerprint WHERE value = ? AND account = ?", (fingerprint, key_of(name))
-                ).rowcount
-                == 1
-            )
-        ).result()
+        statement, row = "DELETE FROM fingerprint WHERE value = ? AND account = ?", (fingerprint, key_of(name))
+        rows: int = self._database.write(lambda db: db.execute(statement, row).rowcount).result()
+        return rows == 1
 
-    def _find(self, query: str, value: str) -> tuple | None:
+    def _find(self, query: str, value: str) -> Any:
         return self._database.read(lambda db: db.execute(query, (value,)).fetchone())
 
 
@@ -165,7 +158,8 @@ def key_of(name: str) -> str:
     return fold(name).encode(errors="replace").decode()
 
 
-def salting_key(db) -> bytes:
+def salting_key(db: "Connection") -> bytes:
     """Give the secret from which salts for unknown names are made; the first time, make it."""
     db.execute("INSERT OR IGNORE INTO setting VALUES ('salting_key', ?)", (os.urandom(32),))
-    return db.execute("SELECT value FROM setting WHERE name = 'salting_key'").fetchone()[0]
+    (key,) = db.execute("SELECT value FROM setting WHERE name = 'salting_key'").fetchone()
+    return bytes(key)

@@ -16,7 +16,7 @@ import argparse
 import json
 import time
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from extras.irc.channels import NEW_CHANNEL_MODES
 from extras.irc.client import NOT_CONNECTED, Client
@@ -30,6 +30,9 @@ from extras.ircv3.storage import Storage
 from step1_echo.serving import log
 from step5_server.line_server import positive
 from step5_server.registry import NameTaken
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 MAX_SESSIONS = 10  # of one user: more devices than anybody has
 MAX_ABSENT = 1000  # users: each takes a nick, and a place in up to 100 channels
@@ -82,7 +85,7 @@ class Always(Extension):
 
     @staticmethod
     def is_wanted(options: argparse.Namespace) -> bool:
-        return options.always_on != "off"
+        return bool(options.always_on != "off")
 
     def start(self) -> None:
         self._database = self.server.extensions[Storage].database
@@ -130,7 +133,7 @@ class Always(Extension):
         return True
 
     def registered(self, me: Client) -> None:
-        since = self.absent.pop(self.keys.get(me.user), None)
+        since = self.absent.pop(self.keys.get(me.user, ""), None)
         if since is not None:
             me.state[Always] = time.monotonic(), since
         self.know(me.user)
@@ -177,7 +180,7 @@ class Always(Extension):
         if not account:
             self.say(me, "Log in first.")
         elif field is None or is_on is None:
-            self.say(me, self.set.__doc__)
+            self.say(me, self.set.__doc__ or "")
         else:
             # First what may fail, and this one wish alone: another client may set the other one meanwhile.
             done = self._database.write(
@@ -216,7 +219,7 @@ class Always(Extension):
         if key not in self._waiting and self._database.later(partial(self.write, key)):
             self._waiting.add(key)
 
-    def write(self, key: str, db) -> None:
+    def write(self, key: str, db: "Connection") -> None:
         """Write a user's state.  Thread: the database's; whoever holds the lock never waits for that."""
         with self.world.lock:
             self._waiting.discard(key)
@@ -228,7 +231,7 @@ class Always(Extension):
             (key, state, seen_at),
         )
 
-    def bring_back(self, key: str, state: dict, seen_at: float | None) -> None:
+    def bring_back(self, key: str, state: dict[str, Any], seen_at: float | None) -> None:
         """Let a user be here who was here when the server stopped; with sessions, if `seen_at` is None."""
         seen_at = time.time() if seen_at is None else seen_at
         if seen_at < time.time() - self.options.always_on_days * DAY_S:
@@ -258,6 +261,8 @@ def last_read(me: Client) -> float:
     """
     if me.end_reason in CLEAN:
         return time.time()
+    attached_at: float
+    since: float  # the end of the session before it
     attached_at, since = me.state.get(Always, (0.0, 0.0))
     if me.conn.heard_at < attached_at:
         return since  # nobody knows that it has got what it had missed before
@@ -267,7 +272,7 @@ def last_read(me: Client) -> float:
 FIELDS = "name", "realname", "address", "account", "away", "signed_on", "spoke_at"
 
 
-def state_of(user: User) -> dict:
+def state_of(user: User) -> dict[str, Any]:
     """Give what a user is like, as JSON has it; to be an operator is for a session that knows the password."""
     return {name: getattr(user, name) for name in FIELDS} | {
         "nick": user.nick,

@@ -11,8 +11,8 @@ again: whether we may still read it, and whether a message has just been taken b
 Source: IRCv3 chathistory, batches/chathistory.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -25,6 +25,9 @@ from extras.ircv3.history import History, reader_key
 from extras.ircv3.messages import HAPPENED, SAID, Buffer, Point, Row
 from extras.ircv3.replay import as_word
 from extras.ircv3.tags import server_time, time_of
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 MOST = 100  # messages of one answer: a few screens, and some 30 KB
 FORMS = {"LATEST": 1, "BEFORE": 1, "AFTER": 1, "AROUND": 1, "BETWEEN": 2, "TARGETS": 2}  # how many selectors
@@ -62,10 +65,11 @@ class ChatHistory(Extension):
             if len(rest) != FORMS[form] + 1:
                 wrong = "Insufficient" if len(rest) <= FORMS[form] else "Too many"
                 raise Refused("INVALID_PARAMS", form, f"{wrong} parameters")
-            *selectors, limit = rest
-            limit = limit_of(form, limit)
+            *selectors, most = rest
+            limit = limit_of(form, most)
             if form == "TARGETS":
-                yield from self.send_targets(me, [moment(form, selector) for selector in selectors], limit)
+                one, other = (moment(form, selector) for selector in selectors)
+                yield from self.send_targets(me, one, other, limit)
             else:
                 yield from self.send_messages(me, form, target, selectors, limit)
         except Refused as why:
@@ -80,7 +84,7 @@ class ChatHistory(Extension):
         for selector in selectors:
             check(form, target, selector)
 
-        def find(db) -> list[Row]:
+        def find(db: "Connection") -> list[Row]:
             points = [point(db, form, target, buffer, selector) for selector in selectors]
             return QUERIES[form](db, buffer, limit, *points)
 
@@ -100,7 +104,7 @@ class ChatHistory(Extension):
         channel = self.world.channel(target)
         return buffer, channel.name if channel else target  # a nick as the client writes it: it compares the two
 
-    def ask(self, me: Client, form: str, target: str, find):
+    def ask(self, me: Client, form: str, target: str, find: Callable[["Connection"], Any]) -> Any:
         """Ask the database, and let go of the lock meanwhile."""
         try:
             with me.unlocked():
@@ -111,11 +115,11 @@ class ChatHistory(Extension):
 
     # --- targets --------------------------------------------------------------------------------
 
-    def send_targets(self, me: Client, points: list[Point], limit: int) -> Iterator[None]:
+    def send_targets(self, me: Client, one: Point, other: Point, limit: int) -> Iterator[None]:
         """Tell in which channels there are messages, and with whom we have talked."""
         reader, since = reader_key(me.user), self.history.since
         channels = self.history.channels(me)
-        found = self.ask(me, "TARGETS", "", lambda db: messages.targets(db, reader, channels, limit, *points, since))
+        found = self.ask(me, "TARGETS", "", lambda db: messages.targets(db, reader, channels, limit, one, other, since))
         with me.batch("draft/chathistory-targets"):
             for name, last in found:
                 shown = name.decode("utf-8", "surrogateescape")
@@ -155,7 +159,7 @@ def moment(form: str, selector: str) -> Point:
     return Point(milliseconds)
 
 
-def point(db, form: str, target: str, buffer: Buffer, selector: str) -> Point | None:
+def point(db: "Connection", form: str, target: str, buffer: Buffer, selector: str) -> Point | None:
     """Give the place that a selector names; None for `*`."""
     if selector == "*":
         return None
@@ -168,7 +172,7 @@ def point(db, form: str, target: str, buffer: Buffer, selector: str) -> Point | 
     return found
 
 
-QUERIES = {
+QUERIES: dict[str, Callable[..., list[Row]]] = {
     "LATEST": lambda db, buffer, limit, point: messages.latest(db, buffer, limit, after=point),
     "BEFORE": lambda db, buffer, limit, point: messages.latest(db, buffer, limit, before=point),
     "AFTER": lambda db, buffer, limit, point: messages.earliest(db, buffer, limit, after=point),

@@ -20,22 +20,27 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from queue import Full
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from extras.irc.extension import CannotStart
 from extras.ircv3.schema import MIGRATIONS
 from step1_echo.serving import log
 
+if TYPE_CHECKING:
+    from sqlite3 import Connection
+
 try:
     import sqlite3
 except ImportError:  # a Python may be built without it
-    sqlite3 = None
+    sqlite3 = None  # type: ignore[assignment]  # said once here, and HAS_SQLITE is for the others
+HAS_SQLITE = sqlite3 is not None
 
 MAX_WAITING = 20_000  # writes: some 20 MB, and many seconds of messages for a disk that stands still
 GATHER_S = 0.02  # one fsync for all that happens meanwhile; nobody notices that it is later
 CLOSE_S = 10.0  # then we give up on a disk that stands still: the server must end some time
 BUSY_TIMEOUT_S = 2.0  # longer than a backup holds the file, shorter than a person waits for a login
 LOG_AGAIN_S = 60.0  # how seldom to say that the disk is full
+Function = Callable[["Connection"], Any]  # what is done with the database; in a `write`, all of it or nothing
 NO_SQLITE = "this Python was built without sqlite3, which accounts and history need"
 
 
@@ -49,8 +54,8 @@ class DatabaseError(CannotStart):
 class Task(NamedTuple):
     """A function that waits for its turn."""
 
-    function: Callable
-    answer: Future
+    function: Function
+    answer: Future[Any]
     is_read: bool
 
 
@@ -79,7 +84,7 @@ class Database:
             self._connection.close()
             raise DatabaseError(f"no thread for the database: {error}") from None
 
-    def write(self, function: Callable) -> Future:
+    def write(self, function: Function) -> Future[Any]:
         """Let `function(connection)` run in the next transaction; what it raises undoes it alone.
 
         The future has its result when that is committed, or the error.  Who adds a callback: it
@@ -87,7 +92,7 @@ class Database:
         """
         return self._put(function, is_read=False)
 
-    def later(self, function: Callable) -> Future | None:
+    def later(self, function: Function) -> Future[Any] | None:
         """Write as write() does, for somebody who does not wait; give None if too much waits for the disk.
 
         The log is told of a mistake in the function, as it is of the disk's faults.  Blocks: never.
@@ -99,7 +104,7 @@ class Database:
         future.add_done_callback(tell_log)
         return future
 
-    def read(self, function: Callable):
+    def read(self, function: Function) -> Any:
         """Return `function(connection)`, which sees all that was written before.
 
         Blocks: until the disk has answered: never call it under a lock.  Raises: DatabaseError.
@@ -115,8 +120,8 @@ class Database:
         if self._thread.is_alive():
             log.warning("database: the disk stands still: what it has not taken is lost")
 
-    def _put(self, function: Callable, is_read: bool) -> Future:
-        answer = Future()
+    def _put(self, function: Function, is_read: bool) -> Future[Any]:
+        answer: Future[Any] = Future()
         answer.set_running_or_notify_cancel()  # from here on, nobody can cancel it
         with self._bell:
             if self._is_closed:
@@ -151,38 +156,40 @@ class Database:
         for task in tasks:
             try:
                 task.answer.set_result(task.function(self._connection))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  whatever it is, only who asked is told
                 task.answer.set_exception(told(error, self.path))
 
     def _commit(self, tasks: list[Task]) -> None:
         """Run these writes in one transaction; each is a step of its own in it."""
-        results = []
+        results: list[tuple[object, Exception | None]] = []
+        failure: Exception | None = None
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for task in tasks:
                 results.append(self._step(task.function))
             self._connection.execute("COMMIT")
-            failure = None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, who asked is told, below
             failure = error
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         self._tell_log(failure or next(filter(is_disk, (error for _, error in results)), None))
-        for task, (result, error) in itertools.zip_longest(tasks, results, fillvalue=(None, None)):
-            if failure or error:
-                task.answer.set_exception(told(failure or error, self.path))
+        results += [(None, failure)] * (len(tasks) - len(results))  # of those that were not run
+        for task, (result, undone) in zip(tasks, results):
+            if fault := failure or undone:
+                task.answer.set_exception(told(fault, self.path))
             else:
                 task.answer.set_result(result)
 
-    def _step(self, function: Callable) -> tuple[object, Exception | None]:
+    def _step(self, function: Function) -> tuple[object, Exception | None]:
         """Run one write: its result, or the error that has undone it."""
         self._connection.execute("SAVEPOINT step")
+        result, error = None, None
         try:
-            result, error = function(self._connection), None
+            result = function(self._connection)
         except Exception as why:
             if not self._connection.in_transaction:
                 raise  # the disk is full: SQLite has undone the whole batch
-            result, error = None, why
+            error = why
             self._connection.execute("ROLLBACK TO step")
         self._connection.execute("RELEASE step")
         return result, error
@@ -198,7 +205,7 @@ class Database:
             self._is_failing = False
 
 
-def tell_log(future: Future) -> None:
+def tell_log(future: Future[Any]) -> None:
     """Tell the log of a mistake of ours; of the disk's faults, the thread tells it."""
     error = future.exception()
     if error and not isinstance(error, DatabaseError):
@@ -217,7 +224,7 @@ def is_disk(error: Exception | None) -> bool:
     return isinstance(error, sqlite3.OperationalError)
 
 
-def connect(path: str | None, migrations: Sequence[str], busy_timeout_s: float):
+def connect(path: str | None, migrations: Sequence[str], busy_timeout_s: float) -> "Connection":
     """Open a database that has all tables.  Raises: DatabaseError."""
     if sqlite3 is None:
         raise DatabaseError(NO_SQLITE)
@@ -246,7 +253,7 @@ def connect(path: str | None, migrations: Sequence[str], busy_timeout_s: float):
     return connection
 
 
-def migrate(connection, migrations: Sequence[str]) -> None:
+def migrate(connection: "Connection", migrations: Sequence[str]) -> None:
     """Bring an older database up to date, in one step.  Raises: DatabaseError for one that is newer."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(migrations):

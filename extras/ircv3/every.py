@@ -1,5 +1,6 @@
 """Every extension, in the order in which their hooks are called: a new one is a new file and one line."""
 
+from extras.irc.extension import Extension
 from extras.irc.more.channel_list import ChannelList
 from extras.irc.more.membership import Membership
 from extras.irc.more.modes import Modes
@@ -10,7 +11,7 @@ from extras.irc.more.server_password import ServerPassword
 from extras.ircv3.always import Always
 from extras.ircv3.chathistory import ChatHistory
 from extras.ircv3.cloak import Cloak
-from extras.ircv3.database import sqlite3
+from extras.ircv3.database import HAS_SQLITE
 from extras.ircv3.founders import Founders
 from extras.ircv3.history import History
 from extras.ircv3.isupport import Isupport
@@ -40,7 +41,7 @@ from extras.ircv3.sts import Sts
 from extras.ircv3.tags import Tags
 from extras.ircv3.znc_playback import ZncPlayback
 
-EXTENSIONS = (
+EXTENSIONS: tuple[type[Extension], ...] = (
     Membership,
     Modes,
     ChannelList,
@@ -64,7 +65,7 @@ EXTENSIONS = (
     Cloak,
     Sts,
 )
-if sqlite3:  # a Python may be built without it
+if HAS_SQLITE:  # a Python may be built without it
     EXTENSIONS += (
         Login,
         Sasl,

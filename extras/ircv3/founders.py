@@ -16,12 +16,11 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Callable
 from functools import partial
 from queue import Full
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from extras.irc.bans import Entry
+from extras.irc.bans import Entry, Matches
 from extras.irc.channels import is_founder, make_owner
 from extras.irc.client import Client
 from extras.irc.event import Event
@@ -35,6 +34,9 @@ from extras.ircv3.service import Service
 from extras.ircv3.storage import Storage
 from step1_echo.serving import log
 from step5_server.line_server import positive
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 MAX_OF_ACCOUNT = 20  # more than one person looks after
 # Of all accounts: some 20 KB each, if the lists and the metadata are full.  Who makes accounts to take
@@ -198,17 +200,17 @@ class Founders(Service):
 
     def settle(self, me: Client, channel: Channel) -> None:
         """Make the founder an owner, and those who are owners no longer operators."""
-        done = []
-        for user, letters in list(channel.members.items()):
+        done: list[tuple[str, str, User]] = []
+        for user, letters in channel.members.items():
             if is_founder(user, channel) > ("q" in letters):
-                done.append(("+", "q", user.nick))
+                done.append(("+", "q", user))
             elif is_founder(user, channel) < ("q" in letters):
-                done += [("-", "q", user.nick)] + [("+", "o", user.nick)] * ("o" not in letters)
-        for sign, letter, nick in done:
-            user = me.world.user(nick)
+                done += [("-", "q", user)] + [("+", "o", user)] * ("o" not in letters)
+        for sign, letter, user in done:
             channel.set_status(user, letter, sign == "+")
             me.world.changed(channel, user)
-        for words, nicks in pack(done, MAX_MESSAGE_BYTES // 2):
+        shown = [(sign, letter, user.nick) for sign, letter, user in done]
+        for words, nicks in pack(shown, MAX_MESSAGE_BYTES // 2):
             me.tell(channel, Event("MODE", channel.name, words, *nicks, source=self.source))
 
     # --- what is written, and read at the start -------------------------------------------------
@@ -219,12 +221,13 @@ class Founders(Service):
         was_empty = self._left_at.pop(channel, None)
         if not channel.members:
             self._left_at[channel] = time.time()
-        if (user is None or was_empty or not channel.members) and channel not in self._waiting:
-            # If the disk is far behind, the next change writes it.
-            if self._database.later(partial(self.write, channel, self.kept[channel])):
-                self._waiting.add(channel)
+        if not (user is None or was_empty or not channel.members) or channel in self._waiting:
+            return
+        # If the disk is far behind, the next change writes it.
+        if self._database.later(partial(self.write, channel, self.kept[channel])):
+            self._waiting.add(channel)
 
-    def write(self, channel: Channel, number: int, db) -> None:
+    def write(self, channel: Channel, number: int, db: "Connection") -> None:
         """Write what a channel is like.  Thread: the database's; whoever holds the lock never waits for that."""
         with self.world.lock:
             self._waiting.discard(channel)
@@ -235,7 +238,7 @@ class Founders(Service):
             db.execute("INSERT INTO channel VALUES (?, ?)", (number, state))
 
 
-def state_of(channel: Channel) -> dict:
+def state_of(channel: Channel) -> dict[str, Any]:
     """Give what a channel is like, as JSON has it."""
     return {name: getattr(channel, name) for name in FIELDS} | {
         "modes": "".join(sorted(channel.flags)),
@@ -243,7 +246,7 @@ def state_of(channel: Channel) -> dict:
     }
 
 
-def made_of(state: dict, matches: Callable | None) -> Channel:
+def made_of(state: dict[str, Any], matches: Matches | None) -> Channel:
     """Make a channel that is like that."""
     channel = Channel(state["name"], state["modes"], matches)
     for name in FIELDS:

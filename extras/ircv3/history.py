@@ -24,13 +24,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from queue import Full
+from typing import TYPE_CHECKING, Any
 
 from extras.irc.client import Client
 from extras.irc.event import Event
 from extras.irc.extension import CannotStart, Extension
 from extras.irc.message import format_tags
 from extras.irc.names import CHANNEL_TYPES, fold, is_nick
-from extras.irc.state import Channel, User
+from extras.irc.state import Author, Channel, User
 from extras.ircv3 import messages
 from extras.ircv3.database import Database, DatabaseError
 from extras.ircv3.messages import HAPPENED, SAID, Buffer, Row
@@ -38,6 +39,9 @@ from extras.ircv3.replay import event_of
 from extras.ircv3.storage import Storage
 from step1_echo.serving import log
 from step5_server.line_server import positive
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 DAYS = 7.0  # a holiday; and a person's words should not be kept for ever just because nobody minds
 MOST_OF_TARGET = 10_000  # messages of one channel: some days of a busy one
@@ -59,6 +63,8 @@ TO_ONE = {"PRIVMSG", "NOTICE", "TAGMSG"}
 EPHEMERAL = "E"
 SPECIAL = frozenset("ikps" + EPHEMERAL)
 TYPING = {"+typing", "+draft/typing"}  # who types now is of no interest later
+# An event that waits, its place, and the account of who did it; then the channel's life, or the receiver's account.
+Noted = tuple[Event, Channel | User, str | None, Any]
 
 
 class History(Extension):
@@ -88,12 +94,12 @@ class History(Extension):
         self._is_lazy = self._database.path is None
         self._most = MOST[self._is_lazy]
         # The newest stay: without limit, it would grow as long as the disk does not answer.
-        self._noted: deque[tuple] = deque(maxlen=MAX_NOTED[self._is_lazy])
+        self._noted: deque[Noted] = deque(maxlen=MAX_NOTED[self._is_lazy])
         self._note = self._noted.append
         self._is_asked = self._is_lazy  # whether the carrier knows that there is something to write
         self._bell, self._stops = threading.Event(), threading.Event()
         self._carrier = threading.Thread(target=self._carry, name="history", daemon=True)
-        self._renames: deque[tuple] = deque()  # names of channels: before, now, and as people write it
+        self._renames: deque[tuple[bytes, bytes, bytes]] = deque()  # of channels: before, now, and as people write it
         self._rows: list[Row] = []  # the writer's: not on disk yet
         self._since_trim: list[Row] = []
         self._is_behind = False
@@ -117,6 +123,7 @@ class History(Extension):
     def observe(self, event: Event, place: Channel | User) -> None:
         """Note an event.  It runs for each message: all that can wait is the writer's work."""
         user = event.user
+        state: Any
         if type(place) is User:
             state = place.account
         elif place.key or not SPECIAL.isdisjoint(place.flags):
@@ -126,7 +133,7 @@ class History(Extension):
         else:
             state = 0
         # Accounts and modes are noted now: later there may be others.
-        self._note((event, place, user and user.account, state))
+        self._note((event, place, user.account if user else None, state))
         if not self._is_asked:
             self._ask()
 
@@ -143,7 +150,7 @@ class History(Extension):
 
     # --- reading --------------------------------------------------------------------------------
 
-    def read(self, function: Callable):
+    def read(self, function: Callable[["Connection"], Any]) -> Any:
         """Return `function(connection)`, which sees all that was said before.
 
         Blocks: until the disk has answered: never call it under the lock.  Raises: DatabaseError.
@@ -166,7 +173,7 @@ class History(Extension):
 
     def channels(self, me: Client) -> list[Buffer]:
         """Give what was said in each channel in which our user is."""
-        return [self.buffer(me, channel.name, (SAID,)) for channel in me.user.channels]
+        return [one for channel in me.user.channels if (one := self.buffer(me, channel.name, (SAID,)))]
 
     def replay(self, me: Client, name: str, rows: Iterable[Row]) -> Iterator[None]:
         """Send what was said under a name: nothing that is taken back meanwhile, and no more when our user
@@ -219,17 +226,17 @@ class History(Extension):
             else:
                 self._is_asked = False  # the next message tries again
 
-    def _written(self, future: Future) -> None:
+    def _written(self, future: Future[Any]) -> None:
         self._is_asked = False  # first, and then we look: what is noted from here on rings the bell
         if self._noted and not future.exception():
             self._ask()
 
-    def _write_all(self, db) -> None:
+    def _write_all(self, db: "Connection") -> None:
         """Write what is noted by now: who waits for it must not wait for what is said meanwhile, too."""
         for _ in range(0, len(self._rows) + len(self._noted), BATCH):
             self._write(db)
 
-    def _write(self, db) -> None:
+    def _write(self, db: "Connection") -> None:
         """Write some of what was noted.  If that fails, it stays for the next time."""
         if len(self._noted) == self._noted.maxlen and not self._is_lazy:
             if not self._is_behind:
@@ -250,11 +257,11 @@ class History(Extension):
             messages.trim(db, self.since, touched, self.options.history_messages, self._most)
             self._since_trim = []
 
-    def _rename(self, db) -> None:
+    def _rename(self, db: "Connection") -> None:
         while self._renames:
             messages.rename(db, *self._renames.popleft())
 
-    def _rows_of(self, event: Event, place: Channel | User, account: str, state) -> Iterator[Row]:
+    def _rows_of(self, event: Event, place: Channel | User, account: str | None, state: Any) -> Iterator[Row]:
         """Give the rows of an event: one for a channel, one for each end of a private message."""
         user, kind = event.user, KINDS.get(event.command)
         if kind is None or event.command == "TAGMSG" and TYPING.issuperset(event.tags):
@@ -274,16 +281,16 @@ class History(Extension):
             reader = reader_key(place, state)
             # The nicks of then: both may have others by now.
             nick, other = state or event.params[0], account or event.source.partition("!")[0]
-            for end, reader, shown in dict.fromkeys(((user, author, nick), (place, reader, other))):
-                if reader[:1] == b"*":
-                    self._guests.add(reader)  # first, and then we look: see left()
+            for end, its_reader, shown in dict.fromkeys(((user, author, nick), (place, reader, other))):
+                if its_reader[:1] == b"*":
+                    self._guests.add(its_reader)  # first, and then we look: see left()
                     if not end.registered:
-                        self._guests.discard(reader)
+                        self._guests.discard(its_reader)
                         continue
-                yield Row(moment, name, reader, raw(fold(shown)), raw(shown), author, 0, kind, line)
+                yield Row(moment, name, its_reader, raw(fold(shown)), raw(shown), author, 0, kind, line)
 
 
-def reader_key(user: User, account: str | None = None) -> bytes:
+def reader_key(user: Author, account: str | None = None) -> bytes:
     """Give who a user is, for good: an account, or for a guest something that nobody else will ever be."""
     account = user.account if account is None else account
     return raw(fold(account)) if account else f"*{user.signed_on!r}-{id(user):x}".encode()

@@ -14,7 +14,7 @@ from extras.irc.client import Client
 from extras.irc.event import Event
 from extras.irc.extension import Capability, Extension
 from extras.irc.names import Name, fold, mask
-from extras.irc.replies import ERR_NICKNAMEINUSE, Numeric
+from extras.irc.replies import ERR_NICKNAMEINUSE, Numeric, Reply
 from extras.irc.state import User
 from extras.ircv3.storage import Storage
 from step1_echo.serving import log
@@ -45,14 +45,14 @@ class Login(Extension):
     def tokens(self) -> Iterable[str]:
         return ["ACCOUNTEXTBAN=a"]
 
-    def why_not_nick(self, me: Client, nick: str) -> tuple | None:
+    def why_not_nick(self, me: Client, nick: str) -> Reply | None:
         owner = self.accounts.name_of(nick)
         if owner is None or fold(owner) == fold(me.user.account):
             return None
         me.standard("NOTE", "NICK", "NICK_RESERVED", nick, text="Log in to use this nick: it is an account's")
         return ERR_NICKNAMEINUSE, nick
 
-    def about(self, me: Client, user: User) -> Iterable[tuple]:
+    def about(self, me: Client, user: User) -> Iterable[Reply]:
         if user.account:
             yield RPL_WHOISACCOUNT, user.account
 

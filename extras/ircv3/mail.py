@@ -35,6 +35,7 @@ class Mailer:
                     timeout=TIMEOUT_S,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
+                    check=False,
                 )
             except (OSError, subprocess.SubprocessError) as error:
                 log.warning("no mail: %s", error)

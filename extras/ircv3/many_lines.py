@@ -7,7 +7,7 @@ Source: IRCv3 multiline ("Fallback", "Message ids").
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from extras.irc.event import Event, next_number
 from extras.irc.message import format_message
@@ -32,7 +32,7 @@ class Rest(Event):
 class ManyLines(Event):
     """A message of several lines."""
 
-    def __init__(self, command: str, target: str, parts: Sequence[Part], **more):
+    def __init__(self, command: str, target: str, parts: Sequence[Part], **more: Any):
         text = "".join(("" if part.goes_on or not number else "\n") + part.text for number, part in enumerate(parts))
         super().__init__(command, target, text=text, **more)
         self.parts = parts
@@ -40,7 +40,7 @@ class ManyLines(Event):
         self.is_plain = False
 
     @property
-    def whole(self) -> bytes:
+    def whole(self) -> bytes:  # type: ignore[override]  # nobody sets it
         """All lines, as history keeps them."""
         return b"\n".join(
             f"@{CONCAT} ".encode() * part.goes_on
@@ -71,7 +71,8 @@ class ManyLines(Event):
 
     def fallback(self) -> tuple[Event, ...]:
         """Give the parts that are not blank as messages."""
-        lines, marks = [], self.marks
+        lines: list[Event] = []
+        marks = self.marks
         for part in self.parts:
             if part.text:
                 kind, more = (Rest, {}) if lines else (Event, {"_id": self.id})
@@ -90,6 +91,6 @@ class ManyLines(Event):
                 marks = {key: value for key, value in marks.items() if key != "label"}
         return tuple(lines)
 
-    def line_of(self, kind: type[Event], *words: str, **more) -> Event:
+    def line_of(self, kind: type[Event], *words: str, **more: Any) -> Event:
         """Give one line of the message: it has its source and its time."""
         return kind(*words, source=self.source, time=self.time, **more)

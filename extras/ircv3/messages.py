@@ -15,8 +15,13 @@ line      the message as it was on the wire, its tags in front; several lines if
 Source: IRCv3 chathistory.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 REDACTED, SAID, HAPPENED = 0, 1, 2  # kinds: what is left of a message; PRIVMSG and NOTICE; all else
 LAST = 2**63 - 1  # SQLite's greatest integer
@@ -66,7 +71,7 @@ class Point(NamedTuple):
     last: int = LAST
 
 
-def add(db, rows: Sequence[Row]) -> None:
+def add(db: Connection, rows: Sequence[Row]) -> None:
     """Keep messages."""
     for start in range(0, len(rows), ROWS):
         some = rows[start : start + ROWS]
@@ -76,30 +81,36 @@ def add(db, rows: Sequence[Row]) -> None:
             db.executemany(INSERT + ONE, some)
 
 
-def latest(db, buffer: Buffer, limit: int, after: Point | None = None, before: Point | None = None) -> list[Row]:
+def latest(
+    db: Connection, buffer: Buffer, limit: int, after: Point | None = None, before: Point | None = None
+) -> list[Row]:
     """Give the last messages between two points, in their order."""
     return _select(db, buffer, limit, after, before, "DESC")[::-1]
 
 
-def earliest(db, buffer: Buffer, limit: int, after: Point | None = None, before: Point | None = None) -> list[Row]:
+def earliest(
+    db: Connection, buffer: Buffer, limit: int, after: Point | None = None, before: Point | None = None
+) -> list[Row]:
     """Give the first messages between two points, in their order."""
     return _select(db, buffer, limit, after, before, "ASC")
 
 
-def around(db, buffer: Buffer, limit: int, point: Point) -> list[Row]:
+def around(db: Connection, buffer: Buffer, limit: int, point: Point) -> list[Row]:
     """Give what is before a point and, from the point on, what is behind it."""
     before = latest(db, buffer, limit // 2, before=point)
     return before + earliest(db, buffer, limit - len(before), after=Point(point.time, last=point.first - 1))
 
 
-def between(db, buffer: Buffer, limit: int, one: Point, other: Point) -> list[Row]:
+def between(db: Connection, buffer: Buffer, limit: int, one: Point, other: Point) -> list[Row]:
     """Give those between two points that are nearest to the first; either may be the earlier one."""
     if one <= other:
         return earliest(db, buffer, limit, one, other)
     return latest(db, buffer, limit, other, one)
 
 
-def _select(db, buffer: Buffer, limit: int, after: Point | None, before: Point | None, order: str) -> list[Row]:
+def _select(
+    db: Connection, buffer: Buffer, limit: int, after: Point | None, before: Point | None, order: str
+) -> list[Row]:
     low = max((after.time, after.last) if after else (0, 0), (buffer.since, -1))
     high = (before.time, before.first) if before else (LAST, LAST)
     rows = db.execute(
@@ -112,7 +123,7 @@ def _select(db, buffer: Buffer, limit: int, after: Point | None, before: Point |
     return [Row(*row) for row in rows]
 
 
-def point_of(db, buffer: Buffer, message_id: str) -> Point | None:
+def point_of(db: Connection, buffer: Buffer, message_id: str) -> Point | None:
     """Give the place of a message; of one that was redacted, too: a client may go on from there."""
     row = db.execute(
         "SELECT time, number, number FROM message WHERE id = ? AND reader = ? AND target = ?",
@@ -121,7 +132,7 @@ def point_of(db, buffer: Buffer, message_id: str) -> Point | None:
     return row and Point(*row)
 
 
-def find(db, buffer: Buffer, message_id: str) -> Row | None:
+def find(db: Connection, buffer: Buffer, message_id: str) -> Row | None:
     """Give one message."""
     row = db.execute(
         f"SELECT {COLUMNS} FROM message WHERE id = ? AND reader = ? AND target = ? AND time >= ?"
@@ -136,13 +147,13 @@ def as_text(message_id: str) -> str:
     return message_id.encode(errors="replace").decode()
 
 
-def redact(db, message_id: str) -> None:
+def redact(db: Connection, message_id: str) -> None:
     """Forget what a message said, for all its readers; its place stays."""
     db.execute("UPDATE message SET kind = ?, line = x'' WHERE id = ?", (REDACTED, message_id))
 
 
 def targets(
-    db, reader: bytes, channels: Iterable[Buffer], limit: int, one: Point, other: Point, since: int
+    db: Connection, reader: bytes, channels: Iterable[Buffer], limit: int, one: Point, other: Point, since: int
 ) -> list[tuple[bytes, int]]:
     """Give those with whom a reader has talked, and of these channels those where somebody has.
 
@@ -162,18 +173,18 @@ def targets(
     return [(shown, time) for time, shown in some]
 
 
-def windows(db, reader: bytes, channels: Iterable[Buffer], since: int) -> list[Buffer]:
+def windows(db: Connection, reader: bytes, channels: Iterable[Buffer], since: int) -> list[Buffer]:
     """Give all that a reader may see: these channels, and each talk that it has had."""
     return [*channels, *(Buffer(reader, target, since=since) for target in partners(db, reader))]
 
 
-def partners(db, reader: bytes) -> list[bytes]:
+def partners(db: Connection, reader: bytes) -> list[bytes]:
     """Give the targets of a reader.  It jumps from one to the next: the messages are not looked at."""
     rows = db.execute(f"{PARTNERS} SELECT target FROM found WHERE target IS NOT NULL", {"reader": reader})
     return [target for (target,) in rows]
 
 
-def trim(db, since: int, touched: Iterable[tuple[bytes, bytes]], most_of_target: int, most: int) -> None:
+def trim(db: Connection, since: int, touched: Iterable[tuple[bytes, bytes]], most_of_target: int, most: int) -> None:
     """Delete what is too old, and what is too much: of the targets that have got messages, and of all."""
     # The oldest have the lowest numbers, but for a clock that was set back: so we need not look at all.
     (first,) = db.execute(
@@ -191,16 +202,16 @@ def trim(db, since: int, touched: Iterable[tuple[bytes, bytes]], most_of_target:
         )
 
 
-def forget_reader(db, reader: bytes) -> None:
+def forget_reader(db: Connection, reader: bytes) -> None:
     """Delete what one reader alone could read: nobody will have its name again."""
     db.execute("DELETE FROM message WHERE reader = ?", (reader,))
 
 
-def forget_guests(db) -> None:
+def forget_guests(db: Connection) -> None:
     """Delete what was kept for users without an account: the server has ended, and so have they."""
     db.execute("DELETE FROM message WHERE reader >= ? AND reader < ?", (b"*", b"+"))
 
 
-def rename(db, old: bytes, new: bytes, shown: bytes) -> None:
+def rename(db: Connection, old: bytes, new: bytes, shown: bytes) -> None:
     """Let a channel's messages go with it to its new name."""
     db.execute("UPDATE message SET target = ?, shown = ? WHERE reader = x'' AND target = ?", (new, shown, old))

@@ -8,7 +8,7 @@ What is set is in metadata_store.py; who hears of it, in metadata_news.py.  Sour
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from extras.irc.client import Client
@@ -16,7 +16,7 @@ from extras.irc.command import command
 from extras.irc.extension import Capability
 from extras.irc.message import NO_UTF8, size
 from extras.irc.names import fold
-from extras.irc.replies import Numeric
+from extras.irc.replies import Numeric, Reply
 from extras.irc.state import Channel, User
 from extras.ircv3.metadata_news import (
     EVERYBODY,
@@ -138,13 +138,13 @@ class Metadata(MetadataNews):
         if NAME in me.caps:
             self.show_all(me, me.user)
 
-    def about(self, me: Client, user: User) -> Iterable[tuple]:
+    def about(self, me: Client, user: User) -> Iterable[Reply]:
         if NAME in me.caps:
             for key, value in self.store.of(user).items():
                 yield RPL_WHOISKEYVALUE, key, EVERYBODY, value
 
 
-SUBCOMMANDS = {
+SUBCOMMANDS: dict[str, Callable[..., Iterator[None] | None]] = {
     "GET": Metadata.get,
     "LIST": Metadata.show_all,
     "SET": Metadata.put,
@@ -158,8 +158,8 @@ SUBCOMMANDS = {
 
 def is_too_fast(me: Client, where: User | Channel, key: str) -> bool:
     """Count a change; say so if there were too many of them."""
-    wait = me.state.setdefault(Pace, Pace()).seconds_to_wait()
-    if wait:
+    pace: Pace = me.state.setdefault(Pace, Pace())
+    if wait := pace.seconds_to_wait():
         fail(me, "RATE_LIMITED", name_of(where), key, str(wait), text="Too many changes: wait a little")
     return wait > 0
 

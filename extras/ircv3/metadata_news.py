@@ -12,7 +12,7 @@ from typing import Any
 from extras.irc.client import Client
 from extras.irc.extension import CannotStart, Extension
 from extras.irc.names import fold
-from extras.irc.replies import Numeric
+from extras.irc.replies import Numeric, Reply
 from extras.irc.state import Channel, User
 from extras.ircv3.database import DatabaseError
 from extras.ircv3.metadata_store import Store
@@ -81,8 +81,9 @@ class MetadataNews(Extension):
 
     def sync(self, me: Client, where: User | Channel, *_: str) -> Iterator[None]:
         """Show all that is subscribed to of a user, or of a channel and all its members."""
+        asked: list[User | Channel] = [where, *where.members] if isinstance(where, Channel) else [where]
         with me.batch("metadata", name_of(where)):
-            for one in [where, *where.members] if isinstance(where, Channel) else [where]:
+            for one in asked:
                 yield  # the batch goes on, whoever comes in between
                 for key in self.subscribed(me, one):
                     self.show(me, one, key)
@@ -92,7 +93,7 @@ class MetadataNews(Extension):
     def show(self, me: Client, where: User | Channel, key: str) -> None:
         me.reply(*self.told(where, key))
 
-    def told(self, where: User | Channel, key: str) -> tuple:
+    def told(self, where: User | Channel, key: str) -> Reply:
         """Give the numeric, with its values, that tells of a key."""
         value = self.store.of(where).get(key)
         if value is None:
@@ -131,8 +132,9 @@ class MetadataNews(Extension):
                         self.tell(me, session, me.user, key)
         if NAME not in me.caps or not me.state.get(MetadataNews):
             return
-        found = []
-        for one in [channel, *channel.members]:
+        found: list[tuple[User | Channel, str]] = []
+        targets: list[User | Channel] = [channel, *channel.members]
+        for one in targets:
             if one is not me.user:
                 found += [(one, key) for key in self.subscribed(me, one)]
             if len(found) > MAX_AT_ONCE:
@@ -147,10 +149,10 @@ class MetadataNews(Extension):
             self.show(me, user, key)
 
     def seen(self, me: Client, nick: str, online: bool) -> None:
-        user = me.world.user(nick) if online else None
-        for session in self.server.extensions[Monitor].watchers.get(fold(nick), ()) if user else ():
-            for key in self.subscribed(session, user):
-                self.tell(me, session, user, key)
+        if online and (user := me.world.user(nick)):
+            for session in self.server.extensions[Monitor].watchers.get(fold(nick), ()):
+                for key in self.subscribed(session, user):
+                    self.tell(me, session, user, key)
 
     def logged_in(self, me: Client) -> None:
         for key in self.store.log_in(me.user):
@@ -182,5 +184,5 @@ def refuse_key(me: Client, key: str) -> None:
 
 def fail(me: Client, code: str, *context: str, text: str) -> None:
     """Send a FAIL; what cannot be a parameter is shown as *."""
-    context = ["*" if not word or " " in word or word[0] == ":" else word[:MAX_SHOWN] for word in context]
-    me.standard("FAIL", "METADATA", code, *context, text=text)
+    words = ["*" if not word or " " in word or word[0] == ":" else word[:MAX_SHOWN] for word in context]
+    me.standard("FAIL", "METADATA", code, *words, text=text)

@@ -17,7 +17,7 @@ from extras.ircv3.database import Database
 MAX_KEYS = 20  # of one target: with MAX_VALUE_BYTES, 6 kB that a stranger can make us keep
 
 
-class Values(dict):
+class Values(dict[str, str]):
     """One target's keys."""
 
     owner = ""
@@ -61,11 +61,12 @@ class Store:
 
     def change(self, values: Values, key: str, value: str | None) -> None:
         """Set a key, or, without a value, take it away.  Blocks: never: the database writes it later."""
+        row = {"account": values.owner, "key": key, "value": value}
         if value is None:
             values.pop(key, None)
-            statement, row = "DELETE FROM metadata WHERE account = ? AND key = ?", (values.owner, key)
+            statement = "DELETE FROM metadata WHERE account = :account AND key = :key"
         else:
             values[key] = value
-            statement, row = "INSERT OR REPLACE INTO metadata VALUES (?, ?, ?)", (values.owner, key, value)
+            statement = "INSERT OR REPLACE INTO metadata VALUES (:account, :key, :value)"
         if values.owner:
             self._database.later(lambda db: db.execute(statement, row))

@@ -11,9 +11,9 @@ Source: IRCv3 batches/chathistory.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from extras.irc.client import Client
 from extras.irc.event import Event
@@ -26,6 +26,9 @@ from extras.ircv3.database import DatabaseError
 from extras.ircv3.history import History, life_of, reader_key
 from extras.ircv3.messages import Point, Row
 from extras.ircv3.replay import event_of
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 MOST = 5000  # messages: more than anybody reads, and 2 MB
 MOST_OF_EACH = 500  # of one channel or person: a busy channel must not hide the others
@@ -78,14 +81,14 @@ class Missed(Extension):
     def left(self, user: User) -> None:
         self._ends.pop(user, None)
 
-    def catches_up(self, me: Client, user: User) -> Iterator[None] | None:
-        since = self.always.absent.get(self.always.keys.get(user))
+    def catches_up(self, me: Client, user: User) -> Generator[None] | None:
+        since = self.always.absent.get(self.always.keys.get(user, ""))
         if since is None:
             return None
         catch = self._catches[me] = Catch(user, deque())
         return self.catch_up(me, catch, since)
 
-    def catch_up(self, me: Client, catch: Catch, since: float) -> Iterator[None]:
+    def catch_up(self, me: Client, catch: Catch, since: float) -> Generator[None]:
         """Send what was missed, then what was said meanwhile; end when there is no more."""
         told = set()
         try:
@@ -121,7 +124,7 @@ class Missed(Extension):
         end, moment = self._ends.get(me.user, ""), int(since * 1000)
         channels = self.history.channels(me)
 
-        def find(db) -> list[Row]:
+        def find(db: "Connection") -> list[Row]:
             (number,) = db.execute(
                 "SELECT max(number) FROM message WHERE id = ? AND time = ?", (end, moment)
             ).fetchone()
@@ -133,7 +136,8 @@ class Missed(Extension):
 
         try:
             with me.unlocked():
-                return self.history.read(find)
+                rows: list[Row] = self.history.read(find)
         except DatabaseError:
             me.notice("What you have missed is temporarily unavailable")
             return []
+        return rows

@@ -66,10 +66,10 @@ class Monitor(Extension):
     def tell_watched(self, me: Client, nicks: Iterable[str]) -> Iterator[None]:
         """Let extensions tell what there is to know of those who are here."""
         for nick in nicks:
-            user = me.world.user(nick)
-            for watched in self.server.extensions.hooks(Extension.watched) if user else ():
-                watched(me, user)
-                yield
+            if user := me.world.user(nick):
+                for watched in self.server.extensions.hooks(Extension.watched):
+                    watched(me, user)
+                    yield
 
     def unwatch(self, me: Client, key: str) -> None:
         """Do not tell the client any more; `key` is the folded nick."""
@@ -85,7 +85,7 @@ class Monitor(Extension):
     def seen(self, me: Client, nick: str, online: bool) -> None:
         user = me.world.user(nick)
         for watcher in self.watchers.get(fold(nick), ()):
-            numeric, name = (RPL_MONONLINE, user.source) if online else (RPL_MONOFFLINE, nick)
+            numeric, name = (RPL_MONONLINE, user.source) if online and user else (RPL_MONOFFLINE, nick)
             me.tell_session(watcher, me.numeric(numeric, name, nick=watcher.user.nick))
 
     def friends(self, user: User) -> Iterable[Client]:

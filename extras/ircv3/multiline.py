@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from extras.irc.client import Client
+from extras.irc.client import Client, Response
 from extras.irc.command import command
 from extras.irc.event import Event, Said
 from extras.irc.extension import Capability, Extension
@@ -38,7 +38,7 @@ class Broken(Exception):
 class Batch:
     """What a client has sent of a message."""
 
-    def __init__(self, reference: str, target: str, tags: Mapping[str, str], response):
+    def __init__(self, reference: str, target: str, tags: Mapping[str, str], response: Response | None):
         self.reference, self.target, self.tags, self.response = reference, target, tags, response
         self.command = ""
         self.parts: list[Part] = []
@@ -79,15 +79,14 @@ class Multiline(Extension):
 
     def takes(self, me: Client, name: str, params: list[str]) -> bool:
         reference = me.tags.get("batch")
-        batch = me.state.get(Multiline)  # one that has begun goes on, whatever the client gives back meanwhile
-        if reference is None or not me.user.registered or batch is None and CAP not in me.caps:
+        begun: Batch | None = me.state.get(Multiline)  # it goes on, whatever the client gives back meanwhile
+        if reference is None or not me.user.registered or begun is None and CAP not in me.caps:
             return False
-        is_open = batch is not None
-        if not is_open:  # then the line has an answer of its own
-            batch = Batch("", "", {}, me.server.extensions.first(Extension.response, me, me.tags))
+        # Without one, the line has an answer of its own.
+        batch = begun or Batch("", "", {}, me.server.extensions.first(Extension.response, me, me.tags))
         if not batch.is_broken:
             with Answer(me, batch):
-                if not is_open or name == "BATCH" or batch.reference != reference:
+                if begun is None or name == "BATCH" or batch.reference != reference:
                     raise Broken("MULTILINE_INVALID", "There is no such batch")
                 batch.add(name, params, CONCAT in me.tags)
         return True
@@ -117,7 +116,7 @@ class Multiline(Extension):
 
     def end(self, me: Client, reference: str) -> None:
         """Deliver a message, if all is well with it."""
-        batch = me.state.pop(Multiline, None)
+        batch: Batch | None = me.state.pop(Multiline, None)
         if batch and batch.is_broken:
             return
         with Answer(me, batch):
@@ -145,7 +144,7 @@ class Answer:
         if self.batch and self.batch.response:
             self.me.response = self.batch.response
 
-    def __exit__(self, kind, why, traceback) -> bool:
+    def __exit__(self, kind: object, why: object, traceback: object) -> bool:
         if isinstance(why, Broken):
             code, *context, text = why.args
             self.me.standard("FAIL", "BATCH", code, *context, text=text)
@@ -157,7 +156,7 @@ class Answer:
         return kind is Broken
 
 
-def says_lines(parts: list[Part], me: Client, command: str, target: str, text: str) -> Event:
+def says_lines(parts: list[Part], me: Client, command: str, target: str, text: str | None) -> Event:
     """Give what our user says, as Said is for one line."""
     event = ManyLines(command, target, parts, source=me.user.source, user=me.user)
     event.tags = Said(me, command, target, "").tags

@@ -10,7 +10,7 @@ from extras.irc.client import Client
 from extras.irc.event import Event
 from extras.irc.extension import Extension
 from extras.irc.names import complete_mask
-from extras.irc.replies import ERR_CANNOTSENDTOCHAN
+from extras.irc.replies import ERR_CANNOTSENDTOCHAN, Reply
 from extras.irc.state import Channel, User
 
 MUTE = "m:"  # no nick has a colon: as a mask it matches nobody, so it keeps nobody out
@@ -27,7 +27,7 @@ class Mute(Extension):
             return None
         return MUTE + (self.server.extensions.first(Extension.extended_ban, who) or complete_mask(who))
 
-    def why_not_speak(self, me: Client, channel: Channel, event: Event) -> tuple | None:
+    def why_not_speak(self, me: Client, channel: Channel, event: Event) -> Reply | None:
         if channel.lists.entries["b"] and is_muted(channel, me.user) and not me.may(channel, "v"):
             return ERR_CANNOTSENDTOCHAN, channel.name
         return None

@@ -71,8 +71,12 @@ class NickServ(Service):
             done = self.login.log_in(me, name)
             self.say(me, f"You are now identified for {name}." if done else "Your other clients have another account.")
 
-    def ghost(self, me: Client, nick: str, password: str = "") -> bool:
+    def ghost(self, me: Client, nick: str, password: str = "") -> None:
         """GHOST <nick> [<password>]: end the connection that has your nick."""
+        self.end_ghost(me, nick, password)
+
+    def end_ghost(self, me: Client, nick: str, password: str) -> bool:
+        """End the connection that has the nick, if any; tell whether the nick is our user's."""
         name = self.check(me, nick, password) if password else me.user.account
         user = me.world.user(nick)
         if name is None:
@@ -94,9 +98,9 @@ class NickServ(Service):
 
     def regain(self, me: Client, nick: str, password: str = "") -> None:
         """REGAIN <nick> [<password>]: end that connection, and take the nick."""
-        if self.ghost(me, nick, password) and fold(me.user.nick) != fold(nick):
-            if password:
-                self.login.log_in(me, self.accounts.name_of(nick))
+        if self.end_ghost(me, nick, password) and fold(me.user.nick) != fold(nick):
+            if password and (name := self.accounts.name_of(nick)):
+                self.login.log_in(me, name)
             rename(me, nick)
 
     def passwd(self, me: Client, old: str, new: str) -> None:

@@ -10,7 +10,7 @@ Source: IRCv3 read-marker.
 """
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -22,6 +22,9 @@ from extras.ircv3.history import raw, reader_key
 from extras.ircv3.replay import as_word
 from extras.ircv3.storage import Storage
 from extras.ircv3.tags import server_time, time_of
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 CAP = "draft/read-marker"
 MAX_MARKERS = 200  # of one user: more windows than anybody has open; beyond it, the oldest is forgotten
@@ -104,7 +107,7 @@ class ReadMarker(Extension):
     def keep(self, reader: bytes, target: bytes, moment: int, lost: bytes | None) -> None:
         """Have the database's thread keep a marker."""
 
-        def write(db) -> None:
+        def write(db: "Connection") -> None:
             db.execute("REPLACE INTO read_marker VALUES (?, ?, ?)", (reader, target, moment))
             db.execute("DELETE FROM read_marker WHERE reader = ? AND target = ?", (reader, lost))
 

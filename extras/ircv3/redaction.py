@@ -49,19 +49,19 @@ class Redaction(Extension):
         buffer = self.history.buffer(me, target)
         try:
             with me.unlocked():
-                row = buffer and self.history.read(lambda db: messages.find(db, buffer, message_id))
+                row = self.history.read(lambda db: messages.find(db, buffer, message_id)) if buffer else None
             code, *context, text = self.why_not(me, target, buffer, row) or ("", "")
             where = self.world.channel(target) or self.world.user(target)  # now: it may be renamed meanwhile
             if not code:
-                self.history.redact(me, row.id)
+                self.history.redact(me, message_id)
         except (DatabaseError, Full):
             code, *context, text = "INTERNAL_ERROR", "History is temporarily unavailable"
         if code:
             me.standard("FAIL", "REDACT", code, *about[: 1 if code == "INVALID_TARGET" else 2], *context, text=text)
         else:
-            self.announce(me, where, target, row.id, cut_text(reason, MAX_TEXT_BYTES))
+            self.announce(me, where, target, message_id, cut_text(reason, MAX_TEXT_BYTES))
 
-    def why_not(self, me: Client, target: str, buffer: Buffer | None, row: Row | None) -> tuple | None:
+    def why_not(self, me: Client, target: str, buffer: Buffer | None, row: Row | None) -> tuple[str, ...] | None:
         """Give the code and the words if our user may not take back this message.
 
         The database was asked without the lock: the user may have left meanwhile, or is no operator now.
@@ -71,7 +71,8 @@ class Redaction(Extension):
             return "INVALID_TARGET", "You cannot take back messages there"
         if row is None or row.id in self.history.redacted or event_of(row).command not in TO_ONE:
             return "UNKNOWN_MSGID", "There is no such message, or it is too old"
-        if buffer.reader == b"" and me.may(self.world.channel(target), "h"):
+        channel = self.world.channel(target)
+        if channel and buffer.reader == b"" and me.may(channel, "h"):
             return None
         if row.author != reader_key(me.user):
             return "REDACT_FORBIDDEN", "Only its author, or an operator of the channel, can take it back"

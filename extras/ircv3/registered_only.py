@@ -5,15 +5,15 @@ accepted   somebody whose messages a user with +R gets all the same: after ACCEP
 Source: Ergo's manual, "Modes"; modern.ircdocs.horse has neither.
 """
 
-import weakref
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from extras.irc.client import Client
 from extras.irc.command import command
 from extras.irc.event import Event
 from extras.irc.extension import Extension
 from extras.irc.names import each_once
-from extras.irc.replies import ERR_CANNOTSENDTOCHAN, ERR_NOSUCHNICK, Numeric
+from extras.irc.replies import ERR_CANNOTSENDTOCHAN, ERR_NOSUCHNICK, Numeric, Reply
 from extras.irc.state import Channel, User
 
 ERR_NEEDREGGEDNICK = Numeric("477", "<nick> :You must log in to speak to this user", "Ergo")
@@ -30,7 +30,7 @@ class RegisteredOnly(Extension):
         super().__init__(*args)
         self.commands = {"ACCEPT": command(self.accept)}
         # Whom each user accepts, in order; both are forgotten with the user.
-        self._accepted: weakref.WeakKeyDictionary[User, weakref.WeakKeyDictionary] = weakref.WeakKeyDictionary()
+        self._accepted: WeakKeyDictionary[User, WeakKeyDictionary[User, None]] = WeakKeyDictionary()
 
     def accept(self, me: Client, nicks: str) -> None:
         """Let others speak to you in spite of +R: ACCEPT bob,-carol"""
@@ -39,23 +39,24 @@ class RegisteredOnly(Extension):
             if user is None:
                 me.reply(ERR_NOSUCHNICK, nick)
             elif nick[0] == "-":
-                self._accepted.get(me.user, {}).pop(user, None)
+                if accepted := self._accepted.get(me.user):
+                    accepted.pop(user, None)
             else:
                 self.let(me.user, user)
 
     def let(self, user: User, other: User) -> None:
         """Have a user accept another one."""
-        accepted = self._accepted.setdefault(user, weakref.WeakKeyDictionary())
+        accepted = self._accepted.setdefault(user, WeakKeyDictionary())
         accepted[other] = None
         if len(accepted) > MAX_ACCEPTED:
             del accepted[next(iter(accepted))]
 
-    def why_not_speak(self, me: Client, channel: Channel, event: Event) -> tuple | None:
+    def why_not_speak(self, me: Client, channel: Channel, event: Event) -> Reply | None:
         if "M" not in channel.flags or me.user.account or me.may(channel, "v"):
             return None
         return ERR_CANNOTSENDTOCHAN, channel.name
 
-    def why_not_speak_to(self, me: Client, user: User, event: Event) -> tuple | None:
+    def why_not_speak_to(self, me: Client, user: User, event: Event) -> Reply | None:
         if "R" in me.user.modes and user is not me.user:
             self.let(me.user, user)  # so that he can answer
         if "R" not in user.modes or me.user.account or user is me.user or me.user.is_operator:

@@ -8,7 +8,6 @@ Source: the specification in Ergo's docs/SPECS; draft/relaymsg.
 """
 
 import re
-from types import SimpleNamespace
 from typing import Any
 
 from extras.irc.client import Client
@@ -17,6 +16,7 @@ from extras.irc.event import Event
 from extras.irc.extension import Capability, Extension
 from extras.irc.names import NICK_LENGTH, SPECIAL
 from extras.irc.replies import ERR_NOSUCHCHANNEL, ERR_NOTONCHANNEL
+from extras.irc.state import Author
 from extras.irc.talk import why_not_speak
 
 NAME = "draft/relaymsg"
@@ -46,7 +46,7 @@ def relaymsg(me: Client, name: str, nick: str, text: str) -> None:
         me.standard("FAIL", "RELAYMSG", "INVALID_NICK", text="A name from elsewhere is like this: smt/discord")
     else:
         # It has no account, whoever has brought it.
-        elsewhere = SimpleNamespace(account="", modes=frozenset(), signed_on=me.user.signed_on)
+        elsewhere = Author(account="", modes=(), signed_on=me.user.signed_on)
         source = f"{nick}!relay@{me.server.name}"
         event = Event("PRIVMSG", channel.name, text=text, source=source, user=elsewhere, tags={NAME: me.user.nick})
         if refusal := why_not_speak(me, channel, event):

@@ -7,6 +7,7 @@ Source: IRCv3 channel-rename.
 """
 
 import time
+from collections.abc import Iterator
 from itertools import chain, repeat
 from typing import Any, NamedTuple
 
@@ -53,7 +54,7 @@ class Rename(Extension):
         """Return whether the channel is still here, and its old name remembered."""
         return self.world.channel(forward.channel.name) is forward.channel and time.time() < forward.until
 
-    def join(self, me: Client, names: str, keys: str = ""):
+    def join(self, me: Client, names: str, keys: str = "") -> Iterator[None] | None:
         """Enter channels, each with its key if any; `JOIN 0` leaves all.  RFC 2812 section 3.2.1, IRCv3 channel-rename."""
         if not self._forwards:
             return join(me, names, keys)

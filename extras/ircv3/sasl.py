@@ -36,6 +36,7 @@ RPL_SASLMECHS = Numeric("908", "<mechanisms> :are available SASL mechanisms", SA
 
 PIECE = 400
 MAX_LETTERS = 4 * PIECE  # three times what the longest name and password need
+Mechanism = Generator[bytes, bytes, str | None]
 
 
 class Wrong(Exception):
@@ -45,7 +46,7 @@ class Wrong(Exception):
 class Attempt:
     """A login that has begun."""
 
-    def __init__(self, mechanism: Generator[bytes, bytes, str]):
+    def __init__(self, mechanism: Mechanism):
         self.mechanism, self.letters = mechanism, ""
 
 
@@ -129,19 +130,21 @@ class Sasl(Extension):
 
     # --- the mechanisms: they run without the lock ----------------------------------------------
 
-    def mechanisms(self) -> dict[str, Callable]:
+    def mechanisms(self) -> dict[str, Callable[[Client], Mechanism]]:
         """Give those that can be used here."""
-        external = {"EXTERNAL": self.external} if asks_for_certificates(self.server) else {}
-        return {"PLAIN": self.plain, "SCRAM-SHA-256": self.scram} | external
+        ways: dict[str, Callable[[Client], Mechanism]] = {"PLAIN": self.plain, "SCRAM-SHA-256": self.scram}
+        if asks_for_certificates(self.server):
+            ways["EXTERNAL"] = self.external
+        return ways
 
-    def plain(self, me: Client) -> Generator[bytes, bytes, str | None]:
+    def plain(self, me: Client) -> Mechanism:
         """RFC 4616: as whom to act, who it is, the password; a zero byte between them."""
         authzid, name, password = (yield b"").decode().split("\0")
         if not name or not password or not may_act(authzid, name):
             raise Wrong
         return self.accounts.check(name, password, me.user.address)
 
-    def scram(self, me: Client) -> Generator[bytes, bytes, str | None]:
+    def scram(self, me: Client) -> Mechanism:
         """RFC 5802; see scram.py."""
         exchange = Exchange((yield b""))
         account, keys = self.accounts.keys(exchange.name)
@@ -149,7 +152,7 @@ class Sasl(Extension):
         yield exchange.verify(proof)
         return account if may_act(exchange.authzid, exchange.name) else None
 
-    def external(self, me: Client) -> Generator[bytes, bytes, str | None]:
+    def external(self, me: Client) -> Mechanism:
         """RFC 4422 appendix A: as whom to act, or nothing."""
         authzid = (yield b"").decode()
         account = self.accounts.by_fingerprint(fingerprint(me))

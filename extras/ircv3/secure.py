@@ -7,12 +7,16 @@ Source: modern.ircdocs.horse "RPL_WHOISCERTFP", "RPL_WHOISSECURE".
 
 import hashlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from extras.irc.client import Client
 from extras.irc.extension import Extension
-from extras.irc.replies import Numeric
+from extras.irc.replies import Numeric, Reply
 from extras.irc.state import User
 from extras.tls.stream import TlsStream
+
+if TYPE_CHECKING:
+    from extras.irc.server import IrcServer
 
 RPL_WHOISCERTFP = Numeric("276", "<nick> :has client certificate fingerprint <fingerprint>", "modern.ircdocs.horse")
 RPL_WHOISSECURE = Numeric("671", "<nick> :is using a secure connection", "modern.ircdocs.horse")
@@ -21,7 +25,7 @@ RPL_WHOISSECURE = Numeric("671", "<nick> :is using a secure connection", "modern
 class Secure(Extension):
     """What WHOIS tells of a connection."""
 
-    def about(self, me: Client, user: User) -> Iterable[tuple]:
+    def about(self, me: Client, user: User) -> Iterable[Reply]:
         if user.sessions and all(map(is_secure, user.sessions)):
             yield (RPL_WHOISSECURE,)
         if user is me.user or me.user.is_operator:
@@ -36,10 +40,11 @@ def is_secure(client: Client) -> bool:
 
 def fingerprint(client: Client) -> str:
     """Give the fingerprint of the client's certificate; "" if it has shown none."""
-    certificate = client.conn.stream.peer_certificate() if is_secure(client) else None
+    stream = client.conn.stream
+    certificate = stream.peer_certificate() if isinstance(stream, TlsStream) else None
     return hashlib.sha256(certificate).hexdigest() if certificate else ""
 
 
-def asks_for_certificates(server) -> bool:
+def asks_for_certificates(server: "IrcServer") -> bool:
     """Tell whether clients can show certificates here."""
     return server.credentials is not None and server.credentials.can_ask

@@ -11,10 +11,10 @@ from queue import Full
 from typing import Any
 
 from extras.irc.client import Client
-from extras.irc.command import Command, command
+from extras.irc.command import Command, Function, command
 from extras.irc.extension import Extension
 from extras.irc.names import fold
-from extras.irc.replies import ERR_NICKNAMEINUSE
+from extras.irc.replies import ERR_NICKNAMEINUSE, Reply
 from extras.ircv3.database import DatabaseError
 
 
@@ -31,14 +31,14 @@ class Service(Extension):
         self.commands = {self.name.upper(): row, self.short: row}
         self.orders: dict[str, Command] = {}
 
-    def add_orders(self, *orders: Callable) -> None:
+    def add_orders(self, *orders: Function) -> None:
         """Take methods as orders."""
         self.orders |= {order.__name__.upper(): command(order) for order in orders}
 
     def service(self, nick: str) -> Callable[[Client, str], None] | None:
         return self.hear if fold(nick) == fold(self.name) else None
 
-    def why_not_nick(self, me: Client, nick: str) -> tuple | None:
+    def why_not_nick(self, me: Client, nick: str) -> Reply | None:
         return (ERR_NICKNAMEINUSE, nick) if fold(nick) == fold(self.name) else None
 
     def speak(self, me: Client, *words: str) -> None:
@@ -75,4 +75,4 @@ class Service(Extension):
 
 def summary(order: Command) -> str:
     """Give an order's one line of help."""
-    return order.function.__doc__
+    return order.function.__doc__ or ""

@@ -196,7 +196,7 @@ class Signup(Extension):
             name = me.user.nick or me.wanted_nick
             if not name:
                 raise Refused("NEED_NICK", "Choose a nick first")
-        if not is_nick(name) or self.server.extensions.first(Extension.service, name):
+        if not is_nick(name) or self.server.extensions.first(Extension.service, name) is not None:
             raise Refused("BAD_ACCOUNT_NAME", "An account's name must be one that can be a nick")
         holder = me.world.user(name)
         if self.accounts.name_of(name) or holder not in (None, me.user):

@@ -7,7 +7,7 @@ import argparse
 
 from extras.irc.extension import CannotStart, Extension
 from extras.ircv3.accounts import Accounts
-from extras.ircv3.database import NO_SQLITE, Database, DatabaseError, sqlite3
+from extras.ircv3.database import HAS_SQLITE, NO_SQLITE, Database, DatabaseError
 from step1_echo.serving import log
 
 
@@ -26,7 +26,7 @@ class Storage(Extension):
         )
 
     def start(self) -> None:
-        if sqlite3 is None and self.options.db is None:
+        if not HAS_SQLITE and self.options.db is None:
             log.warning("%s: there are none", NO_SQLITE)
             return
         try:
@@ -42,5 +42,5 @@ class Storage(Extension):
             log.info("accounts and history are in memory: --db FILE keeps them")
 
     def stop(self) -> None:
-        if sqlite3:
+        if HAS_SQLITE:
             self.database.close()

@@ -52,7 +52,7 @@ def message_tags(event: Event) -> Mapping[str, str]:
     tags = {"msgid": name} if (name := event.id) else {}
     if "B" in event.user.modes:
         tags["bot"] = ""
-    return tags | event.tags if event.tags else tags
+    return {**tags, **event.tags} if event.tags else tags
 
 
 def time_tag(event: Event) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ Source: wiki.znc.in/Playback.
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from extras.irc.client import Client
 from extras.irc.command import command
@@ -19,7 +19,10 @@ from extras.irc.names import fold
 from extras.ircv3 import messages
 from extras.ircv3.database import DatabaseError
 from extras.ircv3.history import History, reader_key
-from extras.ircv3.messages import SAID, Buffer, Point
+from extras.ircv3.messages import SAID, Buffer, Point, Row
+
+if TYPE_CHECKING:
+    from sqlite3 import Connection
 
 NAME = "*playback"
 MOST = 1000  # messages of one answer, the newest: more than anybody scrolls through
@@ -47,13 +50,13 @@ class ZncPlayback(Extension):
     def hear(self, me: Client, text: str) -> None:
         """Send messages: PLAY <name>|* [<after> [<before>]]."""
         order, name, after, before, *_ = *text.split(), "", "", "", ""
-        points = [point(time) for time in (after, before)]
+        first, last = point(after), point(before)
         one = None if name == "*" else self.history.buffer(me, name, (SAID,))
-        if order.upper() != "PLAY" or None in points or not (one or name == "*"):
+        if order.upper() != "PLAY" or first is None or last is None or not (one or name == "*"):
             me.notice("PLAY <channel or nick>|* [<seconds> [<seconds>]]", source=f"{NAME}!{NAME}@{self.server.name}")
             return
         try:
-            self.play(me, name, one, Point(0) if not after else points[0], None if not before else points[1])
+            self.play(me, name, one, first, last if before else None)
         except DatabaseError:
             me.notice("History is temporarily unavailable", source=f"{NAME}!{NAME}@{self.server.name}")
 
@@ -62,7 +65,7 @@ class ZncPlayback(Extension):
         reader, since = reader_key(me.user), self.history.since
         channels = self.history.channels(me)
 
-        def find(db):
+        def find(db: "Connection") -> list[Row]:
             found = [
                 row
                 for buffer in ([one] if one else messages.windows(db, reader, channels, since))
@@ -72,7 +75,7 @@ class ZncPlayback(Extension):
             return sorted(newest, key=lambda row: row.shown)  # each window's messages stay in their order
 
         with me.unlocked():
-            rows = self.history.read(find)
+            rows: list[Row] = self.history.read(find)
         for shown in dict.fromkeys(row.shown for row in rows):
             target = shown.decode("utf-8", "surrogateescape")
             with me.batch("chathistory", target):
