@@ -201,7 +201,7 @@ class Extensions:
 
     def __getitem__(self, wanted: type[E]) -> E:
         """Give the server's object of an extension."""
-        return next(extension for extension in self.all if isinstance(extension, wanted))
+        return next(extension for extension in self.all if type(extension) is wanted)
 
     def letters(self, name: str) -> str:
         """Give the letters of the modes that the extensions add."""
