@@ -85,7 +85,8 @@ class Always(Extension):
 
     @staticmethod
     def is_wanted(options: argparse.Namespace) -> bool:
-        return bool(options.always_on != "off")
+        mode: str = options.always_on
+        return mode != "off"
 
     def start(self) -> None:
         self._database = self.server.extensions[Storage].database

@@ -20,7 +20,7 @@ from extras.irc.event import Event
 from extras.irc.extension import Capability, Extension
 from extras.irc.names import CHANNEL_TYPES
 from extras.ircv3 import messages
-from extras.ircv3.database import DatabaseError
+from extras.ircv3.database import DatabaseError, Function
 from extras.ircv3.history import History, reader_key
 from extras.ircv3.messages import HAPPENED, SAID, Buffer, Point, Row
 from extras.ircv3.replay import as_word
@@ -104,7 +104,7 @@ class ChatHistory(Extension):
         channel = self.world.channel(target)
         return buffer, channel.name if channel else target  # a nick as the client writes it: it compares the two
 
-    def ask(self, me: Client, form: str, target: str, find: Callable[["Connection"], Any]) -> Any:
+    def ask(self, me: Client, form: str, target: str, find: Function) -> Any:
         """Ask the database, and let go of the lock meanwhile."""
         try:
             with me.unlocked():

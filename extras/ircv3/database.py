@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 try:
     import sqlite3
 except ImportError:  # a Python may be built without it
-    sqlite3 = None  # type: ignore[assignment]  # said once here, and HAS_SQLITE is for the others
+    sqlite3 = None  # type: ignore[assignment]  # nothing here is used then: see HAS_SQLITE
 HAS_SQLITE = sqlite3 is not None
 
 MAX_WAITING = 20_000  # writes: some 20 MB, and many seconds of messages for a disk that stands still

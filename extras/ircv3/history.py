@@ -21,7 +21,7 @@ import argparse
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from queue import Full
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ from extras.irc.message import format_tags
 from extras.irc.names import CHANNEL_TYPES, fold, is_nick
 from extras.irc.state import Author, Channel, User
 from extras.ircv3 import messages
-from extras.ircv3.database import Database, DatabaseError
+from extras.ircv3.database import Database, DatabaseError, Function
 from extras.ircv3.messages import HAPPENED, SAID, Buffer, Row
 from extras.ircv3.replay import event_of
 from extras.ircv3.storage import Storage
@@ -150,7 +150,7 @@ class History(Extension):
 
     # --- reading --------------------------------------------------------------------------------
 
-    def read(self, function: Callable[["Connection"], Any]) -> Any:
+    def read(self, function: Function) -> Any:
         """Return `function(connection)`, which sees all that was said before.
 
         Blocks: until the disk has answered: never call it under the lock.  Raises: DatabaseError.
