@@ -1,8 +1,5 @@
 """Many clients at once: log them in, let them talk, and collect what each one gets."""
 
-import socket
-import struct
-
 from extras.broadcast.experiment import Unlocked
 from step5_server.codec import LineCodec
 from tests.wire import Wire
@@ -58,12 +55,6 @@ def follow(lines: list[str], name: str, listed: str, came: str, left: str) -> tu
                 wrong.append(line)
             here.discard(words[-1])
     return here, wrong
-
-
-def reset(wire: Wire) -> None:
-    """Make the connection end with RST instead of EOF, as when a process crashes."""
-    wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    wire.close()
 
 
 def without_lock(server_class: type) -> type:

@@ -10,7 +10,6 @@ import re
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from step5_server.server import ChatServer
 from tests.chapter import ROOT
 from tests.foreign import parse_address
 from tests.over import Plain, Tls, WebSocket
+from tests.wire import RawWire
 
 DEADLINE_S = 20.0  # so that no test hangs; no verdict depends on it
 
@@ -148,56 +148,28 @@ OVER = [
 ]
 
 
-class Guest:
-    """One client."""
+class Guest(RawWire):
+    """A client that speaks one server's dialect."""
 
     def __init__(self, dialect, address, name=None, receive_bytes=None):
         self.dialect = dialect
-        self.sock = socket.socket(socket.AF_INET)
+        sock = socket.socket(socket.AF_INET)
         if receive_bytes:  # the kernel then hides less of a slow reader
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
-        self.sock.settimeout(DEADLINE_S)
-        self.sock.connect(address[:2])
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.way = dialect.over(self.sock)
-        self._buffer = b""
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        sock.settimeout(DEADLINE_S)
+        sock.connect(address[:2])
+        super().__init__(sock, dialect.over(sock))
         self.early = []  # messages that came before login() was done
         if name:
             assert self.login(name), f"{name} cannot log in"
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
-
-    def close(self):
-        self.sock.close()
-
-    def reset(self):
-        """End as a crash does: with RST.  Source: SO_LINGER in socket(7)."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close()
-
-    def send(self, data):
-        self.way.sendall(data)
 
     def tell(self, to, text):
         """Send one message."""
         self.send(self.dialect.message(to, text))
 
     def line(self):
-        """Return the next line.  Raises: EOFError at the end of the connection, however it came."""
-        while b"\n" not in self._buffer:
-            try:
-                chunk = self.way.recv(65536)
-            except ConnectionError:
-                chunk = b""
-            if not chunk:
-                raise EOFError(self._buffer)
-            self._buffer += chunk
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.rstrip(b"\r")
+        """Return the next line without its end.  Raises: EOFError."""
+        return super().line().rstrip(b"\r\n")
 
     def login(self, name):
         """Log in; return False if somebody else has the name."""

@@ -9,7 +9,7 @@ from extras.irc.server import EXTENSIONS, IrcServer
 from extras.irc.verbs import VERBS
 from extras.wiretap.relay import Spoiling
 from tests.servers import running, tapped_by
-from tests.wire import DEADLINE_S
+from tests.wire import DEADLINE_S, RawWire
 
 MORE = [extension for extension in EXTENSIONS if extension.__module__.startswith("extras.irc.more.")]
 STANDARD = VERBS | {name: row for extension in MORE for name, row in extension.commands.items()}  # not IRCv3's
@@ -46,42 +46,23 @@ def read_message(line: str) -> Got:
     return Got(tags, source, command, params + [text] * bool(colon))
 
 
-class IrcWire:
+class IrcWire(RawWire):
     """One client's connection."""
 
     tokens = itertools.count()
 
-    def __init__(self, address, nick: str = ""):
-        self.sock = socket.create_connection(address[:2], timeout=DEADLINE_S)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._file = self.sock.makefile("rb")
+    def __init__(self, address, nick: str = "", sock=None):
+        super().__init__(sock or socket.create_connection(address[:2], timeout=DEADLINE_S))
         self.nick = nick
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._file.close()
-        self.sock.close()
 
     def send(self, data: bytes | str) -> None:
         """Send bytes as they are, or one line."""
-        self.sock.sendall(data if isinstance(data, bytes) else data.encode() + b"\r\n")
-
-    def read_line(self) -> bytes:
-        """Give the next line with its end.  Raises: EOFError."""
-        line = self._file.readline()
-        if not line.endswith(b"\r\n"):
-            raise EOFError(f"EOF after {line!r}")
-        return line
+        super().send(data if isinstance(data, bytes) else data.encode() + b"\r\n")
 
     def read(self) -> Got:
         """Give the next message.  Raises: EOFError."""
-        line = self.read_line()
+        line = self.line()
+        assert line.endswith(b"\r\n"), line
         assert len(line) - (line.find(b" ") + 1 if line[:1] == b"@" else 0) <= 512, line
         return read_message(line[:-2].decode(errors="surrogateescape"))
 

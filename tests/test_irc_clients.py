@@ -126,10 +126,10 @@ def test_irssi_holds_the_chapters_session_without_an_error(session, tmp_path):
             elif sign == ">":
                 bob.send(f"{text}\r\nPING {number}")  # it is done before alice goes on
                 while not heard or not heard[-1].endswith(f":{number}"):
-                    heard.append(bob.read_line().decode().rstrip())
+                    heard.append(bob.line().decode().rstrip())
             else:
                 while text not in heard:
-                    heard = [bob.read_line().decode().rstrip()]
+                    heard = [bob.line().decode().rstrip()]
         screen = "\n".join(irssi.screen())
         assert not re.search(r"(?i)unknown (command|mode)|not enough|no such|error|invalid|denied", screen), screen
         # It begins with a JOIN of nothing, to learn whether the server waits for CAP END, and shows no error.

@@ -1,7 +1,6 @@
 """How an IRC session begins, stays alive and ends."""
 
 import socket
-import struct
 import threading
 import time
 from unittest.mock import ANY
@@ -164,8 +163,7 @@ def test_a_nick_is_free_when_its_owner_left(irc, end):
     bob = irc.client("bob", channel="#tea")
     alice.ask()
     if end == "rst":
-        alice.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        alice.close()
+        alice.reset()
     elif end == "eof":
         alice.close()
     else:
@@ -460,8 +458,7 @@ def test_a_flooder_that_resets_its_connection_is_gone_at_once(irc):
     alice, bob = irc.client("alice", channel="#tea"), irc.client("bob", channel="#tea")
     alice.send("\r\n".join(["PRIVMSG #tea :x"] * 600))
     bob.read_until("PRIVMSG")
-    alice.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    alice.close()
+    alice.reset()
     assert len(bob.read_until("QUIT")) < 100
 
 

@@ -5,7 +5,6 @@ import itertools
 import logging
 import random
 import socket
-import struct
 import sys
 import threading
 
@@ -340,8 +339,7 @@ def test_a_reset_at_any_point_frees_the_name(irc, registered):
     for _ in range(20):
         wire = irc.client("ghost", channel="#tea") if registered else irc.wire()
         wire.send("NICK ghost\r\nWHO *")
-        wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        wire.close()
+        wire.reset()
         if registered:
             assert [m.command for m in observer.read_until("QUIT")] == ["JOIN", "QUIT"]
         else:

@@ -30,8 +30,7 @@ class TlsWire(IrcWire):
 
     def __init__(self, server, context, nick=""):
         plain = socket.create_connection(server.tls_door.server_address, timeout=DEADLINE_S)
-        self.sock = context.wrap_socket(plain, server_hostname="localhost")
-        self._file, self.nick = self.sock.makefile("rb"), nick
+        super().__init__(None, nick, context.wrap_socket(plain, server_hostname="localhost"))
 
     def enter(self, nick):
         self.ask("CAP LS 302", "CAP REQ sasl", f"NICK {nick}", f"USER {nick} 0 * :r", "CAP END")

@@ -16,7 +16,7 @@ from extras.rooms.naive_server import ForgetfulServer
 from extras.rooms.server import RoomsHandler, RoomsServer
 from step6_client.chat_client import Event, Reply
 from tests import lesson
-from tests.crowd import Walkon, follow, log_in, reset, talk, without_lock
+from tests.crowd import Walkon, follow, log_in, talk, without_lock
 from tests.dialects import eventually
 from tests.interleave import explore
 from tests.servers import Chat, running
@@ -234,7 +234,7 @@ def test_who_is_gone_has_left_her_rooms_once(chat, leave):
     expect_rooms(alice, f"ROOM {tea} 1", f"ROOM {coffee} 1")
 
 
-@pytest.mark.parametrize("leave", [lambda wire: wire.send("LOGOUT"), Wire.close, reset])
+@pytest.mark.parametrize("leave", [lambda wire: wire.send("LOGOUT"), Wire.close, Wire.reset])
 def test_our_server_says_left_before_offline(connect, server, leave):
     alice, bob, carol = log_in(connect, server, "alice", "bob", "carol")
     for room in ("tea", "coffee"):
@@ -335,7 +335,7 @@ class RoomsMachine(RuleBasedStateMachine):
             if how == "LOGOUT":
                 assert wire.request(how) == ("OK bye", [])
                 assert wire.expect_eof() == b""
-            reset(wire) if how == "reset" else wire.close()
+            wire.reset() if how == "reset" else wire.close()
             # If nobody is left to be told, nobody can tell us when the server has noticed it.
             eventually(lambda: self.server.registry.get(user) is None, "the name is free")
             for key in [key for key, member in self.joined if member == user]:

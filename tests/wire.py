@@ -1,6 +1,8 @@
-"""Wire: the raw client of the tests.  It knows lines, OK and ERR, and nothing else.
+"""The raw clients of the tests.
 
-If something else comes than expected, it raises a Lesson, with all that was sent and received.
+RawWire   a connection; it knows lines of bytes, and judges nothing
+Wire      one that knows OK and ERR: if something else comes than expected, it raises a Lesson, with all
+          that was sent and received
 """
 
 import select
@@ -23,23 +25,18 @@ class Answer(NamedTuple):
     events: list[str]  # the lines that stood before it
 
 
-class Wire:
-    """A connection to a server under test."""
+class RawWire:
+    """A connection.
 
-    def __init__(self, address, name="client", story=None, deadline_s=DEADLINE_S, sift=lambda line: line, sock=None):
-        self.name = name
-        self.story = story or Story()
-        self.sift = sift  # line -> the part of it that concerns this test, or ""
-        self.raw_lines = []  # as they came
-        self._held = bytearray()
-        self.was_reset = False  # RST, where an EOF should be: it may destroy what is still on its way
-        try:
-            self.sock = sock or socket.create_connection(address[:2], timeout=deadline_s)
-        except OSError as error:
-            self.story.add(name, "", "(wants to connect)")
-            raise self.lesson("a connection", on_the_wire(error)) from None
-        self.sock.settimeout(deadline_s)
+    way   what stands between our bytes and the socket, for TLS or WebSocket: sendall() and recv()
+    """
+
+    def __init__(self, sock, way=None):
+        self.sock = sock
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.way = way or sock
+        self.was_reset = False  # RST, where an EOF should be: it may destroy what is still on its way
+        self._held = bytearray()
 
     def __enter__(self):
         return self
@@ -47,18 +44,62 @@ class Wire:
     def __exit__(self, *exc):
         self.close()
 
-    def lesson(self, expected: str, came: str, waited: bool = False) -> Lesson:
-        return Lesson(expected, came, self.story, waited)
-
     def close(self) -> None:
         """Close the connection."""
         self.sock.close()
 
     def reset(self) -> None:
         """End the connection as a crash would: RST instead of FIN.  Source: SO_LINGER in socket(7)."""
-        self.story.add(self.name, "", "(resets its connection)")
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.close()
+        self.close()
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are."""
+        self.way.sendall(data)
+
+    def line(self) -> bytes:
+        """Return the next line with its end.  Raises: EOFError at the end of the connection, however it came."""
+        while (end := self._held.find(b"\n")) < 0:
+            if not self._receive():
+                raise EOFError(bytes(self._held))
+        return self._take(end + 1)
+
+    def _receive(self) -> bool:
+        """Read a chunk into `_held`; return False at EOF."""
+        try:
+            chunk = self.way.recv(65536)
+        except ConnectionError:
+            chunk, self.was_reset = b"", True  # the end for us, like EOF
+        self._held += chunk
+        return bool(chunk)
+
+    def _take(self, size: int) -> bytes:
+        data = bytes(self._held[:size])
+        del self._held[:size]
+        return data
+
+
+class Wire(RawWire):
+    """A connection to a server under test."""
+
+    def __init__(self, address, name="client", story=None, deadline_s=DEADLINE_S, sift=lambda line: line, sock=None):
+        self.name = name
+        self.story = story or Story()
+        self.sift = sift  # line -> the part of it that concerns this test, or ""
+        self.raw_lines = []  # as they came
+        try:
+            super().__init__(sock or socket.create_connection(address[:2], timeout=deadline_s))
+        except OSError as error:
+            self.story.add(name, "", "(wants to connect)")
+            raise self.lesson("a connection", on_the_wire(error)) from None
+        self.sock.settimeout(deadline_s)
+
+    def lesson(self, expected: str, came: str, waited: bool = False) -> Lesson:
+        return Lesson(expected, came, self.story, waited)
+
+    def reset(self) -> None:
+        self.story.add(self.name, "", "(resets its connection)")
+        super().reset()
 
     # Sending
 
@@ -141,17 +182,20 @@ class Wire:
     def read_line(self) -> str:
         """Return the next line without its newline."""
         while True:
-            while (end := self._held.find(b"\n")) < 0:
-                if not self._receive("a line"):
-                    rest = self._take(len(self._held))
-                    if rest:
-                        self.story.add(self.name, "<", rest)
-                    self.story.add(self.name, "", END)
-                    raise self.lesson(
-                        "a line, with its \\n",
-                        f"the end of the connection, after {show(rest)}" if rest else "the end of the connection",
-                    )
-            line = self._take(end + 1)
+            try:
+                line = self.line()
+            except EOFError:
+                rest = self._take(len(self._held))
+                if rest:
+                    self.story.add(self.name, "<", rest)
+                self.story.add(self.name, "", END)
+                raise self.lesson(
+                    "a line, with its \\n",
+                    f"the end of the connection, after {show(rest)}" if rest else "the end of the connection",
+                ) from None
+            except Lesson as lesson:
+                lesson.expected = "a line"
+                raise
             self.raw_lines.append(line)
             self.story.add(self.name, "<", line)
             try:
@@ -213,8 +257,12 @@ class Wire:
 
     def read_to_eof(self) -> bytes:
         """Return what comes up to the EOF."""
-        while self._receive("the end of the connection"):
-            pass
+        try:
+            while self._receive():
+                pass
+        except Lesson as lesson:
+            lesson.expected = "the end of the connection"
+            raise
         data = self._take(len(self._held))
         if data:
             self.story.add(self.name, "<", data)
@@ -261,22 +309,15 @@ class Wire:
                 self.sock.settimeout(deadline_s)
         return self._take(size)
 
-    def _receive(self, what: str = "an answer") -> bool:
-        """Read a chunk into `_held`; return False at EOF."""
+    def _receive(self) -> bool:
         try:
-            chunk = self.sock.recv(65536)
+            return super()._receive()
         except TimeoutError:
             came = f"only {show(bytes(self._held))}   and nothing more" if self._held else "nothing"
-            raise self.lesson(what, f"{came} in {self.sock.gettimeout():g} s", waited=True) from None
+            raise self.lesson("an answer", f"{came} in {self.sock.gettimeout():g} s", waited=True) from None
         except OSError:
-            chunk, self.was_reset = b"", True  # the end for us, like EOF
-        self._held += chunk
-        return bool(chunk)
-
-    def _take(self, size: int) -> bytes:
-        data = bytes(self._held[:size])
-        del self._held[:size]
-        return data
+            self.was_reset = True  # whatever it is, for us it is the end
+            return False
 
 
 def agrees(pattern: str, line: str) -> bool:

@@ -95,6 +95,6 @@ def test_a_real_server_is_understood(labels, irc):
     alice.send(b"\r\n".join((line, other, third, b"PING end\r\n")))
     answers = {}
     while "PONG" not in answers.get("", []):
-        for label, commands in heard(labels, alice.read_line().strip()):
+        for label, commands in heard(labels, alice.line().strip()):
             answers.setdefault(label, []).extend(commands)
     assert answers == {join: ["JOIN", "353", "366"], ison: ["303"], pong: [], "": ["PONG"]}
