@@ -176,12 +176,7 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """Return all that was measured, each round of it."""
-        return {
-            "about": self.about,
-            "rounds": self.rounds,
-            "goals": self.goals(),
-            "failures": self.failures,
-        }
+        return {"about": self.about, "rounds": self.rounds, "goals": self.goals(), "failures": self.failures}
 
 
 def against(goal: Goal) -> str:

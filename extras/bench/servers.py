@@ -464,11 +464,7 @@ KINDS: dict[str, Kind | Cluster] = {
     ),
     # Measured only if they are named: TLS and WebSocket ...
     "rooms:tls": Kind(
-        "rooms, TLS",
-        dialects.Rooms(),
-        ours_tls("extras/rooms/server.py"),
-        needs_program("openssl"),
-        wire=tls,
+        "rooms, TLS", dialects.Rooms(), ours_tls("extras/rooms/server.py"), needs_program("openssl"), wire=tls
     ),
     "rooms:web": Kind(
         "rooms, WebSocket",

@@ -324,11 +324,7 @@ def joins(
 
 
 def idle(
-    server: Running,
-    crowd: Crowd,
-    name: str,
-    seconds: float,
-    levels: tuple[int, ...] = (10, 100, 1000, 4000, 10000),
+    server: Running, crowd: Crowd, name: str, seconds: float, levels: tuple[int, ...] = (10, 100, 1000, 4000, 10000)
 ) -> Iterator[Result]:
     """Open more and more connections, and let one pair among them talk."""
     empty = server.rss_bytes()
@@ -367,9 +363,7 @@ def alone_and_beside(name: str, workload: Workload) -> dict[str, Workload]:
     loops = {1: "a busy loop", 2: "two busy loops"}
     return {name: workload} | {
         f"{name}+{busy}": workload._replace(
-            title=f"{workload.title}, beside {beside}",
-            servers="rooms irc ngircd",
-            busy=busy,
+            title=f"{workload.title}, beside {beside}", servers="rooms irc ngircd", busy=busy
         )
         for busy, beside in loops.items()
     }
@@ -379,11 +373,7 @@ ROOM_SERVERS = "broadcast rooms irc ngircd inspircd ergo miniircd irc.server rel
 USER_SERVERS = "step5 rooms irc ngircd inspircd ergo miniircd irc.server relay"
 WORKLOADS = {
     "fan-out/64": Workload(
-        "a room of 50, 5 of them talk, 64 messages in flight each",
-        "deliveries",
-        ROOM_SERVERS,
-        fan_out,
-        "say",
+        "a room of 50, 5 of them talk, 64 messages in flight each", "deliveries", ROOM_SERVERS, fan_out, "say"
     ),
     "mixed/64": Workload(
         "the same as fan-out/64, and every second member wants tags",
@@ -425,32 +415,22 @@ WORKLOADS = {
     ),
     **alone_and_beside("pairs", Workload("20 pairs play ping-pong", "round trips", USER_SERVERS, pairs)),
     "pairs/1": Workload(
-        "one pair plays ping-pong, 19 are silent",
-        "round trips",
-        "",
-        functools.partial(pairs, playing=1),
+        "one pair plays ping-pong, 19 are silent", "round trips", "", functools.partial(pairs, playing=1)
     ),
     **alone_and_beside(
         "logins",
         Workload(
             "connect, log in, quit; 5 at a time",
             "logins",
-            USER_SERVERS.replace(" inspircd", ""),
-            logins,  # it lets users in once a second
+            USER_SERVERS.replace(" inspircd", ""),  # it lets users in once a second
+            logins,
         ),
     ),
     "joins": Workload(
-        "five users enter and leave a room of 50",
-        "joins",
-        "rooms irc ngircd inspircd ergo",
-        joins,
-        "leave",
+        "five users enter and leave a room of 50", "joins", "rooms irc ngircd inspircd ergo", joins, "leave"
     ),
     "idle": Workload(
-        "many are connected and silent, one pair plays ping-pong",
-        "round trips",
-        "step5 irc ngircd",
-        idle,
+        "many are connected and silent, one pair plays ping-pong", "round trips", "step5 irc ngircd", idle
     ),
     "growth": Workload(
         "a room with more and more members, 5 of them talk, 64 messages in flight each",

@@ -282,16 +282,9 @@ SCENES = (
                 "On. The outbox has a bound, and when more than that waits, Mallory is a slow"
                 " consumer: she is cut off. Her thread wakes up in recv and frees her name. Then Alice is told that"
                 " nobody has it.",
-                (
-                    rate(40),
-                    {"kind": "cut", "lane": "mallory"},
-                    reply("alice", "ERR no-such-user"),
-                ),
+                (rate(40), {"kind": "cut", "lane": "mallory"}, reply("alice", "ERR no-such-user")),
             ),
-            Step(
-                "Bob has not noticed anything.",
-                (send("bob", "HELP\n"), reply("bob", "OK LOGIN"), rate(0)),
-            ),
+            Step("Bob has not noticed anything.", (send("bob", "HELP\n"), reply("bob", "OK LOGIN"), rate(0))),
         ),
     ),
     Scene(
@@ -377,10 +370,7 @@ SCENES = (
             Step(
                 "Alice says something to all. Her thread puts it into the outboxes, and does not send it: it wakes the"
                 " postman, who is about to go past all of them. Here we stop him at the door.",
-                (
-                    *says_to_all("alice", "one"),
-                    let("alice", reads("alice"), {"kind": "postman", "state": "walks"}),
-                ),
+                (*says_to_all("alice", "one"), let("alice", reads("alice"), {"kind": "postman", "state": "walks"})),
             ),
             Step(
                 "Meanwhile Bob and Carol say something, too. In Dave's outbox, three lines have come together.",

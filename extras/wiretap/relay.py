@@ -73,10 +73,7 @@ class Relay:
         """Wait until there is something to do; return the sockets to read from."""
         now = time.monotonic()
         times = [now + MAX_WAIT_S]
-        for sock, reader, writer in (
-            (self.client, self.up, self.down),
-            (self.server, self.down, self.up),
-        ):
+        for sock, reader, writer in ((self.client, self.up, self.down), (self.server, self.down, self.up)):
             events = selectors.EVENT_READ if reader.wants_read(now) else 0
             events |= selectors.EVENT_WRITE if writer.blocked else 0
             watch(selector, sock, events)
