@@ -43,6 +43,7 @@ class BroadcastServer(FastServer):
 
     handler_class = BroadcastHandler
     registry_class = Hub
+    registry: Hub
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import IO, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
@@ -36,13 +37,13 @@ SERVERS = {False: "server.py", True: "naive_server.py"}
 class Child:
     """A process whose lines we pass on, with its name before them."""
 
-    def __init__(self, name: str, process: subprocess.Popen):
+    def __init__(self, name: str, process: subprocess.Popen[bytes]):
         self.name, self.process = name, process
         self.listens = False
         self.open = [pipe for pipe in (process.stdout, process.stderr) if pipe]
         self._held = {pipe: b"" for pipe in self.open}  # the beginning of a line
 
-    def read(self, pipe) -> None:
+    def read(self, pipe: IO[bytes]) -> None:
         """Pass on what has come; at a pipe's end, close it."""
         chunk = os.read(pipe.fileno(), 65536)
         *lines, self._held[pipe] = (self._held[pipe] + chunk).split(b"\n")
@@ -118,14 +119,15 @@ class Keeper:
         while True:
             for key, _ in self.selector.select():
                 child: Child | None = key.data
+                pipe: Any = key.fileobj
                 if not child:
                     return 0
                 listened = child.listens
-                child.read(key.fileobj)
+                child.read(pipe)
                 if child.listens and not listened:
                     self.start_next()  # one after the other, so that their first lines can be told apart
-                if key.fileobj not in child.open:
-                    self.selector.unregister(key.fileobj)
+                if pipe not in child.open:
+                    self.selector.unregister(pipe)
                 if not child.open:
                     tell(f"{child.name} has ended: {child.how_it_ended()}")
                     if child in self.servers and not child.listens:
@@ -153,7 +155,7 @@ def run(args: argparse.Namespace) -> int:
     """Run a cluster until Ctrl-C or SIGTERM; return the exit status."""
     lifeline, our_end = os.pipe()
 
-    def cut(*_):
+    def cut(*_: object) -> None:
         with contextlib.suppress(OSError):  # NOTE: it was cut before
             os.close(our_end)
             tell("stopping")

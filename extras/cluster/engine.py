@@ -11,17 +11,28 @@ import hashlib
 import json
 import queue
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 try:
     from redis import Redis
     from redis.backoff import NoBackoff
-    from redis.exceptions import ConnectionError, NoScriptError, ResponseError, TimeoutError
-    from redis.exceptions import MasterDownError, NoPermissionError, OutOfMemoryError, ReadOnlyError
+    from redis.exceptions import (
+        ConnectionError,
+        MasterDownError,
+        NoPermissionError,
+        NoScriptError,
+        OutOfMemoryError,
+        ReadOnlyError,
+        ResponseError,
+        TimeoutError,
+    )
     from redis.retry import Retry
-except ImportError:  # who needs it says so: missing_library()
-    Redis, ConnectionError, NoScriptError, ResponseError, TimeoutError = None, OSError, OSError, OSError, OSError
+
+    HAS_LIBRARY = True
+except ImportError:  # who needs it says so: missing_library().  What GONE names is Python's own then
+    HAS_LIBRARY = False
 
 SLOTS = 16  # calls at once; Redis does one at a time anyway, and each takes a moment
 ANSWER_S = 5.0  # without an answer for so long, the connection counts as broken
@@ -34,11 +45,9 @@ NOT_NOW = ("MISCONF ", "BUSY ", "NOREPLICAS ", "DENIED ")
 
 def missing_library() -> str:
     """Return what to tell a user on whose machine the library is missing; "" if it is there."""
-    return (
-        ""
-        if Redis
-        else "a cluster needs a library that is not installed: pip install -r extras/cluster/requirements.txt"
-    )
+    if HAS_LIBRARY:
+        return ""
+    return "a cluster needs a library that is not installed: pip install -r extras/cluster/requirements.txt"
 
 
 NO_REDIS = "cannot use Redis: {}; start one (Debian: apt install redis-server), or say where it is with --redis"
@@ -57,7 +66,7 @@ class NotNow(ConnectionError):
 
 
 @contextlib.contextmanager
-def refusals():
+def refusals() -> Iterator[None]:
     """Raises: NotNow, one of GONE, where Redis refuses a call."""
     try:
         yield
@@ -115,7 +124,7 @@ class Engine:
         return results
 
     @contextlib.contextmanager
-    def _slot(self):
+    def _slot(self) -> Iterator["Slot"]:
         """Have a slot for ourselves.  Raises: Unavailable.  Blocks: until one is free."""
         if self.is_away:
             raise Unavailable
@@ -125,7 +134,7 @@ class Engine:
         finally:
             self._slots.put(slot)
 
-    def _without_doubt(self, slot: "Slot", arguments: tuple) -> list:
+    def _without_doubt(self, slot: "Slot", arguments: tuple[str, ...]) -> list[Any]:
         """Send a call until it is answered.  Raises: Unavailable, if nothing has been done; Outcast."""
         was_sent = in_doubt = False
         while True:
@@ -149,10 +158,11 @@ class Engine:
         """Return all rooms, and how many are in each.  Raises: Unavailable, Outcast."""
         with self._slot() as slot:
             try:
-                return in_cluster(slot.run(self.prefix, ROOMS, *membership.arguments()))[1]
+                _, rooms = in_cluster(slot.run(self.prefix, ROOMS, *membership.arguments()))
             except GONE:
                 self.is_away = True
                 raise Unavailable from None
+        return [(name, count) for name, count in rooms]
 
     def close(self) -> None:
         """Close the connections; a call that waits fails."""
@@ -168,7 +178,7 @@ class Slot:
 
     def __init__(self, url: str, name: str = ""):
         self.name, self.number = name, 0  # of the call
-        self.redis = Redis.from_url(
+        self.redis: Any = Redis.from_url(
             url,
             decode_responses=True,
             max_connections=1,
@@ -184,18 +194,20 @@ class Slot:
             pool = self.redis.connection_pool
             pool.release(pool.get_connection())
 
-    def run(self, prefix: str, script: "Script", *arguments: str) -> list:
+    def run(self, prefix: str, script: "Script", *arguments: str) -> list[Any]:
         """Run a script.  Raises: one of GONE."""
         with refusals():
             try:
-                return self.redis.evalsha(script.sha, 0, prefix, *arguments)
+                answer: list[Any] = self.redis.evalsha(script.sha, 0, prefix, *arguments)
             except NoScriptError:  # a Redis that has just started
-                return self.redis.eval(script.text, 0, prefix, *arguments)
+                answer = self.redis.eval(script.text, 0, prefix, *arguments)
+            return answer
 
-    def read(self, positions: dict[str, str], count: int, wait_ms: int) -> list:
+    def read(self, positions: dict[str, str], count: int, wait_ms: int) -> list[Any]:
         """Return what is new in some streams.  Blocks: as long as that.  Raises: one of GONE."""
         with refusals():
-            return self.redis.xread(positions, count=count, block=wait_ms) or []
+            streams: list[Any] = self.redis.xread(positions, count=count, block=wait_ms) or []
+            return streams
 
     def close(self) -> None:
         """Close the connection.  Thread: any; a call that waits fails."""
@@ -214,7 +226,7 @@ class Script:
 STEPS, ENTER, BEAT, ROOMS, LEAVE = map(Script, ("steps.lua", "enter.lua", "beat.lua", "rooms.lua", "leave.lua"))
 
 
-def in_cluster(answer: list) -> list:
+def in_cluster(answer: list[Any]) -> list[Any]:
     """Return a script's answer.  Raises: Outcast."""
     if answer[:1] == ["lost"]:
         raise Outcast("Redis has lost what it knew")

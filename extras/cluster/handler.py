@@ -11,15 +11,19 @@ wait   for one's own entry to come back in a log: whoever carries it out queues 
 import threading
 import uuid
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from extras.broadcast.turns import TurnHandler
 from extras.cluster.engine import Outcast, Unavailable
-from extras.cluster.view import RoomView
+from extras.cluster.view import RoomView, View
 from extras.presence.listing import list_lines
 from extras.rooms.hub import MAX_ROOMS
 from extras.rooms.server import RoomsHandler
 from step3_protocol.protocol import ProtocolError, Request, check_name, check_text, format_line
 from step5_server.request_handler import RequestHandler
+
+if TYPE_CHECKING:
+    from extras.cluster.server import ClusterServer  # which imports us
 
 LOGOUT_S = 0.5  # how often a LOGOUT that waits looks whether Redis is away
 MAX_RUN = 100  # steps: a script lets nobody else in meanwhile, and takes some 10 us for each
@@ -36,9 +40,11 @@ ERRORS = {  # the scripts give codes
 class ClusterHandler(TurnHandler, RequestHandler):
     """Serve one connection."""
 
+    server: "ClusterServer"
+    registry: View
     VERBS = RoomsHandler.VERBS
 
-    def setup(self):
+    def setup(self) -> None:
         """Take a place; the login has its id from the beginning."""
         self.login = uuid.uuid4().hex[:12]
         self._entry_came = threading.Event()  # what this thread waits for has been carried out
@@ -47,7 +53,7 @@ class ClusterHandler(TurnHandler, RequestHandler):
         self._entering = self._leaving = ""  # the room that we wait to be in, or out of
         super().setup()
 
-    def handle(self):
+    def handle(self) -> None:
         """Serve the connection.  Whoever half-closes still reads what was written to her until then."""
         super().handle()
         if not self.outbox.ended:
@@ -136,7 +142,7 @@ class ClusterHandler(TurnHandler, RequestHandler):
         if not self.outbox.ended:
             self._entry_came.wait()
 
-    def do_LOGIN(self, name: str):
+    def do_LOGIN(self, name: str) -> None:
         """Take a name that nobody in the cluster has."""
         if self.name:
             raise ProtocolError("already-logged-in", f"you are {self.name}")
@@ -145,17 +151,17 @@ class ClusterHandler(TurnHandler, RequestHandler):
             self.registry.locals[self.login] = self
         self.do_step("LOGIN", self.registry.key(name), name, self.login)
 
-    def do_JOIN(self, name: str):
+    def do_JOIN(self, name: str) -> None:
         """Enter a room."""
         self._entering = self.registry.key(check_name(name))
         self.do_step("JOIN", *self.me, self._entering, name)
 
-    def do_LEAVE(self, name: str):
+    def do_LEAVE(self, name: str) -> None:
         """Leave a room."""
         self._leaving = self.registry.key(name)
         self.do_step("LEAVE", *self.me, self._leaving)
 
-    def do_LOGOUT(self):
+    def do_LOGOUT(self) -> None:
         """Say goodbye; the name is free from now on, or as soon as Redis is back."""
         self.log_out()
         with self.registry.lock:
@@ -185,11 +191,11 @@ class ClusterHandler(TurnHandler, RequestHandler):
             self.server.farewells.put(["LOGOUT", claimed, self.login])
         return bool(claimed)
 
-    def do_HELP(self):
+    def do_HELP(self) -> None:
         """List the verbs."""
         self.send(format_line("OK", " ".join(self.VERBS)))
 
-    def do_WHO(self):
+    def do_WHO(self) -> None:
         """List all users, the one who asks too: one step, or news of somebody might come before a list without her."""
         with self.registry.lock:
             names = self.registry.names()
@@ -197,12 +203,12 @@ class ClusterHandler(TurnHandler, RequestHandler):
                 self.send(line)
         self.send(format_line("OK", f"{len(names)} online"))
 
-    def do_ROOMS(self):
+    def do_ROOMS(self) -> None:
         """List all rooms and how many are in them."""
         try:
             rooms = self.server.rooms()
         except (Unavailable, Outcast):
-            raise self.error("unavailable") from None
+            raise ProtocolError("unavailable", ERRORS["unavailable"]) from None
         self.say(format_line("ROOM", name, str(count)) for name, count in rooms)
         self.send(format_line("OK", f"{len(rooms)} rooms"))
 

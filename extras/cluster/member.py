@@ -13,10 +13,26 @@ import json
 import threading
 import time
 import uuid
+from typing import TYPE_CHECKING, Any
 
-from extras.cluster.engine import BEAT, ENTER, GONE, LEAVE, Engine, Membership, Outcast, Slot, TRY_AGAIN_S, in_cluster
+from extras.cluster.engine import (
+    BEAT,
+    ENTER,
+    GONE,
+    LEAVE,
+    TRY_AGAIN_S,
+    Engine,
+    Membership,
+    Outcast,
+    Script,
+    Slot,
+    in_cluster,
+)
 from extras.cluster.view import User, View
 from step1_echo.serving import log
+
+if TYPE_CHECKING:
+    from extras.cluster.server import ClusterServer  # which imports us
 
 LEASE_S = 3.0  # a user whose server has died is offline within 5 s: this, a beat, and what Redis needs
 BEAT_S = 0.5
@@ -27,7 +43,7 @@ READ_COUNT = 500  # entries of one log at once: some milliseconds of work under 
 class Member:
     """This server's part in the cluster.  Thread: its own, but for stop()."""
 
-    def __init__(self, server, engine: Engine, view: View, name: str):
+    def __init__(self, server: "ClusterServer", engine: Engine, view: View, name: str):
         self.server, self.engine, self.view, self.name = server, engine, view, name
         self.membership: Membership | None = None  # None: not in the cluster now
         self._slot = Slot(engine.url)
@@ -69,7 +85,7 @@ class Member:
                 self._alive_since = float("inf")  # whoever was cut off must not judge others
                 self._tell_away(str(error))
                 time.sleep(TRY_AGAIN_S)
-            except Exception:
+            except Exception:  # noqa: BLE001, a bug of ours must not end the thread
                 log.exception("cluster: a bug of ours")
                 self.server.cast_out(self.membership, "it has made a mistake")
 
@@ -117,19 +133,19 @@ class Member:
             try:
                 for key, entries in streams:
                     for position, entry in entries:
-                        self.carry_out(key.removeprefix(prefix), position, entry)
+                        self.carry_out(membership, key.removeprefix(prefix), position, entry)
             finally:
                 touched, self.view.touched = self.view.touched, set()
         self.server.deliver(touched)
 
-    def carry_out(self, name: str, position: str, entry: dict[str, str]) -> None:
+    def carry_out(self, membership: Membership, name: str, position: str, entry: dict[str, str]) -> None:
         """Do what an entry says.  Raises: Outcast.  Thread: holds the lock."""
         if name not in self._positions:
             return  # a room that nobody here is in any more
         if entry["before"] != self._positions[name]:
             raise Outcast(f"it has missed something in the log {name}")
         self._positions[name] = position
-        self.membership.saw(int(entry["number"]))
+        membership.saw(int(entry["number"]))
         verb, *words = json.loads(entry["what"])
         kind, _, key = name.partition(":")
         if kind == "room":
@@ -146,5 +162,5 @@ class Member:
         else:
             getattr(self.view, "on_" + verb)(*words)
 
-    def _run(self, script, *arguments: str) -> list:
+    def _run(self, script: Script, *arguments: str) -> list[Any]:
         return self._slot.run(self.engine.prefix, script, *arguments)

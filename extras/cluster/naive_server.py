@@ -5,22 +5,25 @@ our own users at once and to the other servers through a channel of Redis.  A ch
 who is not subscribed when something is published will never hear of it.
 """
 
+import argparse
 import json
 import sys
 import threading
 import time
 import uuid
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
 from extras.broadcast.fan_out import put_to
-from extras.broadcast.fast_server import server_parser
+from extras.broadcast.fast_server import FastServer, server_parser
 from extras.broadcast.server import BroadcastHandler, BroadcastServer
 from extras.cluster.engine import GONE, NO_REDIS, missing_library
 from extras.tls.tls_server import give_up
 from step1_echo.serving import log, main
 from step3_protocol.protocol import format_line
+from step5_server.outbox import Outbox
 
 try:
     from redis import Redis
@@ -28,7 +31,7 @@ try:
     from redis.exceptions import ConnectionError
     from redis.retry import Retry
 except ImportError:  # missing_library() tells the user
-    Redis = NoBackoff = Retry = None
+    pass
 
 CHANNEL = "chat:all"
 LOOK_AGAIN_S = 0.25  # how often to look whether we are to stop
@@ -38,7 +41,9 @@ UNLUCKY_S = 3  # a moment without a connection is enough, now and then; in 3 s y
 class PubSubHandler(BroadcastHandler):
     """One user's requests; ALL goes to the other servers, too."""
 
-    def do_ALL(self, text: str):
+    server: "PubSubServer"
+
+    def do_ALL(self, text: str) -> None:
         """Tell our own users and say OK, then tell the others.  WRONG ON PURPOSE: two orders, and an OK too early."""
         super().do_ALL(text)
         self.server.redis.publish(CHANNEL, json.dumps([self.server.id, self.name, text]))
@@ -49,18 +54,18 @@ class PubSubServer(BroadcastServer):
 
     handler_class = PubSubHandler
 
-    def __init__(self, address: tuple[str, int], redis: str, **settings):
+    def __init__(self, address: tuple[str, int], redis: str, **settings: Any):
         """Listen at the address, and to the channel.  Raises: OSError; ConnectionError without Redis."""
         super().__init__(address, **settings)
         self.id = uuid.uuid4().hex
-        self.redis = Redis.from_url(redis, decode_responses=True, retry=Retry(NoBackoff(), 0))
+        self.redis: Any = Redis.from_url(redis, decode_responses=True, retry=Retry(NoBackoff(), 0))
         self._channel = self._subscribe()
         self._stopping = False
         self._listener = threading.Thread(target=self._listen, name="listener")
         self._listener.start()
 
     @classmethod
-    def from_args(cls, args):
+    def from_args(cls, args: argparse.Namespace) -> FastServer:
         """Build the server that the command line asks for; or say what is missing, and exit."""
         if complaint := missing_library():
             give_up(complaint)
@@ -70,7 +75,7 @@ class PubSubServer(BroadcastServer):
             give_up(NO_REDIS.format(error))
 
     @classmethod
-    def settings(cls, args) -> dict:
+    def settings(cls, args: argparse.Namespace) -> dict[str, Any]:
         return super().settings(args) | {"redis": args.redis}
 
     def stop(self) -> None:
@@ -80,7 +85,7 @@ class PubSubServer(BroadcastServer):
         self._listener.join()
         self.redis.close()
 
-    def _subscribe(self):
+    def _subscribe(self) -> Any:
         channel = self.redis.pubsub(ignore_subscribe_messages=True)
         channel.subscribe(CHANNEL)
         return channel
@@ -102,14 +107,15 @@ class PubSubServer(BroadcastServer):
         """Queue a message from another server for all our users."""
         if server == self.id:
             return  # they have it
-        line, touched = format_line("ALL", name, text), set()
+        line = format_line("ALL", name, text)
+        touched: set[Outbox] = set()
         with self.registry.lock:
             for group in self.registry.everyone.groups:
                 put_to(group, group.frame(line), touched)
         self.deliver(touched)
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """Return broadcast's flags and ours."""
     flags = server_parser("Serve a chat on many servers that lose messages (wrong!).")
     flags.add_argument(

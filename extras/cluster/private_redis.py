@@ -55,7 +55,7 @@ class PrivateRedis:
     def __enter__(self) -> "PrivateRedis":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def stop(self) -> None:
@@ -71,28 +71,15 @@ class PrivateRedis:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        assert self.process.stdout  # it was started with a pipe
         self.process.stdout.close()
 
     def _starts(self) -> bool:
         """Start the program; tell whether it answers, which it does not if it has ended."""
+        command = f"redis-server --bind 127.0.0.1 --port {self.port} --appendonly yes --appendfsync always".split()
+        files = ["--dir", str(self.directory), "--logfile", str(self.directory / "log"), "--save", ""]
         self.process = subprocess.Popen(
-            [
-                "redis-server",
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                str(self.port),
-                "--dir",
-                str(self.directory),
-                "--logfile",
-                str(self.directory / "log"),
-                "--appendonly",
-                "yes",
-                "--appendfsync",
-                "always",
-                "--save",
-                "",
-            ],
+            command + files,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,  # it writes nothing there: its end is the end of the process
             stderr=subprocess.STDOUT,
@@ -106,12 +93,11 @@ class PrivateRedis:
 
     def _answers(self) -> bool:
         """Tell whether a Redis answers at the port, and is ours, and has read its file."""
-        with contextlib.suppress(OSError):
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as sock:
-                sock.sendall(b"INFO\r\nQUIT\r\n")
-                with sock.makefile("rb") as answer:
-                    told = answer.read()
-                return b"process_id:%d\r" % self.process.pid in told and b"\rloading:0" in told.replace(b"\n", b"")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as sock:
+            sock.sendall(b"INFO\r\nQUIT\r\n")
+            with sock.makefile("rb") as answer:
+                told = answer.read()
+            return b"process_id:%d\r" % self.process.pid in told and b"\rloading:0" in told.replace(b"\n", b"")
         return False
 
     def _last_words(self) -> str:
@@ -125,4 +111,5 @@ def free_port() -> int:
     """Return a port that nobody uses just now."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+        port: int = sock.getsockname()[1]
+        return port

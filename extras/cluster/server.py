@@ -3,12 +3,14 @@
 From the command line: `python extras/cluster/server.py --help`.
 """
 
+import argparse
 import queue
 import sys
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so extras is found
 
@@ -30,6 +32,7 @@ class ClusterServer(FastServer):
 
     handler_class = ClusterHandler
     registry_class = View
+    registry: View
 
     def __init__(
         self,
@@ -38,7 +41,7 @@ class ClusterServer(FastServer):
         name: str = "",
         prefix: str = "chat:",
         status_s: float = STATUS_S,
-        **settings,
+        **settings: Any,
     ):
         """Listen at the address, and enter the cluster.  Raises: OSError; one of GONE without Redis."""
         super().__init__(address, **settings)
@@ -46,7 +49,7 @@ class ClusterServer(FastServer):
         self.member = Member(self, self.engine, self.registry, name or f"port{self.server_address[1]}")
         self.status_s, self._next_status = status_s, time.monotonic() + status_s
         # Steps that free names.  None ends the thread that sends them.
-        self.farewells: queue.SimpleQueue = queue.SimpleQueue()
+        self.farewells: queue.SimpleQueue[list[str] | None] = queue.SimpleQueue()
         self._farewells_thread = threading.Thread(target=self._say_farewells, name="farewells", daemon=True)
         try:
             self.member.start()
@@ -57,7 +60,7 @@ class ClusterServer(FastServer):
         self._farewells_thread.start()
 
     @classmethod
-    def from_args(cls, args):
+    def from_args(cls, args: argparse.Namespace) -> FastServer:
         """Build the server that the command line asks for; or say what is missing, and exit."""
         if complaint := missing_library():
             give_up(complaint)
@@ -67,7 +70,7 @@ class ClusterServer(FastServer):
             give_up(NO_REDIS.format(error))
 
     @classmethod
-    def settings(cls, args) -> dict:
+    def settings(cls, args: argparse.Namespace) -> dict[str, Any]:
         return super().settings(args) | {
             "redis": args.redis,
             "name": args.name,
@@ -83,7 +86,7 @@ class ClusterServer(FastServer):
         """Return all rooms, and how many are in each.  Raises: Unavailable, Outcast.  Blocks: for Redis."""
         return self.call(self.engine.rooms)
 
-    def call(self, call: Callable, *arguments) -> list:
+    def call(self, call: Callable[..., list[Any]], *arguments: Any) -> list[Any]:
         """Ask Redis as a member of the cluster; if it says that we are none, all are told."""
         if not (membership := self.member.membership):
             raise Unavailable
@@ -107,7 +110,8 @@ class ClusterServer(FastServer):
                 self.dismiss(handler, "shutting-down", f"this server was cut off from the others: {why}")
             self.registry.begin("", [])
 
-    def dismiss(self, handler: ClusterHandler, code: str, text: str = "") -> None:
+    # The ignored one: a LineServer takes any LineHandler, but here are no others.
+    def dismiss(self, handler: ClusterHandler, code: str, text: str = "") -> None:  # type: ignore[override]
         """Send a user away; her thread waits for nothing more."""
         super().dismiss(handler, code, text)
         handler.stop_waiting()
@@ -153,7 +157,7 @@ class ClusterServer(FastServer):
                     break  # all our users are gone already
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """Return broadcast's flags and ours."""
     flags = server_parser("Serve a chat with rooms, as one of many servers.")
     flags.add_argument("--redis", default=REDIS, metavar="URL", help="where Redis is (default %(default)s)")

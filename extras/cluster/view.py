@@ -8,14 +8,17 @@ local    a user who is connected to this server
 login    one stay of a user, from LOGIN to LOGOUT: an id that no other stay has
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from extras.broadcast.fan_out import put_to
-from extras.broadcast.hub import Audience
+from extras.broadcast.hub import Audience, Member
 from extras.cluster.engine import Outcast
 from step3_protocol.protocol import format_line
 from step5_server.outbox import Outbox
 from step5_server.registry import Registry
+
+if TYPE_CHECKING:
+    from extras.cluster.handler import ClusterHandler  # which imports us
 
 
 class User(NamedTuple):
@@ -43,13 +46,13 @@ class View(Registry):
     Thread: all methods want the lock.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.server = ""  # our own id in the cluster, "" while we are not in it
         self.users: dict[str, User] = {}  # by key, in order of arrival
         self.rooms: dict[str, RoomView] = {}  # by key
         self.everyone = Audience()  # the local users
-        self.locals: dict[str, object] = {}  # login -> handler, from before its LOGIN is sent
+        self.locals: dict[str, ClusterHandler] = {}  # login -> handler, from before its LOGIN is sent
         self.touched: set[Outbox] = set()  # what has been put into, and is to be flushed
 
     def begin(self, server: str, users: list[User]) -> None:
@@ -68,11 +71,11 @@ class View(Registry):
         outbox.put(outbox.codec.frame(line))
         self.touched.add(outbox)
 
-    def tell(self, audience: Audience, *words: str, but: object = None) -> None:
+    def tell(self, audience: Audience, *words: str, but: Member | None = None) -> None:
         """Queue an event for an audience, but for one of its members."""
         line = format_line(*words)
         for group in audience.groups:
-            put_to(group, group.frame(line), self.touched, but and but.outbox)
+            put_to(group, group.frame(line), self.touched, but.outbox if but else None)
 
     # --- the users' log
 
@@ -150,12 +153,12 @@ class View(Registry):
         if handler := self.locals.get(login):
             handler.stop_waiting()
 
-    def forget(self, handler) -> None:
+    def forget(self, handler: "ClusterHandler") -> None:
         """Let a local user hear nothing more.  Twice does no harm."""
         self.locals.pop(handler.login, None)
         self.mute(handler)
 
-    def mute(self, handler) -> None:
+    def mute(self, handler: "ClusterHandler") -> None:
         """Let a local user hear no more of what many hear.  Twice does no harm."""
         if handler in self.everyone.members:
             self.everyone.remove(handler)
