@@ -43,6 +43,8 @@ if (ROOT / ".mermaid").exists():  # the workflow gets it by npm; without, a read
     html_static_path = [".mermaid"]
     mermaid_use_local = "mermaid.esm.min.mjs"
 
+linkcheck_ignore = [r"(?!https?:)"]  # links of our own: each build looks at them, and tests/test_site.py
+
 # What a learner wants to paste: commands without prompts and without what they print, in a transcript each
 # command by itself (every terminal is another one), and of a diff what will stand in her file.
 copybutton_selector = "div:not(.highlight-transcript) > .highlight pre, .highlight-transcript .nf-Command"
