@@ -59,7 +59,7 @@ STYLE = """
 @media (hover: none) { button.copybtn { opacity: .7 !important } }  /* a finger does not hover */
 td { min-width: 6rem }
 pre.mermaid { overflow-x: auto }
-pre.mermaid > svg { min-width: 36rem }  /* a phone scrolls it; smaller, nobody could read it */
+pre.mermaid > svg { min-width: 44rem }  /* a phone scrolls it; smaller, nobody could read it */
 """
 
 
