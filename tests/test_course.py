@@ -65,9 +65,6 @@ LANGUAGES = {
 
 MAX_EXCERPT_LINES = 15  # what one can read without scrolling back
 
-# The three lines that let a file run from any directory.
-PREAMBLE = "sys.path.insert(0, str(Path(__file__).resolve().parents["
-
 
 def tracked_files():
     """Return every file that is in the repository."""
@@ -284,16 +281,6 @@ def test_it_answers_help_from_another_directory_with_a_bare_environment(path, tm
         for_all = {"--host"} if path.parent.name != "glass" else set()  # whoever reaches its page can do everything
         assert {"--port"} | for_all <= set(re.findall(r"--\w+", told.stdout))
         assert ("6667" if path.parent.name == "irc" else "9000") in told.stdout, "the default port is not told"
-
-
-@pytest.mark.parametrize(
-    "path",
-    [path for path in RUNNABLE if path in CODE and any(map(file_of, (module for module, _ in imports(path))))],
-    ids=name_of,
-)
-def test_it_begins_with_the_lines_that_find_the_root(path):
-    depth = len(path.relative_to(ROOT).parts) - 1
-    assert f"{PREAMBLE}{depth}]))" in path.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("path", CODE, ids=name_of)
