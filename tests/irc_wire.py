@@ -114,11 +114,11 @@ class Network:
         self._stack = stack
         self.server: IrcServer | None = None
 
-    def start(self, **settings) -> IrcServer:
+    def start(self, server_class=IrcServer, **settings) -> IrcServer:
         """Start the server; without this call it starts with its defaults when it is needed."""
         options = {"oper": [("root", "secret")]} | settings.pop("options", {})
         settings = {"name": "irc.test", "options": options} | settings
-        self.server = self._stack.enter_context(running(IrcServer(("127.0.0.1", 0), **settings)))
+        self.server = self._stack.enter_context(running(server_class(("127.0.0.1", 0), **settings)))
         self.address = self.server.server_address
         return self.server
 

@@ -1,6 +1,7 @@
 """Accounts and SCRAM without a server: what is kept, who is let in, and what it costs to try."""
 
 import base64
+import hashlib
 import sqlite3
 import threading
 from contextlib import closing, contextmanager
@@ -59,13 +60,17 @@ def test_a_wrong_password_a_wrong_name_and_bytes_that_are_no_text_are_refused():
 
 def test_a_wrong_name_costs_the_same_work_as_a_wrong_password(monkeypatch):
     with store(None, "alice") as accounts:
-        made = []
-        hash_it = passwords.hash_password
-        monkeypatch.setattr(passwords, "hash_password", lambda *args: made.append(len(args[1])) or hash_it(*args))
+        made, scrypt = [], hashlib.scrypt
+
+        def noted(password, salt, **cost):
+            made.append((len(salt), cost))
+            return scrypt(password, salt=salt, **cost)
+
+        monkeypatch.setattr(hashlib, "scrypt", noted)
         for name in ("alice", "nobody"):
             for password in ("wrong", "\x00"):
                 accounts.check(name, password, "here")
-        assert made == [passwords.SALT_BYTES] * 4
+        assert made == [(passwords.SALT_BYTES, passwords.COST)] * 4
 
 
 def test_two_who_register_one_name_at_once_get_one_account():
