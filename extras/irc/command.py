@@ -30,11 +30,7 @@ class Command(NamedTuple):
 
 
 def command(
-    function: Function,
-    early: bool | str = False,
-    locked: bool = True,
-    free: bool = False,
-    only_utf8: bool = False,
+    function: Function, early: bool | str = False, locked: bool = True, free: bool = False, only_utf8: bool = False
 ) -> Command:
     """Give the row of a function, or of an extension's method; the numbers are read from it."""
     _, *parameters = inspect.signature(function).parameters.values()

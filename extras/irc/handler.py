@@ -16,12 +16,7 @@ from extras.irc.extension import Extension
 from extras.irc.message import MAX_MESSAGE_BYTES, fit, is_utf8, split_message
 from extras.irc.proxy import read_header
 from extras.irc.registration import register
-from extras.irc.replies import (
-    ERR_INPUTTOOLONG,
-    ERR_NEEDMOREPARAMS,
-    ERR_NOTREGISTERED,
-    ERR_UNKNOWNCOMMAND,
-)
+from extras.irc.replies import ERR_INPUTTOOLONG, ERR_NEEDMOREPARAMS, ERR_NOTREGISTERED, ERR_UNKNOWNCOMMAND
 from step1_echo.serving import log
 from step4_framing.framing import LineTooLong
 

@@ -45,9 +45,7 @@ PING_TIMEOUT_S = 120.0  # silence before PING, and once more before the end
 # A hundred at once: a bouncer that reconnects sends some 60 (20 JOIN, 20 MODE, 20 WHO) and must not
 # wait.  Then 20 a second: more than anybody types, and little work for us.
 FLOOD = "100/5"
-CORE_CAPABILITIES = {
-    "cap-notify": Capability("cap-notify", "tells when a capability comes or goes"),
-}
+CORE_CAPABILITIES = {"cap-notify": Capability("cap-notify", "tells when a capability comes or goes")}
 # For a server without a file: otherwise 422 (no such file) is the first thing that a newcomer reads.
 DEFAULT_MOTD = [
     "Welcome.  This is the IRC server of a chat tutorial.",

@@ -188,8 +188,7 @@ def trim(db: Connection, since: int, touched: Iterable[tuple[bytes, bytes]], mos
     """Delete what is too old, and what is too much: of the targets that have got messages, and of all."""
     # The oldest have the lowest numbers, but for a clock that was set back: so we need not look at all.
     (first,) = db.execute(
-        "SELECT coalesce((SELECT number FROM message WHERE time >= ? ORDER BY number LIMIT 1), ?)",
-        (since, LAST),
+        "SELECT coalesce((SELECT number FROM message WHERE time >= ? ORDER BY number LIMIT 1), ?)", (since, LAST)
     ).fetchone()
     (last,) = db.execute("SELECT coalesce(max(number), 0) FROM message").fetchone()
     db.execute("DELETE FROM message WHERE number < ?", (max(first, last - most + 1),))

@@ -31,14 +31,7 @@ class NickServ(Service):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.add_orders(
-            self.register,
-            self.identify,
-            self.ghost,
-            self.regain,
-            self.passwd,
-            self.cert,
-            self.saregister,
-            self.help,
+            self.register, self.identify, self.ghost, self.regain, self.passwd, self.cert, self.saregister, self.help
         )
 
     def start(self) -> None:

@@ -53,10 +53,7 @@ class Signup(Extension):
         self.capabilities = (
             Capability("draft/account-registration", "make an account", value=lambda: ",".join(self.keys())),
         )
-        self.commands = {
-            "REGISTER": command(self.register, early=True),
-            "VERIFY": command(self.verify, early=True),
-        }
+        self.commands = {"REGISTER": command(self.register, early=True), "VERIFY": command(self.verify, early=True)}
         self._drafts = Drafts()
         self._made_at: dict[str, deque[float]] = {}  # by address; the world's lock guards it
         self._mailer = Mailer(self.options.register_mail)

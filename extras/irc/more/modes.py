@@ -33,13 +33,7 @@ from extras.irc.more.replies import (
     RPL_INVEXLIST,
 )
 from extras.irc.names import CHANNEL_TYPES, complete_mask, fold, mask
-from extras.irc.replies import (
-    ERR_CHANOPRIVSNEEDED,
-    ERR_NOSUCHCHANNEL,
-    ERR_NOSUCHNICK,
-    ERR_NOTONCHANNEL,
-    RPL_UMODEIS,
-)
+from extras.irc.replies import ERR_CHANOPRIVSNEEDED, ERR_NOSUCHCHANNEL, ERR_NOSUCHNICK, ERR_NOTONCHANNEL, RPL_UMODEIS
 from extras.irc.state import STATUSES, Channel
 
 # A nick of 30, a user name of 18 and a host of 45 characters, and the two signs between them, with
