@@ -42,7 +42,7 @@ def impatient(monkeypatch):
     monkeypatch.setattr(connection, "PATIENCE_S", 0.1)
 
 
-# What is imported in a fixture is so much that each start of pytest would take a fifth longer.
+# Both import all of IRC, for which each start of pytest would take a fifth longer: so not above.
 
 
 @pytest.fixture
