@@ -39,8 +39,8 @@ def show(chunk: bytes) -> None:
 def read_input(max_bytes: int) -> bytes:
     """Return a chunk of the input, b"" at its end.  Blocks: until there is one."""
     try:
-        # `raw`: the unbuffered file below sys.stdin.  A buffered one has a lock, and
-        # Python could not exit while one thread holds it in a read.
+        # `raw`: the unbuffered file below sys.stdin, of which its type does not tell.  A buffered
+        # one has a lock, and Python could not exit while one thread holds it in a read.
         return sys.stdin.buffer.raw.read(max_bytes)  # type: ignore[no-any-return, union-attr]
     except OSError as error:  # the terminal's window has been closed, for one
         tell(f"cannot read {sys.stdin.name}: {error.strerror}")

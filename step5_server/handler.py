@@ -12,7 +12,6 @@ from step1_echo.serving import Address, format_address, log
 from step4_framing.framing import LineTooLong
 from step5_server.codec import Codec, LineCodec
 from step5_server.connection import Connection
-from step5_server.registry import Registry
 from step5_server.stream import Stream
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ class LineHandler(socketserver.BaseRequestHandler):
     request: socket.socket
     client_address: Address
     server: "LineServer"
-    registry: Registry
 
     def setup(self) -> None:
         """Wrap the socket, and ask the server for a place."""

@@ -34,9 +34,8 @@ class Session:
         self.leaving = self.goodbye = False
         self.failure = ""
         self.logged_in = False
-        self.answers: queue.SimpleQueue[Reply] = (
-            queue.SimpleQueue()
-        )  # what the LOGIN that she waits for has been answered
+        # What the LOGIN that she waits for has been answered.
+        self.answers: queue.SimpleQueue[Reply] = queue.SimpleQueue()
 
     def run(self, name: str = "") -> int:
         """Talk until either end has had enough; return the exit status."""

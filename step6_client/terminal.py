@@ -22,8 +22,8 @@ try:
     import ctypes
     import readline
     import termios
-except ImportError:
-    readline = None  # type: ignore[assignment]  # Windows, or a Python built without it: the system's own line editing remains
+except ImportError:  # Windows, or a Python built without it: the system's own line editing remains
+    readline = None  # type: ignore[assignment]
 
 WAKE = getattr(signal, "SIGALRM", 0)  # 0 on Windows: there no signal wakes a thread that reads
 # What ends us: Ctrl-C, `kill`, a window that closes, Ctrl-\.  The terminal must be as it was found.
@@ -117,9 +117,8 @@ class Terminal(Pipe):
         self._prompt = ""  # what stands before the line that is being typed
         self._text = ""  # what the main thread is to show, until it has
         self._drawing = False
-        self._shown: queue.SimpleQueue[bool] = (
-            queue.SimpleQueue()
-        )  # says that it has; unlike an Event, safe in a handler
+        # Says that it has; unlike an Event, safe in a handler.
+        self._shown: queue.SimpleQueue[bool] = queue.SimpleQueue()
         if WAKE:
             for number in ENDINGS:
                 signal.signal(number, self._on_ending)

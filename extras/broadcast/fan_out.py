@@ -43,9 +43,8 @@ class FanOutConnection(ShortChunkConnection):
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.carry: Callable[[Collection[Outbox]], None] = (
-            flush_all  # who delivers: the postman, in a server that has one
-        )
+        # Who delivers: the postman, in a server that has one.
+        self.carry: Callable[[Collection[Outbox]], None] = flush_all
         self._groups: tuple[Group, ...] = ()  # for whom we hold lines back
         self._held: list[list[bytes]] = []  # what each group is to hear
         self._but: Outbox | None = None  # and who of them hears nothing

@@ -55,7 +55,8 @@ class PlainStream(SpeakingStream):
         if chunk and greets(chunk):
             self.complain(WITHOUT_TLS)
             raise OSError(WITHOUT_TLS)
-        self.recv = self.sock.recv  # type: ignore[assignment, method-assign]  # a hello is the first that comes, or none
+        # A hello is the first that comes, or none.
+        self.recv = self.sock.recv  # type: ignore[assignment, method-assign]
         return chunk
 
 
