@@ -28,7 +28,7 @@ from step5_server.connection import Connection
 from step5_server.outbox import Outbox
 from step5_server.registry import Registry
 from step5_server.stream import Stream
-from tests.chapter import ROOT, STEPS
+from tests.chapter import ROOT
 from tests.servers import Chat
 from tests.wire import DEADLINE_S, Wire
 
@@ -842,17 +842,6 @@ def test_what_cannot_be_done_in_a_scene_is_told_and_ends_no_thread(watch):
     house, told = watch("chat")
     house.director._do({"do": "say", "lane": 7, "text": "hello"})
     assert told.until("refused")["text"] == "lane 7 is not played from here"
-
-
-def test_no_step_and_no_other_extra_knows_of_the_glass():
-    files = [
-        path
-        for folder in (*STEPS, "extras")
-        for path in (ROOT / folder).rglob("*.py")
-        if (ROOT / "extras" / "glass") not in path.parents
-    ]
-    assert len(files) > 100
-    assert not [path for path in files if "extras.glass" in path.read_text(encoding="utf-8")]
 
 
 def test_the_glass_leaves_the_classes_that_it_watches_as_they_were(watch, connect):
