@@ -55,9 +55,11 @@ copybutton_exclude = ".linenos, span:has(> .gd), span:has(> .gu), .p-Sign"
 STYLE = """
 .highlight-transcript .nf-Command { font-weight: bold }
 .highlight-transcript pre { position: relative }
-.highlight-transcript button.copybtn { top: auto; right: auto; display: inline-flex; height: 1.4em; margin-left: .5em }
+.highlight-transcript pre button.copybtn { top: auto; right: auto; display: inline-flex; height: 1.4em; margin-left: .5em }
 @media (hover: none) { button.copybtn { opacity: .7 !important } }  /* a finger does not hover */
 td { min-width: 6rem }
+details { margin: .5rem 0 }
+details code { font-size: var(--font-size--small--2) }  /* as elsewhere; Furo knows only what Sphinx has made */
 pre.mermaid { overflow-x: auto }
 pre.mermaid > svg { min-width: 44rem }  /* a phone scrolls it; smaller, nobody could read it */
 """
