@@ -57,7 +57,7 @@ STYLE = """
 .highlight-transcript pre { position: relative }
 .highlight-transcript pre button.copybtn { top: auto; right: auto; display: inline-flex; height: 1.4em; margin-left: .5em }
 @media (hover: none) { button.copybtn { opacity: .7 !important } }  /* a finger does not hover */
-td { min-width: 6rem }
+@media (max-width: 46em) { td { min-width: 9rem } }  /* a phone scrolls a wide table */
 details { margin: .5rem 0 }
 details code { font-size: var(--font-size--small--2) }  /* as elsewhere; Furo knows only what Sphinx has made */
 pre.mermaid { overflow-x: auto }
