@@ -10,6 +10,7 @@ import html
 import os
 import posixpath
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
@@ -39,11 +40,18 @@ myst_fence_as_directive = ["mermaid", "python", "diff", "js", "lua"]
 
 mermaid_height = "auto"
 mermaid_fullscreen = False
-if (ROOT / ".mermaid").exists():  # the workflow gets it by npm; without, a reader's browser does, from a CDN
-    html_static_path = [".mermaid"]
-    mermaid_use_local = "mermaid.esm.min.mjs"
-
-linkcheck_ignore = [r"(?!https?:)"]  # links of our own: each build looks at them, and tests/test_site.py
+# What draws the diagrams comes from the site itself.  Of mmdc we want this file only: Mermaid, version 11.12.
+html_static_path = [f"{os.path.dirname(find_spec('mmdc').origin)}/assets/mermaid.js"]
+mermaid_use_local = "mermaid.mjs"
+MODULE = """// mermaid.js is a script; what asks for it imports a module.
+const script = document.createElement("script");
+script.src = new URL("mermaid.js", import.meta.url);
+await new Promise((loaded, failed) => {
+    Object.assign(script, { onload: loaded, onerror: failed });
+    document.head.append(script);
+});
+export default globalThis.mermaid;
+"""
 
 # What a learner wants to paste: commands without prompts and without what they print, in a transcript each
 # command by itself (every terminal is another one), and of a diff what will stand in her file.
@@ -167,6 +175,11 @@ def own_pages(app):
     yield "404", {"title": "No such page", "metatags": base, "body": body}, "page.html"
 
 
+def add_module(app, exception):
+    if app.builder.format == "html" and not exception:
+        (Path(app.outdir) / "_static" / mermaid_use_local).write_text(MODULE, encoding="utf-8")
+
+
 def add_to_head(app, pagename, templatename, context, doctree):
     """Add our style, and for search engines a description: the page's first sentences."""
     context["metatags"] = context.get("metatags", "") + f"<style>{STYLE}</style>"
@@ -212,6 +225,7 @@ def setup(app):
     app.connect("source-read", add_contents)
     app.connect("html-collect-pages", own_pages)
     app.connect("html-page-context", add_to_head)
+    app.connect("build-finished", add_module)
     app.add_transform(SourceLinks)
     app.add_lexer("transcript", Transcript)
     app.add_lexer("diff", Piece)

@@ -27,7 +27,7 @@ PHONE = {"width": 390, "height": 844}
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """Return the folder with the pages."""
-    for module in ("sphinx", "myst_parser", "furo", "sphinx_copybutton", "sphinxcontrib.mermaid"):
+    for module in ("sphinx", "myst_parser", "furo", "sphinx_copybutton", "sphinxcontrib.mermaid", "mmdc"):
         pytest.importorskip(module, reason=f"{module} is not installed: pip install -r requirements-site.txt")
     folder = tmp_path_factory.mktemp("site")
     told = subprocess.run(
@@ -176,7 +176,6 @@ def test_a_wrong_address_at_any_depth_shows_the_way_back(reader):
     expect(reader.locator("h1")).to_contain_text("A chat in Python")
 
 
-@pytest.mark.skipif(not (ROOT / ".mermaid").exists(), reason="the diagrams' program is elsewhere (see site.yml)")
 def test_diagrams_are_drawn_in_light_and_dark_without_any_other_server(reader):
     reader.emulate_media(color_scheme="light")
     reader.goto(URL + "step1_echo/index.html")
