@@ -194,7 +194,8 @@ class DiesOfAReset(Mutant):
 def main():
     mutant = ECHO_SERVERS[sys.argv[1]]
     server_class = getattr(mutant, "server_class", EchoServer)
-    return run(server_class(("127.0.0.1", int(sys.argv[2])), mutant))
+    server_class = type("Server", (server_class,), {"handler_class": mutant})
+    return run(server_class(("127.0.0.1", int(sys.argv[2]))))
 
 
 if __name__ == "__main__":
