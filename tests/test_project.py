@@ -38,17 +38,38 @@ def test_each_action_is_pinned_by_a_commit_and_says_its_version(path):
         assert re.fullmatch(r"[\w-]+/[\w./-]+@[0-9a-f]{40} +# v[\d.]+", use), use
 
 
-def pinned():
-    """Return what pyproject.toml says of itself: its version, and the tools of `lint` with theirs."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")  # Python 3.10 cannot read TOML
-    version = re.search(r'^version = "(.*)"', text, re.MULTILINE)[1]
-    return version, re.search(r"^lint = \[(.*?)\]", text, re.MULTILINE)[1].replace('"', "").split(", ")
+PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")  # as text: Python 3.10 cannot read TOML
+VERSION = re.search(r'^version = "(.*)"', PYPROJECT, re.MULTILINE)[1]
+
+
+def optional(name):
+    """Return what pyproject.toml wants for one of its optional dependencies: "pytest>=8.0", ..."""
+    return re.findall(r'"(.*?)"', re.search(rf"^{name} = \[(.*?)\]", PYPROJECT, re.MULTILINE)[1])
+
+
+def required(path):
+    """Return what a file for `pip install -r` wants, and the files that it names."""
+    lines = [line.partition("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    named = [want for line in lines if line.startswith("-r ") for want in required(ROOT / line[3:])]
+    return [line for line in lines if line and not line.startswith("-r ")] + named
+
+
+@pytest.mark.parametrize(
+    "name, path",
+    [
+        ("tests", "requirements.txt"),
+        ("web", "extras/web/requirements.txt"),
+        ("cluster", "extras/cluster/requirements.txt"),
+    ],
+)
+def test_an_optional_dependency_is_what_its_file_for_pip_wants(name, path):
+    assert optional(name) == required(ROOT / path)
 
 
 def test_the_newest_version_of_the_changelog_is_ours():
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert re.findall(r"^## \[(\d.*?)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)[0] == pinned()[0]
+    assert re.findall(r"^## \[(\d.*?)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)[0] == VERSION
 
 
 def test_a_contributor_is_told_the_versions_of_the_tools():
-    assert " ".join(pinned()[1]) in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert " ".join(optional("lint")) in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
