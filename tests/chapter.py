@@ -4,6 +4,7 @@ A block opens with three backticks and an *info string*: the language and perhap
 `python step4_framing/framing.py`.
 """
 
+import argparse
 import difflib
 import re
 from dataclasses import dataclass
@@ -38,6 +39,14 @@ def text_files():
     for folder in SUBSTANCE_FOLDERS:
         found += (ROOT / folder).rglob("*.md")
     return sorted(path for path in found if ROOT / "tests" / "mine" not in path.parents)
+
+
+def chapter(text):
+    """Return the path of a chapter that is named on a command line."""
+    path = Path(text).resolve()
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no {text}; name a chapter, such as step1_echo/README.md")
+    return path
 
 
 def fences(path):

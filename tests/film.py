@@ -20,8 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so tests.chapter is found
 from extras.glass.film import runs
-from tests.chapter import ROOT, fences
-from tests.transcript import KEYS, replay
+from tests.chapter import ROOT, chapter, fences
+from tests.transcript import KEYS, Mismatch, replay
 
 # Milliseconds.
 START, END = 600, 6000  # before the first key; the finished session, before it begins again
@@ -358,13 +358,19 @@ def fault(fence, seen):
 
 def main():
     parser = argparse.ArgumentParser(description="Make the moving pictures of chapters anew.")
-    parser.add_argument("chapters", nargs="+", type=Path, help="step1_echo/README.md, say")
-    for path in parser.parse_args().chapters:
-        for fence in fences(path.resolve()):
-            if file_of(fence):
-                picture = svg(fence, replay(fence))
-                file_of(fence).write_text(picture, encoding="utf-8", newline="\n")
-                print(f"{fence}: {file_of(fence).name}, {len(picture.encode()) // 1000} kB")
+    parser.add_argument("chapters", nargs="+", type=chapter, help="step1_echo/README.md, say")
+    chapters = parser.parse_args().chapters
+    asking = [fence for path in chapters for fence in fences(path) if file_of(fence)]
+    if not asking:
+        parser.error("no block of these chapters asks for a picture; tests/README.md tells how")
+    for fence in asking:
+        try:
+            picture = svg(fence, replay(fence))
+        except Mismatch as mismatch:  # the old picture stays
+            return f"{fence}: what happens is not what it says, so there is nothing to show\n{mismatch}"
+        file_of(fence).write_text(picture, encoding="utf-8", newline="\n")
+        print(f"{fence}: {file_of(fence).name}, {len(picture.encode()) // 1000} kB")
+    return 0
 
 
 if __name__ == "__main__":

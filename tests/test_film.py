@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.chapter import Fence, all_fences
-from tests.film import COLUMNS, Film, fault, file_of, svg
+from tests.film import COLUMNS, Film, fault, file_of, main, svg
 from tests.transcript import LANGUAGES, Replay, Step
 
 MAX_BYTES = 200_000  # a reader on the road pays for each
@@ -115,6 +115,27 @@ def test_a_picture_that_is_missing_or_differs_is_a_fault(tmp_path, monkeypatch):
     file_of(fence).write_text(svg(fence, seen), encoding="utf-8")
     assert not fault(fence, seen)
     assert fault(fence, [*seen, seen[-1]])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a replay wants a Unix terminal")
+@pytest.mark.parametrize("printed", ["hello", "hullo"])
+def test_only_a_true_session_gets_a_picture(tmp_path, monkeypatch, capsys, printed):
+    chapter = tmp_path / "chapter.md"
+    chapter.write_text(f"```transcript picture=hello.svg\nalice$ echo hello\nalice< {printed}\n```\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["film.py", str(chapter)])
+    told = main()
+    if printed == "hello":
+        assert told == 0 and "hello.svg" in capsys.readouterr().out
+    else:
+        assert "chapter.md:1: what happens is not what it says" in told and "alice< hello" in told
+    assert (tmp_path / "hello.svg").exists() == (printed == "hello")
+
+
+def test_a_chapter_that_is_not_there_is_told_in_words(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["film.py", "nowhere.md"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "there is no nowhere.md" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("fence", PICTURES, ids=str)
