@@ -347,8 +347,8 @@ def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, tem
         screen.feed(seen)
         return [screen.line(row) for row in range(screen.row + 1)]
 
-    def half_typed(row):
-        return re.search(r"(^|\W)/msg bob hel$", row) and row.count("/msg") == 1
+    def half_typed(row, so_far="hel"):
+        return re.search(rf"(^|\W)/msg bob {so_far}$", row) and row.count("/msg") == 1
 
     def shows(message, only):
         def as_it_should_be(seen):
@@ -371,8 +371,10 @@ def test_a_message_that_comes_while_she_types_leaves_her_line_intact(server, tem
         client.out.wait_for(
             shows("listen", only=True), "the message in a row of its own, and the half-typed line in the last one"
         )
+        client.type(b"l")
+        client.out.wait_for(lambda seen: half_typed(rows(seen)[-1], "hell"), "one character more in the last row")
         before = len(client.printed)
-        client.type(b"lo\n")
+        client.type(b"o\n")
         peer.expect(b"MSG bob hello")
         client.out.wait_for(
             lambda seen: b"o" in seen[before:] and "hello" not in rows(seen)[-1], "a new row for what she types next"
