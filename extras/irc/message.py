@@ -139,12 +139,12 @@ def format_message(command: str, *params: str, source: str = "", text: str | Non
     parameter that is a name gets one only if it needs one: `JOIN #tea`.
     Raises: ValueError for what no line can contain (our mistake, never a peer's).
     """
-    words = [command, *params]
     if text is None and params and (not params[-1] or " " in params[-1] or params[-1][0] == ":"):
-        text = words.pop()
-    for param in words[1:]:
+        params, text = params[:-1], params[-1]
+    for param in params:
         if not param or " " in param or param[0] == ":":
             raise ValueError(f"only the last parameter may look like {param!r}")
+    words = [command, *params]
     if source:
         words.insert(0, ":" + source)
     if text is not None:
