@@ -65,9 +65,8 @@ class Gate:
         self.server = server
         self.me = Me()
         self.lanes: dict[int, Lane] = {}  # those that are not gone
-        self.listeners: list[
-            Callable[[Event], None]
-        ] = []  # called with each event, under the moment: they must not block
+        # Called with each event, under the moment: they must not block.
+        self.listeners: list[Callable[[Event], None]] = []
         # Guards all above and the events.  The innermost lock: who holds it takes no other.
         self.moment = threading.RLock()
         self.news = threading.Condition(self.moment)
