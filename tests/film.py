@@ -268,8 +268,8 @@ class Drawing:
         film = self.film
         frame = f'x="1" y="1" width="{width - 2:.1f}" height="{height - 2}" rx="8"'
         yield f'<svg x="{x:.1f}" y="{y}" width="{width:.1f}" height="{height}">'
-        yield f'<rect class="window edge" {frame}/><path class="bar" d="M1.5 {BAR}V9a7.5 7.5 0 0 1 7.5-7.5'\
-              f'H{width - 9:.1f}a7.5 7.5 0 0 1 7.5 7.5V{BAR}z"/>'  # fmt: skip
+        bar = f"M1.5 {BAR}V9a7.5 7.5 0 0 1 7.5-7.5H{width - 9:.1f}a7.5 7.5 0 0 1 7.5 7.5V{BAR}z"
+        yield f'<rect class="window edge" {frame}/><path class="bar" d="{bar}"/>'
         who = colour_of(name, "tool")
         yield f'<circle class="{who}" cx="{SIDE + 5}" cy="{BAR / 2 + 1}" r="5"/>'
         yield f'<text class="name {who}" x="{SIDE + 18}" y="{BAR / 2 + 6}">{escape(name or "terminal")}</text>'
@@ -290,7 +290,10 @@ class Drawing:
         begin += row.late_ms
         parts, column = [], 0
         if row.printed:
-            marks = f"{self._at(begin)}{{opacity:.22;animation-timing-function:ease-out}}{self._at(begin + FLASH)}{{opacity:0}}"
+            marks = (
+                f"{self._at(begin)}{{opacity:.22;animation-timing-function:ease-out}}"
+                f"{self._at(begin + FLASH)}{{opacity:0}}"
+            )
             place = f'x="4" y="{y}" width="{width - 8:.1f}" height="{ROW}"'
             parts.append(f'<rect class="new"{self._moves(marks)} {place}/>')
         for colour, text in row.pieces:
