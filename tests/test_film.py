@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.chapter import Fence, all_fences
+from tests.chapter import ROOT, Fence, all_fences
 from tests.film import COLUMNS, Film, fault, file_of, main, svg
 from tests.transcript import LANGUAGES, Replay, Step
 
@@ -151,6 +151,11 @@ def test_a_picture_is_small_and_for_every_reader(fence):
     assert re.search(rf"!\[\w.*\]\({re.escape(file_of(fence).name)}\)", fence.path.read_text(encoding="utf-8"))
 
 
-def test_every_picture_of_a_session_belongs_to_a_block():
-    for fence in PICTURES:
-        assert [file_of(other) for other in PICTURES].count(file_of(fence)) == 1
+def test_every_picture_of_a_session_belongs_to_one_block():
+    films = [
+        path
+        for place in ("*.svg", "step*/*.svg", "extras/*/*.svg")
+        for path in ROOT.glob(place)
+        if '<title id="title">A session in' in path.read_text(encoding="utf-8")
+    ]
+    assert sorted(films) == sorted(map(file_of, PICTURES))
