@@ -333,26 +333,14 @@ def test_it_says_the_same_each_time():
 
 
 def test_it_leaves_nothing_behind():
-    before = (
-        threading.enumerate(),
-        threading.Lock,
-        threading.RLock,
-        time.sleep,
-        time.monotonic,
-        queue.SimpleQueue,
-        BroughtLock,
-    )
+    def now():
+        replaced = threading.Lock, threading.RLock, time.sleep, time.monotonic, queue.SimpleQueue, BroughtLock
+        return threading.enumerate(), *replaced
+
+    before = now()
     told(both(TwoLocks, "one_way", other="other_way"), TwoLocks)
     explore(both(Right, "with_a_lock_brought_by_name"), Right)
-    assert before == (
-        threading.enumerate(),
-        threading.Lock,
-        threading.RLock,
-        time.sleep,
-        time.monotonic,
-        queue.SimpleQueue,
-        BroughtLock,
-    )
+    assert now() == before
     assert sys.gettrace() is None or sys.gettrace().__module__ != "tests.interleave"
 
 

@@ -671,18 +671,8 @@ def test_an_origin_that_is_none_is_refused(flag):
 
 
 def test_with_a_certificate_browsers_come_by_https(certificates):
-    command = [
-        sys.executable,
-        ROOT / "extras" / "web" / "server.py",
-        "--port",
-        "0",
-        "--web-port",
-        "0",
-        "--tls-port",
-        "0",
-        "--tls-cert",
-        certificates / "ours.pem",
-    ]
+    ports = "--port 0 --web-port 0 --tls-port 0".split()
+    command = [sys.executable, ROOT / "extras/web/server.py", *ports, "--tls-cert", certificates / "ours.pem"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             plain, tls, web = (process.stdout.readline().strip() for _ in range(3))

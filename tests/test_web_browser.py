@@ -800,18 +800,8 @@ def test_by_day_and_by_night_everything_can_be_read(chat, scheme):
 
 
 def test_over_https_the_page_is_the_same(chromium, certificates):
-    command = [
-        sys.executable,
-        ROOT / "extras" / "web" / "server.py",
-        "--port",
-        "0",
-        "--web-port",
-        "0",
-        "--tls-port",
-        "0",
-        "--tls-cert",
-        certificates / "ours.pem",
-    ]
+    ports = "--port 0 --web-port 0 --tls-port 0".split()
+    command = [sys.executable, ROOT / "extras/web/server.py", *ports, "--tls-cert", certificates / "ours.pem"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         context = chromium.new_context(ignore_https_errors=True)
         try:
