@@ -121,7 +121,7 @@ class Outbox:
                 drained = self._drained
                 if self._stalled:
                     return
-                self._wait_for(lambda: self.ended or self._drained != drained, patience_s)  # noqa: B023, used up here
+                self._wait_for(lambda: self.ended or self._drained != drained, patience_s)
                 self._stalled = self._drained == drained
 
     def wait_until_sent(self, timeout: float) -> bool:

@@ -95,7 +95,7 @@ class DeskHandler(DoorHandler):
         while not self.outbox.ended:
             with gate.moment:
                 if not is_new:
-                    gate.news.wait_for(lambda: gate.count > shown or self.outbox.ended)  # noqa: B023 (used up here)
+                    gate.news.wait_for(lambda: gate.count > shown or self.outbox.ended)
                 if self.outbox.ended:
                     return
                 events = self.list_from(gate, shown, is_new)
