@@ -40,6 +40,8 @@ myst_fence_as_directive = ["mermaid", "python", "diff", "js", "lua"]
 
 mermaid_height = "auto"
 mermaid_fullscreen = False
+# As large as they are drawn, or nobody could read the wide ones; STYLE lets a page scroll those.
+mermaid_init_config = {"startOnLoad": False} | {kind: {"useMaxWidth": False} for kind in ["flowchart", "sequence"]}
 # What draws the diagrams comes from the site itself.  Of mmdc we want this file only: Mermaid, version 11.12.
 html_static_path = [f"{os.path.dirname(find_spec('mmdc').origin)}/assets/mermaid.js"]
 mermaid_use_local = "mermaid.mjs"
@@ -69,7 +71,7 @@ STYLE = """
 details { margin: .5rem 0 }
 details code { font-size: var(--font-size--small--2) }  /* as elsewhere; Furo knows only what Sphinx has made */
 pre.mermaid { overflow-x: auto }
-pre.mermaid > svg { min-width: 44rem }  /* a phone scrolls it; smaller, nobody could read it */
+article pre.mermaid > svg { width: auto !important; max-width: none !important }
 """
 
 
