@@ -70,6 +70,9 @@ STYLE = """
 @media (max-width: 46em) { td { min-width: 9rem } }  /* a phone scrolls a wide table */
 details { margin: .5rem 0 }
 details code { font-size: var(--font-size--small--2) }  /* as elsewhere; Furo knows only what Sphinx has made */
+/* In the dark style removed lines are red and added ones green; in the light one they were blue and black. */
+.highlight-diff .highlight .gd { color: inherit; background: #ffd7d5 }
+.highlight-diff .highlight .gi { color: inherit; background: #ccffd8 }
 pre.mermaid { overflow-x: auto }
 article pre.mermaid > svg { width: auto !important; max-width: none !important }
 """
