@@ -12,7 +12,6 @@ import posixpath
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar
 
 from docutils import nodes
 from pygments.lexer import RegexLexer, bygroups
@@ -148,7 +147,7 @@ class Excerpt(CodeBlock):
     """```python PATH: the block's caption is that path, and leads to the file."""
 
     final_argument_whitespace = True
-    option_spec: ClassVar = {}  # so that no line of the code is taken for an option
+    option_spec = {}  # so that no line of the code is taken for an option
 
     def run(self):
         path, _, more = "".join(self.arguments).partition(" ")
@@ -201,7 +200,7 @@ def add_to_head(app, pagename, templatename, context, doctree):
 class Transcript(RegexLexer):
     """```transcript: `alice$ command`, `alice> typed`, `alice_ typed` and `alice< printed`."""
 
-    tokens: ClassVar = {
+    tokens = {
         "root": [
             (r"( *\w+\$ )(.*)(\n)", bygroups(Name.Label, Name.Function.Command, Text)),
             (r"( *\w+[>_])(.*\n)", bygroups(Name.Label, String)),
@@ -215,7 +214,7 @@ class Transcript(RegexLexer):
 class Piece(RegexLexer):
     """```diff: the signs are tokens by themselves, so that they are not copied."""
 
-    tokens: ClassVar = {
+    tokens = {
         "root": [
             (r"-.*\n", Generic.Deleted),
             (r"@.*\n", Generic.Subheading),

@@ -6,8 +6,6 @@ others are to read, and calls ok() once.  It runs under the registry's lock, so 
 one step: nobody sees it half done, and no other request's lines come between its own.
 """
 
-from typing import ClassVar
-
 from step1_echo.serving import log
 from step3_protocol.protocol import ProtocolError, Request, format_line, parse_line
 from step4_framing.framing import LineTooLong
@@ -17,7 +15,7 @@ from step5_server.handler import LineHandler
 class RequestHandler(LineHandler):
     """Serve one connection, by step 3's rules: OK or ERR, once for each request."""
 
-    VERBS: ClassVar[dict[str, str]] = {}  # verb -> shape: what a peer may say, and nothing else
+    VERBS: dict[str, str] = {}  # verb -> shape: what a peer may say, and nothing else
 
     def answer(self, line: bytes | LineTooLong) -> None:
         """Give one line its one reply.  Thread: holds the registry's lock."""

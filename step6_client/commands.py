@@ -6,7 +6,7 @@ No socket and no terminal.  An extra adds to the two tables, COMMANDS and EVENTS
 """
 
 import unicodedata
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from step6_client.chat_client import Event, Reply
 
@@ -31,8 +31,8 @@ class Commands:
     line, and one in [brackets] may be missing.  The docstring of `do_word` is its line in /help.
     """
 
-    COMMANDS: ClassVar[dict[str, str]] = {"msg": "NAME TEXT", "raw": "LINE", "help": "", "quit": ""}
-    EVENTS: ClassVar[dict[str, str]] = {"MSG": "{}: {}"}  # verb -> how its words are shown; the last {} takes the rest
+    COMMANDS: dict[str, str] = {"msg": "NAME TEXT", "raw": "LINE", "help": "", "quit": ""}
+    EVENTS: dict[str, str] = {"MSG": "{}: {}"}  # verb -> how its words are shown; the last {} takes the rest
 
     def __init__(self) -> None:
         self.target = "LOGIN"  # at first plain text is one's name, until the server has accepted one

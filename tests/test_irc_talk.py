@@ -321,7 +321,7 @@ class NotingStream(PlainStream):
 
 
 class NotingHandler(IrcServer.handler_class):
-    given = []  # noqa: RUF012 (of all connections)
+    given = []  # of all connections
 
     def stream(self):
         stream = NotingStream(self.request, self.given)

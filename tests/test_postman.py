@@ -178,7 +178,7 @@ def test_a_bug_in_one_flush_does_not_stop_everybodys_mail(postman, boxes, caplog
 class NotingStream(Stream):
     """It notes how many pieces have waited, each time that some are sent."""
 
-    waited = []  # noqa: RUF012 (for all connections)
+    waited = []  # for all connections
 
     def seal(self, pieces):
         self.waited.append(len(pieces))

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root, so step5_server is found
 
@@ -34,7 +34,7 @@ UNLUCKY_S = 1.0  # the longest that the first one waits: under the lock, nobody 
 class CountingSocket(socket.socket):
     """A socket that notes each send(), in a list since an append is one step."""
 
-    sends: ClassVar[list[int]] = []
+    sends: list[int] = []
 
     def send(self, data: Any, *flags: int) -> int:
         self.sends.append(1)

@@ -4,9 +4,7 @@ A client on the phone then needs fewer round trips until it can show something.
 Source: IRCv3 extended-isupport.
 """
 
-from collections.abc import Mapping
-
-from extras.irc.command import Command, command
+from extras.irc.command import command
 from extras.irc.extension import Capability, Extension
 from extras.irc.welcome import isupport
 
@@ -17,4 +15,4 @@ class Isupport(Extension):
     """draft/extended-isupport."""
 
     capabilities = (Capability(NAME, "ISUPPORT before the registration"),)
-    commands: Mapping[str, Command] = {"ISUPPORT": command(isupport, early=NAME)}
+    commands = {"ISUPPORT": command(isupport, early=NAME)}

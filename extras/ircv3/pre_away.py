@@ -3,9 +3,7 @@
 `AWAY *` means away for no special reason.  Source: IRCv3 pre-away.
 """
 
-from collections.abc import Mapping
-
-from extras.irc.command import Command, command
+from extras.irc.command import command
 from extras.irc.extension import Capability, Extension
 from extras.irc.talk import away
 
@@ -16,4 +14,4 @@ class PreAway(Extension):
     """draft/pre-away."""
 
     capabilities = (Capability(NAME, "AWAY before the registration"),)
-    commands: Mapping[str, Command] = {"AWAY": command(away, early=NAME)}
+    commands = {"AWAY": command(away, early=NAME)}

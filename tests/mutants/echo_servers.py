@@ -156,7 +156,7 @@ class OneClientAtATime(Mutant):
 class SendsToAll(Mutant):
     """It echoes to every client."""
 
-    sockets = []  # noqa: RUF012 (it is wrong to share it: that is the mutant)
+    sockets = []  # it is wrong to share it: that is the mutant
 
     def handle(self):
         self.sockets.append(self.request)

@@ -6,12 +6,12 @@ Source: RFC 2812 section 3.2.6, modern.ircdocs.horse "LIST message" and "ELIST P
 import math
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from extras.irc.channels import is_secret_to
 from extras.irc.client import Client
-from extras.irc.command import Command, command
+from extras.irc.command import command
 from extras.irc.extension import Extension
 from extras.irc.more.replies import RPL_LIST, RPL_LISTEND, RPL_LISTSTART
 from extras.irc.names import Name, fold, is_mask, mask
@@ -74,4 +74,4 @@ def measure(channel: Channel, kind: str) -> float:
 class ChannelList(Extension):
     """The command."""
 
-    commands: Mapping[str, Command] = {"LIST": command(list_channels)}
+    commands = {"LIST": command(list_channels)}

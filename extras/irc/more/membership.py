@@ -3,10 +3,8 @@
 Source: RFC 2812 sections 3.2.7 and 3.2.8, modern.ircdocs.horse "Channel Operations".
 """
 
-from collections.abc import Mapping
-
 from extras.irc.client import Client
-from extras.irc.command import Command, command
+from extras.irc.command import command
 from extras.irc.extension import Extension
 from extras.irc.message import MAX_TEXT_BYTES, cut_text
 from extras.irc.more.replies import (
@@ -88,4 +86,4 @@ def kick(me: Client, names: str, nicks: str, reason: str = "") -> None:
 class Membership(Extension):
     """The two commands."""
 
-    commands: Mapping[str, Command] = {"INVITE": command(invite), "KICK": command(kick)}
+    commands = {"INVITE": command(invite), "KICK": command(kick)}

@@ -8,11 +8,11 @@ change   one letter of a MODE: sign, letter, parameter or ""
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from extras.irc.bans import LISTS, MAX_LIST, Entry
 from extras.irc.client import Client
-from extras.irc.command import Command, command
+from extras.irc.command import command
 from extras.irc.event import Event
 from extras.irc.extension import Extension
 from extras.irc.message import MAX_MESSAGE_BYTES, size
@@ -269,4 +269,4 @@ def pack(changes: list[tuple[str, str, str]], room: int) -> Iterator[tuple[str, 
 class Modes(Extension):
     """The command."""
 
-    commands: Mapping[str, Command] = {"MODE": command(mode)}
+    commands = {"MODE": command(mode)}

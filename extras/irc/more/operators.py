@@ -4,12 +4,11 @@ Source: RFC 2812 sections 3.1.4, 3.7.1 and 4.2 to 4.7, modern.ircdocs.horse "Ope
 """
 
 import argparse
-from collections.abc import Mapping
 from queue import Full
 from typing import Any
 
 from extras.irc.client import Client
-from extras.irc.command import Command, command
+from extras.irc.command import command
 from extras.irc.event import Event
 from extras.irc.extension import Extension
 from extras.irc.more.passwords import TOO_MANY, is_password
@@ -106,7 +105,7 @@ def die(me: Client) -> None:
 class Operators(Extension):
     """The seven commands, and --oper."""
 
-    commands: Mapping[str, Command] = {
+    commands = {
         "CONNECT": command(connect),
         "DIE": command(die),
         "KILL": command(kill),

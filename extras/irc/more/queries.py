@@ -6,11 +6,11 @@ whox.
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 
 from extras.irc.client import Client
-from extras.irc.command import Command, command
+from extras.irc.command import command
 from extras.irc.extension import Extension
 from extras.irc.more.replies import (
     ERR_WASNOSUCHNICK,
@@ -202,7 +202,7 @@ def ison(me: Client, nick: str, *more: str) -> None:
 class Queries(Extension):
     """The five commands."""
 
-    commands: Mapping[str, Command] = {
+    commands = {
         "ISON": command(ison),
         "USERHOST": command(userhost),
         "WHO": command(who),

@@ -5,10 +5,10 @@ Source: RFC 2812 sections 3.4, 3.5 and 4, modern.ircdocs.horse "Server Queries a
 
 import inspect
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from extras.irc.client import Client
-from extras.irc.command import Command, Function, command
+from extras.irc.command import Function, command
 from extras.irc.extension import Extension
 from extras.irc.more.operators import Operators
 from extras.irc.more.replies import (
@@ -170,7 +170,7 @@ def usage(name: str, function: Function) -> str:
 class ServerInfo(Extension):
     """The twelve commands."""
 
-    commands: Mapping[str, Command] = {
+    commands = {
         "ADMIN": command(admin),
         "HELP": command(help_text),
         "HELPOP": command(help_text),

@@ -4,11 +4,10 @@ Source: RFC 2812 section 3.1.1.
 """
 
 import argparse
-from collections.abc import Mapping
 from queue import Full
 
 from extras.irc.client import Client
-from extras.irc.command import Command, command
+from extras.irc.command import command
 from extras.irc.extension import Extension
 from extras.irc.more.passwords import TOO_MANY, is_password
 from extras.irc.more.replies import ERR_PASSWDMISMATCH
@@ -28,7 +27,7 @@ def password(me: Client, text: str) -> None:
 class ServerPassword(Extension):
     """PASS, and --password."""
 
-    commands: Mapping[str, Command] = {"PASS": command(password, early=True)}
+    commands = {"PASS": command(password, early=True)}
 
     @staticmethod
     def add_flags(flags: argparse.ArgumentParser) -> None:
