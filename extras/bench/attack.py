@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root
 
 from extras.bench.attacker import Stage, attack_all, fork, read_all
 from extras.bench.attacks import ATTACKS, Attack
-from extras.bench.bench import about, names_of, raise_file_limit, show
+from extras.bench.bench import about, add_server_flags, names_of, raise_file_limit, show
 from extras.bench.dialects import Broadcast, Chat, Dialect, Irc, Rooms
 from extras.bench.load import Crowd, LoadError
 from extras.bench.report import written
@@ -275,21 +275,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument(
-        "--python", default=sys.executable, metavar="PATH", help="the Python that runs the servers (default: this one)"
-    )
-    parser.add_argument(
         "--root",
         type=Path,
         default=ROOT,
         metavar="FOLDER",
         help="attack the servers of this copy of the project (default: this one)",
     )
-    parser.add_argument(
-        "--server-args",
-        default="",
-        metavar="ARGS",
-        help="more arguments for the servers, such as --server-args=--no-pin",
-    )
+    add_server_flags(parser)
     args = parser.parse_args(argv)
     for name in args.attacks:
         if name not in ATTACKS:

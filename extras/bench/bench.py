@@ -140,6 +140,19 @@ def names_of(known: Collection[str], groups: Mapping[str, list[str]] | None = No
     return convert
 
 
+def add_server_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how to start the servers, which each program of the bench has."""
+    parser.add_argument(
+        "--python", default=sys.executable, metavar="PATH", help="the Python that runs the servers (default: this one)"
+    )
+    parser.add_argument(
+        "--server-args",
+        default="",
+        metavar="ARGS",
+        help="more arguments for our servers, such as --server-args=--no-pin",
+    )
+
+
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Return what the command line asks for."""
     parser = argparse.ArgumentParser(
@@ -172,15 +185,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one very short round with few users")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers to this file")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw a picture into this file")
-    parser.add_argument(
-        "--python", default=sys.executable, metavar="PATH", help="the Python that runs the servers (default: this one)"
-    )
-    parser.add_argument(
-        "--server-args",
-        default="",
-        metavar="ARGS",
-        help="more arguments for our servers, such as --server-args=--no-pin",
-    )
+    add_server_flags(parser)
     parser.add_argument("--connect", metavar="HOST:PORT", help="measure a server that runs already")
     parser.add_argument(
         "--dialect", choices=DIALECTS, default="irc", help="what the server of --connect speaks (default %(default)s)"

@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the repo root
 
 from extras.bench import calls, costs, kernel
-from extras.bench.bench import names_of, raise_file_limit
+from extras.bench.bench import add_server_flags, names_of, raise_file_limit
 from extras.bench.load import LoadError
 from extras.bench.servers import KINDS
 from extras.bench.workloads import WORKLOADS
@@ -100,8 +100,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--compare", action="store_true", help="compare calls, and what the report says, with the file")
     parser.add_argument("--report", type=Path, metavar="JSON", help="what bench.py --json has written")
     parser.add_argument("--file", type=Path, default=costs.FILE, help="the file of costs (default: %(default)s)")
-    parser.add_argument("--python", default=sys.executable, metavar="PATH", help="the Python that runs the servers")
-    parser.add_argument("--server-args", default="", metavar="ARGS", help="more arguments for our servers")
+    add_server_flags(parser)
     args = parser.parse_args(argv)
     for server in args.servers:
         if server not in KINDS:
