@@ -41,7 +41,7 @@ def text_files():
     return sorted(path for path in found if ROOT / "tests" / "mine" not in path.parents)
 
 
-def chapter(text):
+def named_chapter(text):
     """Return the path of a chapter that is named on a command line."""
     path = Path(text).resolve()
     if not path.is_file():

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so tests.chapter is found
 from extras.glass.film import runs
-from tests.chapter import ROOT, chapter, fences
+from tests.chapter import ROOT, fences, named_chapter
 from tests.transcript import KEYS, Mismatch, replay
 
 # Milliseconds.
@@ -361,7 +361,7 @@ def fault(fence, seen):
 
 def main():
     parser = argparse.ArgumentParser(description="Make the moving pictures of chapters anew.")
-    parser.add_argument("chapters", nargs="+", type=chapter, help="step1_echo/README.md, say")
+    parser.add_argument("chapters", nargs="+", type=named_chapter, help="step1_echo/README.md, say")
     chapters = parser.parse_args().chapters
     asking = [fence for path in chapters for fence in fences(path) if file_of(fence)]
     if not asking:

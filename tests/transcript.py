@@ -29,7 +29,7 @@ if sys.platform != "win32":
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the repo root, so tests.chapter is found
-from tests.chapter import ROOT, chapter, fences
+from tests.chapter import ROOT, fences, named_chapter
 from tests.foreign import free_port
 from tests.typed import CHAPTERS, MINE, typed
 
@@ -560,7 +560,7 @@ def replay(fence, deadline_s=DEADLINE_S):
 
 def main():
     parser = argparse.ArgumentParser(description="Replay the transcripts of chapters and say what differs.")
-    parser.add_argument("chapters", nargs="+", type=chapter, help="step1_echo/README.md, say")
+    parser.add_argument("chapters", nargs="+", type=named_chapter, help="step1_echo/README.md, say")
     failed = 0
     for path in parser.parse_args().chapters:
         for fence in fences(path):
